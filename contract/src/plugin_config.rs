@@ -1,0 +1,170 @@
+//! What an operator writes into Envoy's configuration of the filter.
+
+use serde::Deserialize;
+
+use crate::index::PublicKey;
+
+/// The filter's settings, as JSON. Unknown keys are refused: a misspelt setting would otherwise be a setting that is not in force.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PluginConfig {
+    /// The Envoy cluster of the control plane's feed.
+    pub cluster: String,
+    /// The `:authority` of the feed's stream; the cluster's name when absent.
+    pub authority: Option<String>,
+    /// The gateway's credential. Absent: taken from the environment as `STOPLEAK_CREDENTIAL`, which keeps it out of config dumps.
+    pub credential: Option<String>,
+    /// The control plane's public key, 64 hexadecimal digits. Absent: taken from the environment as `STOPLEAK_PUBLIC_KEY`.
+    #[serde(default, deserialize_with = "public_key")]
+    pub public_key: Option<PublicKey>,
+    /// What becomes of requests before the first index has come.
+    #[serde(default)]
+    pub on_not_ready: OnNotReady,
+    /// `false` observes where it would block: a dry run for the whole fleet.
+    #[serde(default = "yes")]
+    pub enforce: bool,
+    /// Requests whose path begins with one of these are not looked at.
+    #[serde(default)]
+    pub exempt_paths: Vec<String>,
+    /// Which headers are looked at; all when absent.
+    pub headers: Option<HeaderSelection>,
+}
+
+/// What becomes of requests before the first index has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnNotReady {
+    /// They pass, and are counted.
+    #[default]
+    Allow,
+    /// They are answered 503, and are counted.
+    Deny,
+}
+
+/// Which headers are looked at. Names are compared without regard to case.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HeaderSelection {
+    /// No others.
+    Only(Vec<String>),
+    /// All others.
+    Skip(Vec<String>),
+}
+
+/// Why a configuration is refused; names the key.
+#[derive(Debug, thiserror::Error)]
+pub enum PluginConfigError {
+    /// Not JSON of the expected shape.
+    #[error("plugin configuration, key `{key}`: {source}")]
+    Shape {
+        /// The path to the offending key; `.` is the whole.
+        key: String,
+        /// What is wrong there.
+        source: serde_json::Error,
+    },
+    /// Of the right shape, but without sense.
+    #[error("plugin configuration, key `{key}`: {reason}")]
+    Value {
+        /// The offending key.
+        key: &'static str,
+        /// What is wrong.
+        reason: &'static str,
+    },
+}
+
+impl PluginConfig {
+    /// Reads and checks a configuration.
+    pub fn from_json(json: &[u8]) -> Result<Self, PluginConfigError> {
+        let mut json = serde_json::Deserializer::from_slice(json);
+        let config: Self = serde_path_to_error::deserialize(&mut json)
+            .map_err(|e| PluginConfigError::Shape { key: e.path().to_string(), source: e.into_inner() })?;
+        json.end().map_err(|source| PluginConfigError::Shape { key: ".".to_owned(), source })?;
+        config.check()?;
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<(), PluginConfigError> {
+        let refuse = |key, reason| Err(PluginConfigError::Value { key, reason });
+        if self.cluster.is_empty() {
+            return refuse("cluster", "is empty; name the Envoy cluster of the control plane's feed");
+        }
+        if self.credential.as_deref().is_some_and(str::is_empty) {
+            return refuse("credential", "is empty; leave the key out to take it from STOPLEAK_CREDENTIAL");
+        }
+        if self.exempt_paths.iter().any(|path| !path.starts_with('/')) {
+            return refuse("exempt_paths", "each path begins with a slash");
+        }
+        Ok(())
+    }
+}
+
+impl HeaderSelection {
+    /// Whether a header of this name is looked at.
+    #[must_use]
+    pub fn covers(&self, name: &[u8]) -> bool {
+        let named = |names: &[String]| names.iter().any(|n| n.as_bytes().eq_ignore_ascii_case(name));
+        match self {
+            Self::Only(names) => named(names),
+            Self::Skip(names) => !named(names),
+        }
+    }
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn public_key<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<PublicKey>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let key = PublicKey::from_hex(&text).ok_or_else(|| serde::de::Error::custom("a public key has 64 hexadecimal digits"))?;
+    Ok(Some(key))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(json: &str) -> String {
+        PluginConfig::from_json(json.as_bytes()).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn the_smallest_configuration_names_a_cluster() {
+        let config = PluginConfig::from_json(br#"{"cluster": "stopleak_feed"}"#).unwrap();
+        assert_eq!(config.on_not_ready, OnNotReady::Allow);
+        assert!(config.enforce && config.exempt_paths.is_empty() && config.headers.is_none());
+    }
+
+    #[test]
+    fn every_key_is_read() {
+        let json = br#"{
+            "cluster": "c", "authority": "a", "credential": "s", "on_not_ready": "deny", "enforce": false,
+            "public_key": "3b6a27bcceb6a42d62a3a8d02a6f0d73653215771de243a63ac048a18b59da29",
+            "exempt_paths": ["/health"], "headers": {"skip": ["X-Trace"]}
+        }"#;
+        let config = PluginConfig::from_json(json).unwrap();
+        assert_eq!(config.on_not_ready, OnNotReady::Deny);
+        assert!(config.public_key.is_some() && !config.enforce);
+        assert!(!config.headers.as_ref().unwrap().covers(b"x-trace") && config.headers.unwrap().covers(b"x-api-key"));
+    }
+
+    #[test]
+    fn each_refusal_names_the_key() {
+        for (json, expected) in [
+            (r#"{"cluster": "c", "enforced": true}"#, "`enforced`"),
+            (r#"{"enforce": true}"#, "`cluster`"),
+            (r#"{"cluster": ""}"#, "`cluster`"),
+            (r#"{"cluster": "c", "enforce": "yes"}"#, "`enforce`"),
+            (r#"{"cluster": "c", "on_not_ready": "block"}"#, "`on_not_ready`"),
+            (r#"{"cluster": "c", "public_key": "abc"}"#, "`public_key`"),
+            (r#"{"cluster": "c", "credential": ""}"#, "`credential`"),
+            (r#"{"cluster": "c", "exempt_paths": ["health"]}"#, "`exempt_paths`"),
+            (r#"{"cluster": "c", "headers": {"allow": []}}"#, "`headers`"),
+            (r#"{"cluster": "c"} x"#, "`.`"),
+            ("", "`.`"),
+        ] {
+            let refusal = refusal(json);
+            assert!(refusal.contains(expected), "{json} → {refusal}");
+        }
+    }
+}
