@@ -1,0 +1,41 @@
+# What can be done here. `./just` fetches the command runner itself; anything longer than a line lives in scripts/.
+
+export PATH := justfile_directory() / ".tools/bin:" + env("PATH")
+
+[private]
+list:
+    @just --list --unsorted
+
+# Fetch what the build and the tests need into .tools/ (at once when it is there already)
+setup:
+    scripts/setup
+
+# Build the control plane and the filter
+build: setup
+    cargo build --package stopleak
+    cargo build --package stopleak-filter --profile filter --target wasm32-wasip1
+
+# The whole loop on this machine: scan, patch, a refused request. `just demo --once` ends by itself
+demo *ARGS: build
+    cargo run --quiet --package stopleak-tests --bin demo -- {{ ARGS }}
+
+# Every test, end to end included
+test: build
+    cargo test --workspace --doc --quiet
+    cargo nextest run --workspace
+
+# Formatting, lints, licences, and that the prose still matches the code
+check: setup
+    cargo fmt --all --check
+    cargo clippy --workspace --all-targets -- --deny warnings
+    cargo clippy --package stopleak-filter --target wasm32-wasip1 -- --deny warnings
+    cargo deny --log-level warn check bans licenses sources
+    cargo nextest run --package stopleak-tests --test tidy
+
+# Known vulnerabilities in the dependencies; needs the advisory database from the network
+audit: setup
+    cargo deny check advisories
+
+# Format the code
+fmt:
+    cargo fmt --all
