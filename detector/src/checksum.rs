@@ -1,0 +1,179 @@
+//! What a token's own text proves: checksums that some providers build into their tokens, and structures that
+//! must decode.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::Deserialize;
+
+/// How a format can be checked without asking anybody.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Checksum {
+    /// The text proves nothing.
+    #[default]
+    None,
+    /// The last six characters are the CRC32 of what stands between the prefix and them, in base 62
+    /// (GitHub, npm, Stopleak).
+    Crc32Base62,
+    /// After the last `_`, the CRC32 of everything before it, little endian, in hex (Grafana).
+    Crc32Hex,
+    /// The last six characters are the checksum of a Bech32 string (age).
+    Bech32,
+    /// Three base64url parts, of which the first is a JSON object with `alg`, the second a JSON object.
+    Jwt,
+}
+
+/// What a check says of one match.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Proof {
+    /// The checksum is right: chance alone would need a billion tries.
+    Certain,
+    /// The structure is right, or there was nothing to check.
+    Plausible,
+    /// This is no token, however much it looks like one.
+    Wrong,
+}
+
+const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+const BECH32: &[u8; 32] = b"qpzry9x8gf2tvdw0s3jn54khce6mua7l";
+const BECH32_GENERATORS: [u32; 5] = [0x3b6a_57b2, 0x2650_8e6d, 0x1ea1_19fa, 0x3d42_33dd, 0x2a14_62b3];
+/// Both base-62 and Bech32 checksums take six characters.
+const CHECKSUM_LEN: usize = 6;
+
+/// The CRC32 of `body` as six base-62 digits: the checksum that GitHub, npm and Stopleak append to their tokens.
+#[must_use]
+pub fn crc32_base62(body: &[u8]) -> String {
+    let mut rest = crc32fast::hash(body) as usize;
+    let mut digits = [b'0'; CHECKSUM_LEN];
+    for digit in digits.iter_mut().rev() {
+        *digit = BASE62[rest % 62];
+        rest /= 62;
+    }
+    digits.iter().copied().map(char::from).collect()
+}
+
+impl Checksum {
+    /// Checks `token`, whose first `prefix` bytes are the format's fixed prefix.
+    pub(crate) fn prove(self, token: &[u8], prefix: usize) -> Proof {
+        let right = match self {
+            Self::None => return Proof::Plausible,
+            Self::Jwt => return if is_jwt(token) { Proof::Plausible } else { Proof::Wrong },
+            Self::Crc32Base62 => is_crc32_base62(token, prefix),
+            Self::Crc32Hex => is_crc32_hex(token),
+            Self::Bech32 => is_bech32(token),
+        };
+        if right { Proof::Certain } else { Proof::Wrong }
+    }
+}
+
+/// The checksum of Grafana's tokens, for `before` up to but without the last `_`.
+pub(crate) fn crc32_hex(before: &[u8]) -> String {
+    format!("{:08x}", crc32fast::hash(before).swap_bytes())
+}
+
+/// Appends the Bech32 checksum to `data`, given in the Bech32 alphabet, under the lower-case `name`.
+pub(crate) fn bech32(name: &str, data: &str) -> String {
+    let values: Vec<u8> = data.bytes().filter_map(bech32_value).collect();
+    let remainder = polymod(name.as_bytes(), values.iter().copied().chain([0; CHECKSUM_LEN])) ^ 1;
+    let checksum = (0..CHECKSUM_LEN).map(|place| {
+        let shift = 5 * (CHECKSUM_LEN - 1 - place);
+        char::from(BECH32[(remainder >> shift) as usize & 31])
+    });
+    format!("{name}1{data}{}", checksum.collect::<String>())
+}
+
+fn is_crc32_base62(token: &[u8], prefix: usize) -> bool {
+    let Some(rest) = token.get(prefix..) else { return false };
+    let Some((body, checksum)) = rest.split_last_chunk::<CHECKSUM_LEN>() else { return false };
+    crc32_base62(body).as_bytes() == checksum
+}
+
+fn is_crc32_hex(token: &[u8]) -> bool {
+    let Some(cut) = token.iter().rposition(|&byte| byte == b'_') else { return false };
+    crc32_hex(&token[..cut]).as_bytes().eq_ignore_ascii_case(&token[cut + 1..])
+}
+
+fn is_bech32(token: &[u8]) -> bool {
+    let lower = token.to_ascii_lowercase();
+    let Some(cut) = lower.iter().rposition(|&byte| byte == b'1') else { return false };
+    let values: Option<Vec<u8>> = lower[cut + 1..].iter().map(|&byte| bech32_value(byte)).collect();
+    values.is_some_and(|values| polymod(&lower[..cut], values) == 1)
+}
+
+fn bech32_value(letter: u8) -> Option<u8> {
+    let place = BECH32.iter().position(|&other| other == letter)?;
+    u8::try_from(place).ok()
+}
+
+fn polymod(name: &[u8], values: impl IntoIterator<Item = u8>) -> u32 {
+    let high = name.iter().map(|byte| byte >> 5);
+    let low = name.iter().map(|byte| byte & 31);
+    high.chain([0]).chain(low).chain(values).fold(1, |state, value| {
+        let shifted = (state & 0x01ff_ffff) << 5 ^ u32::from(value);
+        BECH32_GENERATORS.iter().enumerate().fold(
+            shifted,
+            |sum, (bit, generator)| {
+                if state >> 25 >> bit & 1 == 1 { sum ^ generator } else { sum }
+            },
+        )
+    })
+}
+
+fn is_jwt(token: &[u8]) -> bool {
+    let mut parts = token.split(|&byte| byte == b'.');
+    let object = |part: Option<&[u8]>| {
+        let decoded = URL_SAFE_NO_PAD.decode(part?).ok()?;
+        let text = decoded.trim_ascii();
+        (text.starts_with(b"{") && text.ends_with(b"}")).then_some(decoded)
+    };
+    let Some(header) = object(parts.next()) else { return false };
+    let Some(payload) = object(parts.next()) else { return false };
+    has_key(&header, b"\"alg\"") && !is_documented(&payload)
+}
+
+fn has_key(json: &[u8], key: &[u8]) -> bool {
+    let after = json.windows(key.len()).position(|window| window == key).map(|at| &json[at + key.len()..]);
+    after.is_some_and(|rest| rest.trim_ascii_start().starts_with(b":"))
+}
+
+/// The claims that tutorials about JWTs copy from each other.
+fn is_documented(payload: &[u8]) -> bool {
+    let has = |text: &[u8]| payload.windows(text.len()).any(|window| window == text);
+    has(b"\"John Doe\"") && has(b"\"1234567890\"")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_crc32_is_padded_with_zeros() {
+        let short = (0_u32..9_999).map(|n| crc32_base62(&n.to_le_bytes())).find(|sum| sum.starts_with('0'));
+        assert_eq!(short.map(|sum| sum.len()), Some(6));
+    }
+
+    #[test]
+    fn a_token_shorter_than_its_checksum_is_wrong() {
+        assert_eq!(Checksum::Crc32Base62.prove(b"ghp_ab", 4), Proof::Wrong);
+        assert_eq!(Checksum::Crc32Base62.prove(b"gh", 4), Proof::Wrong);
+        assert_eq!(Checksum::Crc32Hex.prove(b"glsa", 4), Proof::Wrong);
+        assert_eq!(Checksum::Bech32.prove(b"AGE", 0), Proof::Wrong);
+    }
+
+    #[test]
+    fn bech32_agrees_with_a_vector_of_its_specification() {
+        assert_eq!(Checksum::Bech32.prove(b"A12UEL5L", 0), Proof::Certain);
+        assert_eq!(bech32("a", ""), "a12uel5l");
+    }
+
+    #[test]
+    fn a_jwt_must_say_its_algorithm() {
+        let part = |json: &str| URL_SAFE_NO_PAD.encode(json);
+        let jwt = |header: &str, claims: &str| format!("{}.{}.c2ln", part(header), part(claims));
+        let prove = |text: String| Checksum::Jwt.prove(text.as_bytes(), 0);
+        assert_eq!(prove(jwt(r#"{"alg": "HS256"}"#, r#"{"sub":"7"}"#)), Proof::Plausible);
+        assert_eq!(prove(jwt(r#"{"typ":"JWT"}"#, r#"{"sub":"7"}"#)), Proof::Wrong);
+        assert_eq!(prove(jwt(r#"{"alg":"HS256"}"#, "no object")), Proof::Wrong);
+        assert_eq!(prove(jwt(r#"{"alg":"HS256"}"#, r#"{"sub":"1234567890","name":"John Doe"}"#)), Proof::Wrong);
+    }
+}

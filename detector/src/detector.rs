@@ -1,0 +1,189 @@
+//! The engine: one pass of a keyword automaton over the text, and a rule's pattern only where a keyword stands.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
+
+use crate::checksum::Proof;
+use crate::overlap::{Claim, settle};
+use crate::rule::{Rule, Tier};
+use crate::windows::Windows;
+use crate::{Confidence, Rules, boundary, plausible};
+
+/// No token is longer; a large PGP private key comes closest.
+const TOKEN_MAX: usize = 16 << 10;
+
+/// Finds tokens in bytes. Cheap to share between threads, costly to build: build one for a scan.
+#[derive(Clone)]
+pub struct Detector {
+    rules: Vec<Arc<Rule>>,
+    keywords: AhoCorasick,
+    /// The rules that each keyword of the automaton wakes.
+    woken: Vec<Vec<usize>>,
+    version: String,
+}
+
+/// A token in the text.
+#[derive(Clone, Debug)]
+pub struct Match<'d> {
+    /// The format.
+    pub rule: &'d Rule,
+    /// The token's bytes, without quotes or a name around them.
+    pub span: Range<usize>,
+    /// How sure it is.
+    pub confidence: Confidence,
+}
+
+impl Detector {
+    /// A detector of provider formats.
+    #[must_use]
+    pub fn new(rules: &Rules) -> Self {
+        Self::build(rules, false)
+    }
+
+    /// A detector that also reports generic assignments such as `api_key = "…"`, which are often no secrets.
+    #[must_use]
+    pub fn with_generic(rules: &Rules) -> Self {
+        Self::build(rules, true)
+    }
+
+    /// Which rules this detector uses; changes with every change of a rule.
+    #[must_use]
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// The rules in use.
+    pub fn rules(&self) -> impl Iterator<Item = &Rule> {
+        self.rules.iter().map(AsRef::as_ref)
+    }
+
+    /// Calls `found` for every token in `bytes`, in the order of the text.
+    pub fn scan<'d>(&'d self, bytes: &[u8], found: impl FnMut(Match<'d>)) {
+        let claims = self.claims(bytes);
+        if claims.is_empty() {
+            return;
+        }
+        settle(claims)
+            .into_iter()
+            .map(|claim| Match { rule: &self.rules[claim.rule], span: claim.span, confidence: claim.confidence })
+            .for_each(found);
+    }
+
+    fn build(rules: &Rules, generic: bool) -> Self {
+        let version = if generic { format!("{}+generic", rules.version()) } else { rules.version() };
+        let rules = rules.of_tiers(generic);
+        let mut texts: Vec<String> = Vec::new();
+        let mut woken: Vec<Vec<usize>> = Vec::new();
+        for (index, rule) in rules.iter().enumerate() {
+            for keyword in rule.keywords() {
+                let keyword = keyword.to_ascii_lowercase();
+                let place = texts.iter().position(|text| *text == keyword).unwrap_or_else(|| {
+                    texts.push(keyword);
+                    woken.push(Vec::new());
+                    texts.len() - 1
+                });
+                if !woken[place].contains(&index) {
+                    woken[place].push(index);
+                }
+            }
+        }
+        let keywords = AhoCorasick::builder()
+            .match_kind(MatchKind::Standard)
+            .kind(Some(AhoCorasickKind::DFA))
+            .ascii_case_insensitive(true)
+            .build(&texts)
+            // It fails only when there are more states than 2³¹; the rule file's size limit is far below.
+            .expect("the keywords fit an automaton");
+        Self { rules, keywords, woken, version }
+    }
+
+    fn claims(&self, bytes: &[u8]) -> Vec<Claim> {
+        let mut claims = Vec::new();
+        let mut windows = Windows::default();
+        for hit in self.keywords.find_overlapping_iter(bytes) {
+            for &index in &self.woken[hit.pattern().as_usize()] {
+                let rule = &self.rules[index];
+                if rule.is_anchored() {
+                    claims.extend(anchored(rule, index, bytes, hit.range()));
+                    continue;
+                }
+                let start = hit.start().saturating_sub(rule.window());
+                let end = hit.end().saturating_add(rule.window()).min(bytes.len());
+                if let Some(ready) = windows.add(index, start..end) {
+                    self.windowed(index, bytes, ready, &mut claims);
+                }
+            }
+        }
+        for (index, stretch) in windows.finish() {
+            self.windowed(index, bytes, stretch, &mut claims);
+        }
+        claims
+    }
+
+    /// Reads one stretch of text with a rule whose keyword may stand before, in or after the token.
+    fn windowed(&self, index: usize, bytes: &[u8], stretch: Range<usize>, claims: &mut Vec<Claim>) {
+        let rule = &self.rules[index];
+        let text = &bytes[..stretch.end];
+        let keyword = rule.keywords().iter().map(String::len).max().unwrap_or_default();
+        let mut at = stretch.start;
+        while at < stretch.end {
+            let Some(groups) = rule.regex().captures_at(text, at) else { return };
+            let Some(whole) = groups.get(0) else { return };
+            let span = groups.get(1).unwrap_or(whole).range();
+            let begins = groups.len() > 1 || boundary::begins(bytes, span.start, rule.boundary());
+            let claim = if begins { judge(rule, bytes, &span, 0) } else { None };
+            let claim = claim.map(|confidence| Claim { rule: index, span, confidence, keyword });
+            // A refused match may hide a real one that begins inside it.
+            at = if claim.is_some() { whole.end().max(at + 1) } else { whole.start().max(at) + 1 };
+            claims.extend(claim);
+        }
+    }
+}
+
+impl fmt::Debug for Detector {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Detector").field("version", &self.version).field("rules", &self.rules.len()).finish_non_exhaustive()
+    }
+}
+
+/// Tries a rule whose tokens begin with the keyword that stands at `hit`.
+fn anchored(rule: &Rule, index: usize, bytes: &[u8], hit: Range<usize>) -> Option<Claim> {
+    // Cheaper than the pattern, and keeps a text such as `eyJeyJeyJ…` from costing its length squared.
+    if rule.checksum() == crate::Checksum::None || rule.is_structured() {
+        boundary::begins(bytes, hit.start, rule.boundary()).then_some(())?;
+    }
+    let text = &bytes[hit.start..bytes.len().min(hit.start + TOKEN_MAX)];
+    let regex = rule.regex();
+    let inner = if regex.captures_len() == 1 { regex.find(text)?.range() } else { regex.captures(text)?.get(1)?.range() };
+    let span = hit.start + inner.start..hit.start + inner.end;
+    let prefix = if inner.start == 0 { hit.len() } else { 0 };
+    let confidence = judge(rule, bytes, &span, prefix)?;
+    Some(Claim { rule: index, span, confidence, keyword: hit.len() })
+}
+
+/// Whether a match is a token, and how sure that is.
+fn judge(rule: &Rule, bytes: &[u8], span: &Range<usize>, prefix: usize) -> Option<Confidence> {
+    let token = &bytes[span.clone()];
+    let body = token.get(prefix..).unwrap_or(token);
+    match rule.checksum().prove(token, prefix) {
+        Proof::Certain => return Some(Confidence::Certain),
+        Proof::Wrong => return None,
+        Proof::Plausible => {}
+    }
+    if !boundary::ends(bytes, span.end, rule.boundary()) || plausible::has_stop_word(body) {
+        return None;
+    }
+    if !rule.is_structured() && (plausible::is_placeholder(body) || !plausible::is_random(body, rule.min_entropy())) {
+        return None;
+    }
+    match rule.tier() {
+        Tier::Format => Some(Confidence::High),
+        Tier::Generic => plausible::mixes_letters_and_digits(body).then_some(Confidence::Low),
+    }
+}
+
+#[cfg(test)]
+mod tests;

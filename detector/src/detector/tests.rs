@@ -1,0 +1,145 @@
+//! The engine against the rules' own examples and against arbitrary bytes.
+
+use std::sync::OnceLock;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::Example;
+
+fn found<'d>(detector: &'d Detector, text: &str) -> Vec<Match<'d>> {
+    let mut matches = Vec::new();
+    detector.scan(text.as_bytes(), |found| matches.push(found));
+    matches
+}
+
+fn all() -> (Rules, Detector) {
+    let rules = Rules::built_in();
+    let detector = Detector::with_generic(&rules);
+    (rules, detector)
+}
+
+/// Building takes longer than scanning a small text.
+fn shared() -> &'static (Rules, Detector) {
+    static SHARED: OnceLock<(Rules, Detector)> = OnceLock::new();
+    SHARED.get_or_init(all)
+}
+
+#[test]
+fn every_pattern_compiles_within_the_limits() {
+    for rule in Rules::built_in().iter() {
+        rule.compile().unwrap();
+    }
+}
+
+#[test]
+fn every_example_is_found_by_its_rule_alone_with_the_exact_span() {
+    let (rules, detector) = all();
+    for rule in rules.iter() {
+        for seed in 0..20 {
+            for example in rule.examples(seed) {
+                let matches = found(&detector, &example.text);
+                let spans: Vec<_> = matches.iter().map(|found| (found.rule.id(), found.span.clone())).collect();
+                assert_eq!(spans, [(rule.id(), example.span.clone())], "{} with seed {seed}: {}", rule.id(), example.text);
+            }
+        }
+    }
+}
+
+#[test]
+fn an_example_is_found_in_the_middle_of_other_text() {
+    let (rules, detector) = all();
+    for rule in rules.iter() {
+        let Example { text, span } = rule.example(7);
+        for (before, after) in [("x = '", "'\n"), ("\\n", "\\n"), ("?k=%22", "%22&n=1"), ("(", ")"), ("\u{0}", "\u{0}")] {
+            let matches = found(&detector, &format!("{before}{text}{after}"));
+            let spans: Vec<_> = matches.iter().map(|found| found.span.clone()).collect();
+            let expected = before.len() + span.start..before.len() + span.end;
+            assert!(spans.contains(&expected), "{} between {before:?} and {after:?}: {spans:?}", rule.id());
+        }
+    }
+}
+
+#[test]
+fn no_negative_example_is_found_by_its_rule() {
+    let (rules, detector) = all();
+    for rule in rules.iter() {
+        let mut count = 0;
+        for example in (0..20).flat_map(|seed| rule.negative_examples(seed)) {
+            count += 1;
+            let hit = found(&detector, &example.text).into_iter().any(|found| found.rule.id() == rule.id());
+            assert!(!hit, "{}: {}", rule.id(), example.text);
+        }
+        assert!(count > 0, "{} has no negative example", rule.id());
+    }
+}
+
+#[test]
+fn a_checksum_makes_a_match_certain_and_a_wrong_one_unmakes_it() {
+    let (rules, detector) = all();
+    for id in ["github-personal-access-token", "npm-access-token", "grafana-service-account-token", "age-secret-key"] {
+        let token = rules.get(id).unwrap().example(1).token().to_owned();
+        assert_eq!(found(&detector, &token)[0].confidence, Confidence::Certain, "{id}");
+        let mut wrong = token.into_bytes();
+        let last = wrong.last_mut().unwrap();
+        *last = if *last == b'2' { b'3' } else { b'2' };
+        assert!(found(&detector, std::str::from_utf8(&wrong).unwrap()).is_empty(), "{id}");
+    }
+}
+
+#[test]
+fn the_generic_tier_is_off_unless_asked_for() {
+    let rules = Rules::built_in();
+    let example = rules.get("generic-secret").unwrap().example(1);
+    assert!(found(&Detector::new(&rules), &example.text).is_empty());
+    assert_eq!(found(&Detector::with_generic(&rules), &example.text)[0].confidence, Confidence::Low);
+    assert_ne!(Detector::new(&rules).version(), Detector::with_generic(&rules).version());
+}
+
+#[test]
+fn two_tokens_in_one_text_come_in_order() {
+    let (rules, detector) = all();
+    let npm = rules.get("npm-access-token").unwrap().example(3).token().to_owned();
+    let slack = rules.get("slack-bot-token").unwrap().example(3).token().to_owned();
+    let text = format!("{slack} {npm}\n{slack}");
+    let ids: Vec<_> = found(&detector, &text).iter().map(|found| found.rule.id()).collect();
+    assert_eq!(ids, ["slack-bot-token", "npm-access-token", "slack-bot-token"]);
+}
+
+#[test]
+fn a_hostile_text_costs_its_length_and_not_its_square() {
+    let (_, detector) = all();
+    for piece in
+        ["eyJ", "-eyJ", "sk-ant-api03-", "ghp_", "-----BEGIN PRIVATE KEY-----", "twilio", "://", ":AA", "secret=\"", "-us1"]
+    {
+        let text = piece.repeat((2 << 20) / piece.len());
+        let started = std::time::Instant::now();
+        found(&detector, &text);
+        assert!(started.elapsed().as_secs() < 20, "{piece} took {:?}", started.elapsed());
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_scanned_without_panic(bytes in proptest::collection::vec(any::<u8>(), 0..4096)) {
+        let (_, detector) = shared();
+        detector.scan(&bytes, |found| assert!(found.span.end <= bytes.len()));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #[test]
+    fn mutated_examples_are_scanned_without_panic(pick in any::<usize>(), seed in any::<u64>(), edits in proptest::collection::vec((any::<usize>(), any::<u8>()), 0..8), cut in any::<usize>()) {
+        let (rules, detector) = shared();
+        let count = rules.iter().count();
+        let rule = rules.iter().nth(pick % count).unwrap();
+        let mut bytes = rule.example(seed).text.into_bytes();
+        for (place, byte) in edits {
+            let place = place % bytes.len();
+            bytes[place] = byte;
+        }
+        bytes.truncate(1 + cut % bytes.len());
+        detector.scan(&bytes, |found| assert!(found.span.end <= bytes.len()));
+    }
+}

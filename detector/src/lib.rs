@@ -1,0 +1,31 @@
+//! Token formats as data, and the matching of bytes against them: bytes in, matches out.
+//!
+//! The flow: [`Rules`] are read from the TOML files in `rules/` (and from an operator's own file); a
+//! [`Detector`] builds one keyword automaton over them; [`Detector::scan`] runs a rule's pattern only where
+//! one of its keywords stands, then asks the checksum and the plausibility checks, settles overlaps, and hands
+//! each [`Match`] to the caller. [`Position`] turns an offset into a line and a column, and [`Example`] makes
+//! well-formed fake tokens at run time, so that none has to be written down anywhere.
+//!
+//! The crate does no IO, starts no thread and never panics on its input, so that it runs in a browser too.
+
+mod risk;
+mod rule;
+mod rules;
+
+mod detector;
+mod windows;
+mod boundary;
+mod checksum;
+mod plausible;
+mod overlap;
+
+mod position;
+mod example;
+
+pub use checksum::{Checksum, crc32_base62};
+pub use detector::{Detector, Match};
+pub use example::{Example, token};
+pub use position::Position;
+pub use risk::{Confidence, Risk};
+pub use rule::{Rule, RuleError, Tier};
+pub use rules::{Rules, RulesError};

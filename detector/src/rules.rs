@@ -1,0 +1,134 @@
+//! The set of rules that a scan uses: the built-in ones and the operator's own.
+
+use std::sync::Arc;
+
+use toml::{Table, Value};
+
+use crate::rule::{Rule, RuleError, RuleSpec, Tier};
+
+/// The built-in formats, a file per theme.
+const BUILT_IN: &[&str] = &[
+    include_str!("../rules/code.toml"),
+    include_str!("../rules/cloud.toml"),
+    include_str!("../rules/services.toml"),
+    include_str!("../rules/money.toml"),
+    include_str!("../rules/models.toml"),
+    include_str!("../rules/universal.toml"),
+    include_str!("../rules/generic.toml"),
+];
+/// An operator's file may have this many bytes; a thousand rules fit.
+const FILE_LIMIT: usize = 1 << 20;
+
+/// A set of rules with unique ids.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    rules: Vec<Arc<Rule>>,
+    /// Over the text of every file, so that a change of any rule is a new version.
+    checksum: crc32fast::Hasher,
+}
+
+/// Why a file of rules was refused.
+#[derive(Debug, thiserror::Error)]
+pub enum RulesError {
+    /// The text is no TOML.
+    #[error("the rule file is not valid TOML: {0}")]
+    Syntax(String),
+    /// The file has something else than rules in it.
+    #[error("the rule file has an unknown key `{0}` at the top: only `[[rule]]` tables belong there")]
+    UnknownKey(String),
+    /// There is more text than any real rule file has.
+    #[error("the rule file has {got} bytes: at most {expected} are read")]
+    TooLarge {
+        /// The limit.
+        expected: usize,
+        /// The file's size.
+        got: usize,
+    },
+    /// Two rules would be confused.
+    #[error("rule `{0}`: key `id`: another rule has this id already")]
+    Duplicate(String),
+    /// One rule is wrong.
+    #[error(transparent)]
+    Rule(#[from] RuleError),
+}
+
+impl Rules {
+    /// The formats that Stopleak knows, without the generic ones.
+    #[must_use]
+    #[expect(clippy::missing_panics_doc, reason = "a test reads the very same text")]
+    pub fn built_in() -> Self {
+        let mut rules = Self { rules: Vec::new(), checksum: crc32fast::Hasher::new() };
+        for file in BUILT_IN {
+            rules.add(file, false).expect("the built-in rules are valid");
+        }
+        rules
+    }
+
+    /// Adds the operator's own formats, written like the built-in ones.
+    pub fn with_operator_file(mut self, text: &str) -> Result<Self, RulesError> {
+        if text.len() > FILE_LIMIT {
+            return Err(RulesError::TooLarge { expected: FILE_LIMIT, got: text.len() });
+        }
+        self.add(text, true)?;
+        Ok(self)
+    }
+
+    /// Every rule, those of the generic tier included.
+    pub fn iter(&self) -> impl Iterator<Item = &Rule> {
+        self.rules.iter().map(AsRef::as_ref)
+    }
+
+    /// The rule with this id.
+    #[must_use]
+    pub fn get(&self, id: &str) -> Option<&Rule> {
+        self.iter().find(|rule| rule.id() == id)
+    }
+
+    /// Names this very set of rules, so that a blob is scanned again only when it is new or the rules are.
+    #[must_use]
+    pub fn version(&self) -> String {
+        format!("{}-{:08x}", env!("CARGO_PKG_VERSION"), self.checksum.clone().finalize())
+    }
+
+    pub(crate) fn of_tiers(&self, generic: bool) -> Vec<Arc<Rule>> {
+        self.rules.iter().filter(|rule| generic || rule.tier() == Tier::Format).cloned().collect()
+    }
+
+    fn add(&mut self, text: &str, compile: bool) -> Result<(), RulesError> {
+        let mut file: Table = text.parse().map_err(|error: toml::de::Error| RulesError::Syntax(error.to_string()))?;
+        let listed = file.remove("rule").unwrap_or_else(|| Value::Array(Vec::new()));
+        if let Some(key) = file.keys().next() {
+            return Err(RulesError::UnknownKey(key.clone()));
+        }
+        let Value::Array(listed) = listed else { return Err(RulesError::UnknownKey("rule".into())) };
+        for (index, value) in listed.into_iter().enumerate() {
+            let rule = read(index, value)?;
+            if compile {
+                rule.compile()?;
+            }
+            if self.get(rule.id()).is_some() {
+                return Err(RulesError::Duplicate(rule.id().into()));
+            }
+            self.rules.push(Arc::new(rule));
+        }
+        self.checksum.update(text.as_bytes());
+        Ok(())
+    }
+}
+
+/// Reads one rule; the error names the rule and the key.
+fn read(index: usize, value: Value) -> Result<Rule, RuleError> {
+    let id = value.get("id").and_then(Value::as_str).map_or_else(|| format!("number {}", index + 1), str::to_owned);
+    let spec: RuleSpec = value.try_into().map_err(|error: toml::de::Error| {
+        let key = key_of(&error.to_string()).to_owned();
+        RuleError { rule: id, key, problem: error.message().to_owned() }
+    })?;
+    Rule::new(spec)
+}
+
+/// The key that the error is about: TOML says it last, in a line such as "in `risk`"; serde's own sentences
+/// about a missing or unknown key have it between their first back quotes.
+fn key_of(error: &str) -> &str {
+    let path = error.lines().rev().find_map(|line| line.strip_prefix("in `")?.strip_suffix('`'));
+    path.or_else(|| error.split('`').nth(1)).unwrap_or("?")
+}

@@ -1,0 +1,68 @@
+//! The operator's own formats: a good file is used, a bad one is refused with an error that says where and why.
+
+use stopleak_detector::{Confidence, Detector, Rules};
+
+const GOOD: &str = r#"
+[[rule]]
+id = "acme-deploy-key"
+name = "Acme deploy key"
+risk = "high"
+keywords = ["acme_"]
+pattern = 'acme_[0-9A-Za-z]{38}'
+checksum = "crc32_base62"
+reference = "https://acme.example/docs/keys"
+examples = ["acme_{alnum:32}{crc32}"]
+negative_examples = ["acme_{alnum:38}"]
+"#;
+
+#[test]
+fn a_format_of_the_operator_is_found_like_a_built_in_one() {
+    let rules = Rules::built_in().with_operator_file(GOOD).unwrap();
+    let example = rules.get("acme-deploy-key").unwrap().example(5);
+    let detector = Detector::new(&rules);
+    let mut seen = Vec::new();
+    detector.scan(example.text.as_bytes(), |found| seen.push((found.rule.id().to_owned(), found.confidence)));
+    assert_eq!(seen, [("acme-deploy-key".to_owned(), Confidence::Certain)]);
+    assert_ne!(rules.version(), Rules::built_in().version());
+}
+
+#[test]
+fn a_bad_file_is_refused_with_rule_and_key() {
+    let cases = [
+        ("this is no toml", "not valid TOML"),
+        ("rules = 1", "unknown key `rules`"),
+        (&GOOD.replace("risk = \"high\"", "risk = \"huge\""), "rule `acme-deploy-key`: key `risk`"),
+        (&GOOD.replace("reference =", "referense ="), "rule `acme-deploy-key`: key `referense`"),
+        (&GOOD.replace("keywords = [\"acme_\"]\n", ""), "rule `acme-deploy-key`: key `keywords`"),
+        (&GOOD.replace("[\"acme_\"]", "[\"a\"]"), "key `keywords`: `a` is too short"),
+        (&GOOD.replace("[\"acme_\"]", "[]"), "key `keywords`: name at least one"),
+        (&GOOD.replace("{38}'", "{38'"), "rule `acme-deploy-key`: key `pattern`"),
+        (&GOOD.replace("acme_[0-9A-Za-z]{38}'", "(acme_)?'"), "key `pattern`: it matches the empty text"),
+        (&GOOD.replace("{38}'", "{38}{999}{99}'"), "key `pattern`"),
+        (&GOOD.replace("{crc32}\"", "{crc33}\""), "key `examples`: `{crc33}` is no template field"),
+        (&GOOD.replace("acme-deploy-key", "Acme Key"), "key `id`"),
+        (&format!("{GOOD}{GOOD}"), "another rule has this id"),
+        (&GOOD.replace("acme-deploy-key", "npm-access-token"), "another rule has this id"),
+    ];
+    for (file, expected) in cases {
+        let error = Rules::built_in().with_operator_file(file).unwrap_err().to_string();
+        assert!(error.contains(expected), "{error:?} should say {expected:?}");
+    }
+}
+
+#[test]
+fn there_are_many_formats_and_each_has_its_reference() {
+    let rules = Rules::built_in();
+    assert!(rules.iter().count() >= 100);
+    for rule in rules.iter() {
+        assert!(rule.reference().starts_with("https://"), "{}", rule.id());
+    }
+}
+
+#[test]
+fn a_fake_token_is_the_same_for_the_same_seed() {
+    let make = |seed| stopleak_detector::token("github-personal-access-token", seed);
+    assert_eq!(make(1), make(1));
+    assert_ne!(make(1), make(2));
+    assert_eq!(stopleak_detector::token("no-such-rule", 1), None);
+}
