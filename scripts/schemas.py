@@ -22,12 +22,11 @@ import pydantic
 
 ISTIO = {
     "extensions.v1alpha1": ["TrafficExtension", "WasmPlugin"],
-    "security.v1": ["AuthorizationPolicy", "PeerAuthentication"],
-    "telemetry.v1": ["Telemetry"],
+    "security.v1": ["PeerAuthentication"],
 }
 KUBERNETES_VERSION = "v1.37.0"
 KUBERNETES = {
-    "io.k8s.api.core.v1": ["Namespace", "PersistentVolumeClaim", "Secret", "Service", "ServiceAccount"],
+    "io.k8s.api.core.v1": ["Namespace", "PersistentVolumeClaim", "Service", "ServiceAccount"],
     "io.k8s.api.apps.v1": ["Deployment"],
 }
 
