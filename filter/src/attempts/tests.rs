@@ -1,0 +1,93 @@
+//! Coalescing, bounds, and delivery at least once.
+
+use stopleak_contract::feed::wire::Place;
+use stopleak_contract::{Fingerprint, FingerprintKey, Token};
+
+use super::*;
+
+fn used(path: &str, at_ms: u64) -> Use {
+    let token = Token::parse(b"fk_9aQ7zLm2Xw4RtB8v").unwrap();
+    Use {
+        found: Match {
+            leak: 42,
+            fingerprint: Fingerprint::of(&FingerprintKey::new([7; 32]), &token),
+            place: Place::Header,
+            header: "x-api-key".to_owned(),
+        },
+        outcome: Outcome::Observed,
+        client: "192.0.2.7".to_owned(),
+        route: Route { method: "GET".to_owned(), host: "api".to_owned(), path: path.to_owned() },
+        status: 200,
+        at_ms,
+    }
+}
+
+fn buffer() -> AttemptBuffer {
+    AttemptBuffer::new([9; 8])
+}
+
+#[test]
+fn uses_that_agree_are_one_attempt() {
+    let mut buffer = buffer();
+    for at_ms in [60_000, 60_500, 119_999] {
+        buffer.record(used("/a", at_ms));
+    }
+    buffer.record(used("/a", 120_000));
+    buffer.record(used("/b", 60_000));
+    buffer.record(Use { client: "192.0.2.8".to_owned(), ..used("/a", 60_000) });
+    buffer.record(Use { status: 401, ..used("/a", 60_000) });
+    buffer.record(Use { outcome: Outcome::Blocked, ..used("/a", 60_000) });
+
+    let attempts = &buffer.next_batch().unwrap().attempts;
+    assert_eq!(attempts.len(), 6);
+    let coalesced = attempts.iter().find(|attempt| attempt.count > 1).unwrap();
+    assert_eq!((coalesced.count, coalesced.first_seen_ms, coalesced.last_seen_ms), (3, 60_000, 119_999));
+}
+
+#[test]
+fn ids_are_unique() {
+    let mut buffer = buffer();
+    for n in 0..100 {
+        buffer.record(used(&format!("/{n}"), 0));
+    }
+    let mut ids: Vec<_> = buffer.next_batch().unwrap().attempts.iter().map(|attempt| attempt.id.clone()).collect();
+    assert!(ids.iter().all(|id| id.len() == 16));
+    ids.sort();
+    ids.dedup();
+    assert_eq!(ids.len(), 100);
+}
+
+#[test]
+fn a_batch_is_kept_until_it_is_stored_and_only_one_is_on_its_way() {
+    let mut buffer = buffer();
+    assert!(buffer.next_batch().is_none());
+    buffer.record(used("/a", 0));
+    let first = buffer.next_batch().unwrap().clone();
+    buffer.record(used("/a", 0));
+    assert!(buffer.next_batch().is_none(), "the first is not acknowledged");
+    assert_eq!(buffer.unacknowledged(), Some(&first), "to be sent again with the same ids");
+
+    buffer.acknowledge(first.batch + 1);
+    assert!(buffer.unacknowledged().is_some(), "an acknowledgement of another batch changes nothing");
+    buffer.acknowledge(first.batch);
+    let second = buffer.next_batch().unwrap();
+    assert_ne!(second.attempts[0].id, first.attempts[0].id, "what came later is another attempt");
+}
+
+#[test]
+fn what_finds_no_room_is_counted() {
+    let mut buffer = buffer();
+    for n in 0..MAX_WAITING + 5 {
+        buffer.record(used(&format!("/{n}"), 0));
+    }
+    buffer.record(used("/0", 0));
+    assert_eq!(buffer.dropped(), 5, "a use of a known attempt needs no room");
+
+    let mut sent = 0;
+    while let Some(batch) = buffer.next_batch().cloned() {
+        assert!(batch.attempts.len() <= MAX_BATCH);
+        sent += batch.attempts.len();
+        buffer.acknowledge(batch.batch);
+    }
+    assert_eq!(sent, MAX_WAITING);
+}

@@ -1,0 +1,151 @@
+//! A request's header map, as the host hands it over: any bytes at all.
+
+use stopleak_contract::feed::wire;
+
+/// A view of the header map, pseudo-headers included.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    headers: &'a [(String, Vec<u8>)],
+}
+
+/// What an attempt says of the request that carried the token: nothing that could contain it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Route {
+    /// A known method, or `OTHER`.
+    pub method: String,
+    /// The authority, redacted.
+    pub host: String,
+    /// The path without its query, redacted.
+    pub path: String,
+}
+
+/// Longer texts are cut: an attempt is a record for people, and its size has to be bounded.
+const MAX_SHOWN: usize = 256;
+
+/// From this length on, a text of letters and digits is taken for a secret and not shown.
+const SECRET_LEN: usize = 16;
+
+/// Shown instead of a secret.
+const REDACTED: &str = "[redacted]";
+
+impl<'a> Request<'a> {
+    /// Wraps what the host handed over.
+    #[must_use]
+    pub fn new(headers: &'a [(String, Vec<u8>)]) -> Self {
+        Self { headers }
+    }
+
+    /// Every header that a client can set freely, in the order of the request.
+    pub fn headers(self) -> impl Iterator<Item = (&'a str, &'a [u8])> {
+        let fixed = |name: &str| matches!(name, ":method" | ":scheme" | ":path" | ":protocol" | ":status");
+        self.headers.iter().map(|(name, value)| (name.as_str(), value.as_slice())).filter(move |(name, _)| !fixed(name))
+    }
+
+    /// The path without its query.
+    #[must_use]
+    pub fn path(self) -> &'a [u8] {
+        let target = self.get(":path");
+        target.iter().position(|&b| b == b'?').and_then(|at| target.get(..at)).unwrap_or(target)
+    }
+
+    /// What follows the first question mark of the path, fragment included.
+    #[must_use]
+    pub fn query(self) -> &'a [u8] {
+        let target = self.get(":path");
+        target.iter().position(|&b| b == b'?').and_then(|at| target.get(at + 1..)).unwrap_or_default()
+    }
+
+    /// The route, with everything that looks like a secret redacted.
+    #[must_use]
+    pub fn route(self) -> Route {
+        Route {
+            method: method(self.get(":method")).to_owned(),
+            host: redacted(self.get(":authority"), b'.'),
+            path: redacted(self.path(), b'/'),
+        }
+    }
+
+    fn get(self, name: &str) -> &'a [u8] {
+        self.headers.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_slice()).unwrap_or_default()
+    }
+}
+
+/// A client chooses its method; an unknown one may be a token.
+fn method(method: &[u8]) -> &'static str {
+    const KNOWN: [&str; 9] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "CONNECT", "TRACE"];
+    KNOWN.into_iter().find(|known| known.as_bytes() == method).unwrap_or("OTHER")
+}
+
+/// Replaces each part that looks like a secret, and all that is not plain text.
+fn redacted(text: &[u8], separator: u8) -> String {
+    let mut shown = String::new();
+    for (i, part) in text.split(|&b| b == separator).enumerate() {
+        if shown.len() + part.len() > MAX_SHOWN {
+            shown.push('…');
+            break;
+        }
+        if i > 0 {
+            shown.push(char::from(separator));
+        }
+        match std::str::from_utf8(part) {
+            Ok(part) if is_harmless(part) => shown.push_str(part),
+            _ => shown.push_str(REDACTED),
+        }
+    }
+    shown
+}
+
+/// Words, versions and short numbers are harmless; percent-encoding may hide anything.
+fn is_harmless(part: &str) -> bool {
+    let plain = part.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.~:[]".contains(&b));
+    let has_digit = part.bytes().any(|b| b.is_ascii_digit());
+    let has_upper = part.bytes().any(|b| b.is_ascii_uppercase());
+    plain && (part.len() < SECRET_LEN || !(has_digit || has_upper))
+}
+
+/// The header's name, when the place is a header: names are as free as values, so an odd one is not shown.
+#[must_use]
+pub fn shown_header(place: wire::Place, name: &str) -> String {
+    if !matches!(place, wire::Place::Header | wire::Place::Authorization) {
+        return String::new();
+    }
+    if name.len() <= 64 && is_harmless(name) { name.to_owned() } else { REDACTED.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn route(method: &str, authority: &str, path: &str) -> Route {
+        let headers = [(":method", method), (":authority", authority), (":path", path)]
+            .map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec()));
+        Request::new(&headers).route()
+    }
+
+    #[test]
+    fn a_route_shows_words_and_no_secrets() {
+        let shown = route("GET", "api.example.com:8443", "/v2/users/42/orders?token=abc");
+        assert_eq!(shown.host, "api.example.com:8443");
+        assert_eq!((shown.method.as_str(), shown.path.as_str()), ("GET", "/v2/users/42/orders"));
+
+        for secret in ["fk_9aQ7zLm2Xw4RtB8v", "ABCDEFGHIJKLMNOPQR", "0123456789abcdef", "a%62c", "h\u{e9}llo"] {
+            let shown = route(secret, &format!("{secret}.example.com"), &format!("/bot/{secret}/send"));
+            assert_eq!(shown.method, "OTHER", "{secret}");
+            assert_eq!(shown.host, "[redacted].example.com", "{secret}");
+            assert_eq!(shown.path, "/bot/[redacted]/send", "{secret}");
+        }
+    }
+
+    #[test]
+    fn a_route_is_bounded() {
+        let long = "/abc".repeat(10_000);
+        assert!(route("GET", "h", &long).path.len() <= MAX_SHOWN + 4);
+    }
+
+    #[test]
+    fn a_header_name_that_looks_like_a_secret_is_not_shown() {
+        assert_eq!(shown_header(wire::Place::Header, "x-api-key"), "x-api-key");
+        assert_eq!(shown_header(wire::Place::Header, "fk_9aq7zlm2xw4rtb8v"), REDACTED);
+        assert_eq!(shown_header(wire::Place::Query, "x-api-key"), "");
+    }
+}
