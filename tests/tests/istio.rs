@@ -95,8 +95,9 @@ fn documents(file: &str) -> Vec<Value> {
 fn objection(document: &Value) -> Option<String> {
     let Some(kind) = document["kind"].as_str() else { return Some("no `kind`".to_owned()) };
     let path = repository().join(".tools/schemas").join(format!("{kind}.json"));
-    let text = fs::read_to_string(&path)
-        .unwrap_or_else(|error| panic!("{}: {error}; run `just setup`, and see scripts/schemas.py for the kinds", path.display()));
+    let text = fs::read_to_string(&path).unwrap_or_else(|error| {
+        panic!("{}: {error}; run `just setup`, and see scripts/schemas.py for the kinds", path.display())
+    });
     let mut schemas = boon::Schemas::new();
     let mut compiler = boon::Compiler::new();
     compiler.add_resource(kind, serde_json::from_str(&text).unwrap()).unwrap();
