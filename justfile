@@ -8,7 +8,7 @@ list:
 
 # Fetch what the build and the tests need into .tools/ (at once when it is there already)
 setup:
-    scripts/setup
+    @scripts/setup
 
 # Build the control plane and the filter
 build: setup
