@@ -1,1 +1,28 @@
-//! placeholder
+//! The Stopleak control plane: keeps the leaks of its tenants, takes decisions on them, and tells every gateway.
+//!
+//! The flow: a [`config`] names a data folder that holds the [`keys`] and, apart from them, the [`store`]. A scan of one of the
+//! [`sources`] (or an administrator) brings tokens, which become [`leaks`]; a decision on a leak changes what the [`index`] holds;
+//! the publisher builds and seals it, and the [`feed`] pushes it to the [`gateways`], which report [`attempts`]. The [`api`] is
+//! how people reach all that, [`serve`] puts it together, and [`cli`] is the API from a terminal.
+//!
+//! A token's text lives from the moment it is read until its fingerprint is known, in memory, and nowhere else.
+
+pub mod config;
+pub mod secret;
+pub mod keys;
+pub mod time;
+pub mod store;
+pub mod tenants;
+pub mod api_tokens;
+pub mod sources;
+pub mod scans;
+pub mod leaks;
+pub mod index;
+pub mod gateways;
+pub mod feed;
+pub mod attempts;
+pub mod metrics;
+pub mod app;
+pub mod api;
+pub mod serve;
+pub mod cli;

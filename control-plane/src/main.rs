@@ -1,2 +1,10 @@
-//! placeholder
-fn main() {}
+//! The `stopleak` binary: see [`stopleak`] for how it works.
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use stopleak::cli::Cli;
+
+fn main() -> ExitCode {
+    Cli::parse().run()
+}

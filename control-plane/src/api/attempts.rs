@@ -1,0 +1,45 @@
+//! `/api/v1/attempts`
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+
+use super::auth::Reader;
+use super::input::{Asked, limit};
+use super::problem::{Answer, Problem};
+use crate::app::App;
+use crate::attempts::{self, AttemptView, Filter, Outcome};
+use crate::leaks::parse_leak_id;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ListAttempts {
+    leak: Option<String>,
+    outcome: Option<Outcome>,
+    before: Option<i64>,
+    limit: Option<u32>,
+}
+
+#[derive(Serialize)]
+pub(super) struct AttemptList {
+    attempts: Vec<AttemptView>,
+    /// What to give as `before` for the next page.
+    next: Option<i64>,
+}
+
+pub(super) async fn list(
+    State(app): State<Arc<App>>,
+    Reader(caller): Reader,
+    Asked(asked): Asked<ListAttempts>,
+) -> Answer<Json<AttemptList>> {
+    let leak = asked.leak.map(|text| {
+        parse_leak_id(&text).ok_or_else(|| Problem::Invalid { field: "leak", detail: "write it as LK-7 or 7".to_owned() })
+    });
+    let filter = Filter { leak: leak.transpose()?, outcome: asked.outcome, before: asked.before, limit: limit(asked.limit)? };
+    let attempts = attempts::list(&mut *app.store.read().await?, caller.tenant.id, &filter).await?;
+    let full = attempts.len() == filter.limit as usize;
+    let next = attempts.last().filter(|_| full).map(|attempt| attempt.id);
+    Ok(Json(AttemptList { attempts, next }))
+}

@@ -1,0 +1,38 @@
+//! `/healthz`, `/readyz` and `/metrics`: for machines, without a token.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::header;
+use axum::response::IntoResponse;
+
+use super::problem::{Answer, Problem};
+use crate::app::App;
+use crate::metrics::Counted;
+use crate::tenants;
+
+/// The process answers.
+pub(super) async fn healthz() -> &'static str {
+    "ok\n"
+}
+
+/// The database answers and every tenant has an index.
+pub(super) async fn readyz(State(app): State<Arc<App>>) -> Answer<&'static str> {
+    let tenants = tenants::all(&mut *app.store.read().await?).await?;
+    match tenants.iter().find(|tenant| app.publisher.subscribe(tenant.id).is_none()) {
+        Some(tenant) => Err(Problem::Internal(anyhow::anyhow!("tenant {} has no index", tenant.name))),
+        None => Ok("ready\n"),
+    }
+}
+
+/// What Prometheus reads.
+pub(super) async fn metrics(State(app): State<Arc<App>>) -> Answer<impl IntoResponse> {
+    let mut db = app.store.read().await?;
+    let leaks = sqlx::query_as("SELECT status, patched_at IS NOT NULL, count(*) FROM leaks GROUP BY 1, 2");
+    let leaks = leaks.fetch_all(&mut *db).await?;
+    let tokens = sqlx::query_scalar("SELECT count(*) FROM tokens").fetch_one(&mut *db).await?;
+    let epochs = sqlx::query_as("SELECT name, epoch FROM tenants").fetch_all(&mut *db).await?;
+    let counted = Counted { leaks, tokens, epochs, gateways_connected: app.fleet.connected() };
+    let text = app.metrics.encode(&counted).map_err(|error| Problem::Internal(error.into()))?;
+    Ok(([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text))
+}

@@ -1,0 +1,51 @@
+//! The API, `/api/v1`: JSON in, JSON out, problem+json when something is wrong.
+//!
+//! A request passes the access log, then [`auth`] says who calls, [`input`] reads what they send, and a handler beside its noun
+//! answers. Neither log lines nor answers ever repeat what was sent where it might be a token.
+
+mod problem;
+mod input;
+mod auth;
+mod access_log;
+mod leaks;
+mod attempts;
+mod sources;
+mod scans;
+mod gateways;
+mod health;
+
+pub use problem::Problem;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn;
+use axum::routing::{delete, get, post};
+
+use crate::app::App;
+
+/// Largest body of a request: room for tens of thousands of tokens.
+pub const MAX_BODY: usize = 2 * 1024 * 1024;
+
+/// All routes.
+pub fn router(app: Arc<App>) -> Router {
+    Router::new()
+        .route("/api/v1/leaks", get(leaks::list).post(leaks::add))
+        .route("/api/v1/leaks/{number}", get(leaks::show))
+        .route("/api/v1/leaks/{number}/decisions", post(leaks::decide))
+        .route("/api/v1/attempts", get(attempts::list))
+        .route("/api/v1/sources", get(sources::list).post(sources::add))
+        .route("/api/v1/sources/{id}/scans", post(scans::start))
+        .route("/api/v1/scans/{id}", get(scans::show))
+        .route("/api/v1/gateways", get(gateways::list).post(gateways::add))
+        .route("/api/v1/gateways/{id}", delete(gateways::revoke))
+        .route("/healthz", get(health::healthz))
+        .route("/readyz", get(health::readyz))
+        .route("/metrics", get(health::metrics))
+        .fallback(async || Problem::NoSuchRoute)
+        .method_not_allowed_fallback(async || Problem::MethodNotAllowed)
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(from_fn(access_log::log))
+        .with_state(app)
+}

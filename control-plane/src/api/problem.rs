@@ -1,0 +1,267 @@
+//! Everything that can be wrong with a request, and how it is told (RFC 9457).
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Map, Value, json};
+
+use crate::leaks::{AddError, Known, RecordError, Refusal, Status, leak_id};
+use crate::store::{Trouble, trouble};
+
+/// What is wrong. The detail is for the caller and never repeats a value that was sent.
+#[derive(Debug)]
+pub enum Problem {
+    /// No route has this path.
+    NoSuchRoute,
+    /// The path has other methods.
+    MethodNotAllowed,
+    /// No token, or one that is not in force.
+    Unauthenticated(String),
+    /// The token's role does not allow it.
+    Forbidden,
+    /// No such object in the caller's tenant.
+    NotFound {
+        /// The noun.
+        what: &'static str,
+    },
+    /// The body is not declared as JSON.
+    NotJson,
+    /// The body is longer than the limit.
+    TooLarge,
+    /// The body or the query is not of the expected shape.
+    Malformed(String),
+    /// A value makes no sense.
+    Invalid {
+        /// Where it is, such as `title`.
+        field: &'static str,
+        /// What to do.
+        detail: String,
+    },
+    /// A token that cannot be taken.
+    TokenRejected {
+        /// Which of the tokens, counted from 1.
+        position: usize,
+        /// Why.
+        reason: String,
+    },
+    /// A token belongs to one leak.
+    TokenAlreadyLeaked {
+        /// Which of the tokens, counted from 1.
+        position: usize,
+        /// Whose it is.
+        known: Known,
+    },
+    /// The leak does not stand where the decision starts.
+    Refused(Refusal),
+    /// Something of this name is there already.
+    NameTaken {
+        /// The noun.
+        what: &'static str,
+    },
+    /// A scan of the source has not ended yet.
+    ScanUnderWay {
+        /// That scan.
+        scan: i64,
+    },
+    /// The database did not do it.
+    Store(sqlx::Error),
+    /// A defect, or the system's fault.
+    Internal(anyhow::Error),
+}
+
+/// How a problem is told.
+struct Told {
+    status: StatusCode,
+    kind: &'static str,
+    title: &'static str,
+    detail: String,
+    members: Map<String, Value>,
+}
+
+/// A result whose error is told to the caller.
+pub type Answer<T> = Result<T, Problem>;
+
+impl Problem {
+    fn told(&self) -> Told {
+        match self {
+            Self::NoSuchRoute => told(StatusCode::NOT_FOUND, "no-such-route", "No such route", "the API lives under /api/v1"),
+            Self::MethodNotAllowed => told(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "method-not-allowed",
+                "Method not allowed",
+                "the path exists, but not with this method; the Allow header names those it has",
+            ),
+            Self::Unauthenticated(detail) => told(StatusCode::UNAUTHORIZED, "unauthenticated", "Sign in first", detail.as_str()),
+            Self::Forbidden => told(
+                StatusCode::FORBIDDEN,
+                "forbidden",
+                "Not allowed",
+                "an analyst's API token reads only; use an administrator's",
+            ),
+            Self::NotFound { what } => told(
+                StatusCode::NOT_FOUND,
+                "not-found",
+                "Not found",
+                format!("there is no such {what}; list them to see which there are"),
+            ),
+            Self::NotJson => told(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "not-json",
+                "JSON is expected",
+                "send the body as JSON, with the header content-type: application/json",
+            ),
+            Self::TooLarge => told(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "too-large",
+                "Body too large",
+                format!("a body may have {} bytes; send the tokens in several leaks", super::MAX_BODY),
+            ),
+            Self::Malformed(detail) => told(StatusCode::BAD_REQUEST, "malformed", "Malformed request", detail.as_str()),
+            Self::Invalid { field, detail } => {
+                told(StatusCode::UNPROCESSABLE_ENTITY, "invalid", "Invalid value", format!("{field}: {detail}"))
+                    .with("field", json!(field))
+            }
+            Self::TokenRejected { position, reason } => told(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "token-rejected",
+                "Token rejected",
+                format!("token {position} of the request cannot be taken: {reason}; nothing was added"),
+            )
+            .with("position", json!(position)),
+            Self::TokenAlreadyLeaked { position, known } => already_leaked(*position, known),
+            Self::Refused(refusal) => refused(refusal),
+            Self::NameTaken { what } => told(
+                StatusCode::CONFLICT,
+                "name-taken",
+                "Already there",
+                format!("there is a {what} of this name already; choose another name"),
+            ),
+            Self::ScanUnderWay { scan } => told(
+                StatusCode::CONFLICT,
+                "scan-under-way",
+                "Already scanning",
+                format!("scan {scan} of this source has not ended yet; follow it at /api/v1/scans/{scan}"),
+            )
+            .with("scan", json!(scan)),
+            Self::Store(error) => store(error),
+            Self::Internal(_) => internal(),
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let told = self.told();
+        match &self {
+            Self::Store(error) => tracing::error!(%error, kind = told.kind, "a request failed"),
+            Self::Internal(error) => tracing::error!(error = format!("{error:#}"), "a request failed"),
+            _ => tracing::debug!(kind = told.kind, "a request was refused"),
+        }
+        let mut body = Map::new();
+        body.insert("type".to_owned(), json!(format!("urn:stopleak:problem:{}", told.kind)));
+        body.insert("title".to_owned(), json!(told.title));
+        body.insert("status".to_owned(), json!(told.status.as_u16()));
+        body.insert("detail".to_owned(), json!(told.detail));
+        body.extend(told.members);
+        let mut response = (told.status, Value::Object(body).to_string()).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if told.status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"stopleak\""));
+        }
+        if told.status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        response
+    }
+}
+
+impl From<sqlx::Error> for Problem {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<AddError> for Problem {
+    fn from(error: AddError) -> Self {
+        match error {
+            AddError::AlreadyLeaked { position, known } => Self::TokenAlreadyLeaked { position, known },
+            AddError::Store(error) => Self::Store(error),
+        }
+    }
+}
+
+impl From<RecordError> for Problem {
+    fn from(error: RecordError) -> Self {
+        match error {
+            RecordError::NoSuchLeak => Self::NotFound { what: "leak" },
+            RecordError::Refused(refusal) => Self::Refused(refusal),
+            RecordError::Store(error) => Self::Store(error),
+        }
+    }
+}
+
+impl Told {
+    fn with(mut self, member: &str, value: Value) -> Self {
+        self.members.insert(member.to_owned(), value);
+        self
+    }
+}
+
+fn told(status: StatusCode, kind: &'static str, title: &'static str, detail: impl Into<String>) -> Told {
+    Told { status, kind, title, detail: detail.into(), members: Map::new() }
+}
+
+fn already_leaked(position: usize, known: &Known) -> Told {
+    let leak = leak_id(known.leak);
+    let (status, advice) = match known.status {
+        Status::Open => ("open", "decide on that leak"),
+        Status::Closed => ("closed", "reopen that leak if the token still works"),
+        Status::FalsePositive => ("a false positive", "reopen that leak if the token is one after all"),
+    };
+    let detail =
+        format!("token {position} of the request belongs to {leak} already, which is {status}; {advice}; nothing was added");
+    told(StatusCode::CONFLICT, "token-already-leaked", "Token already leaked", detail)
+        .with("position", json!(position))
+        .with("leak", json!(leak))
+        .with("leak_status", json!(known.status))
+}
+
+fn refused(refusal: &Refusal) -> Told {
+    let detail = refusal.to_string();
+    match refusal {
+        Refusal::IllegalTransition { .. } => {
+            told(StatusCode::CONFLICT, "illegal-transition", "Not possible in this state", detail)
+        }
+        Refusal::ConfirmationRequired { previews } => {
+            told(StatusCode::CONFLICT, "confirmation-required", "Confirmation required", detail).with("tokens", json!(previews))
+        }
+        Refusal::Incomplete(_) => told(StatusCode::UNPROCESSABLE_ENTITY, "invalid", "Invalid value", detail),
+    }
+}
+
+fn store(error: &sqlx::Error) -> Told {
+    match trouble(error) {
+        Trouble::Locked => told(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "database-locked",
+            "Database locked",
+            "another process holds the lock on the database; end that process or wait, then send the request again; nothing was changed",
+        ),
+        Trouble::Unavailable => told(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "database-unavailable",
+            "Database unavailable",
+            "the database cannot be used: look for a full or read-only disk, then send the request again; gateways go on with the last index",
+        ),
+        Trouble::Defect => internal(),
+    }
+}
+
+fn internal() -> Told {
+    told(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "internal",
+        "Internal error",
+        "the request could not be carried out; the server's log says why",
+    )
+}

@@ -1,0 +1,114 @@
+//! API tokens: who may call the API, and as what.
+
+use std::time::Duration;
+
+use crate::secret::{Purpose, Secret};
+use crate::store::Connection;
+use crate::tenants::{Tenant, TenantId};
+use crate::time::Time;
+
+/// What a caller may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]
+#[sqlx(rename_all = "snake_case")]
+pub enum Role {
+    /// Manages the leaks of its tenant.
+    Administrator,
+    /// Reads.
+    Analyst,
+}
+
+/// Who called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// Whose rows the caller sees.
+    pub tenant: Tenant,
+    /// What the caller may do.
+    pub role: Role,
+    /// The name of the token: the author of decisions.
+    pub name: String,
+}
+
+/// The answer to a presented token.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Presented {
+    /// In force.
+    Known(Caller),
+    /// No such token.
+    Unknown,
+    /// Was in force until then.
+    Expired(Time),
+    /// Taken back.
+    Revoked(Time),
+}
+
+/// The name of the token that the first start makes.
+pub const FIRST: &str = "admin-token";
+/// Last use is for people who look for unused tokens: writing it down more often would slow every request.
+const LAST_USED_STEP: Duration = Duration::from_secs(60);
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    id: i64,
+    name: String,
+    role: Role,
+    tenant_id: TenantId,
+    tenant: String,
+    last_used_at: Option<Time>,
+    expires_at: Option<Time>,
+    revoked_at: Option<Time>,
+}
+
+/// Makes a token. The caller shows it once.
+pub async fn add(
+    db: &mut Connection,
+    tenant: TenantId,
+    name: &str,
+    role: Role,
+    secret: &Secret,
+    now: Time,
+) -> Result<(), sqlx::Error> {
+    debug_assert_eq!(secret.purpose(), Some(Purpose::ApiToken));
+    sqlx::query("INSERT INTO api_tokens (tenant_id, name, role, hash, created_at) VALUES ($1, $2, $3, $4, $5)")
+        .bind(tenant)
+        .bind(name)
+        .bind(role)
+        .bind(secret.hash().as_slice())
+        .bind(now)
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+/// Whether the tenant has any token.
+pub async fn any(db: &mut Connection, tenant: TenantId) -> Result<bool, sqlx::Error> {
+    let count: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM api_tokens WHERE tenant_id = $1").bind(tenant).fetch_one(db).await?;
+    Ok(count > 0)
+}
+
+/// Looks up who presents the token; also the token's key when its last use should be written down.
+pub async fn present(db: &mut Connection, secret: &Secret, now: Time) -> Result<(Presented, Option<i64>), sqlx::Error> {
+    let row: Option<Row> = sqlx::query_as(
+        "SELECT t.id, t.name, t.role, t.tenant_id, n.name AS tenant, t.last_used_at, t.expires_at, t.revoked_at
+         FROM api_tokens t JOIN tenants n ON n.id = t.tenant_id WHERE t.hash = $1",
+    )
+    .bind(secret.hash().as_slice())
+    .fetch_optional(db)
+    .await?;
+    let Some(row) = row else { return Ok((Presented::Unknown, None)) };
+    if let Some(at) = row.revoked_at {
+        return Ok((Presented::Revoked(at), None));
+    }
+    if let Some(at) = row.expires_at.filter(|&at| at <= now) {
+        return Ok((Presented::Expired(at), None));
+    }
+    let stale = row.last_used_at.is_none_or(|at| at.age(now) >= LAST_USED_STEP);
+    let caller = Caller { tenant: Tenant { id: row.tenant_id, name: row.tenant }, role: row.role, name: row.name };
+    Ok((Presented::Known(caller), stale.then_some(row.id)))
+}
+
+/// Writes down that the token was used.
+pub async fn touch(db: &mut Connection, id: i64, now: Time) -> Result<(), sqlx::Error> {
+    sqlx::query("UPDATE api_tokens SET last_used_at = $2 WHERE id = $1").bind(id).bind(now).execute(db).await?;
+    Ok(())
+}

@@ -1,0 +1,118 @@
+//! `stopleak serve`
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+use crate::config::{Config, ConfigError, LogFormat};
+use crate::serve::{ADMIN_TOKEN, Server};
+
+/// Run the control plane: the API, and the feed that gateways connect to.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  stopleak serve
+  stopleak serve --data-dir /var/lib/stopleak --http 127.0.0.1:8080 --feed 10.0.0.5:8081
+  stopleak serve --config /etc/stopleak.toml --log-format json
+
+The keys come from files under <data-dir>/keys, or from STOPLEAK_FINGERPRINT_KEY and STOPLEAK_SIGNING_KEY
+(64 hexadecimal digits each), or from commands of the configuration:
+
+  [keys]
+  fingerprint_command = [\"vault\", \"kv\", \"get\", \"-field=fingerprint\", \"secret/stopleak\"]
+
+Exit codes: 0 stopped by SIGTERM or SIGINT, 1 could not start or serve, 2 bad flags or configuration.")]
+pub(super) struct Serve {
+    /// Where database, keys and the administrator's token live [default: $XDG_DATA_HOME/stopleak or ~/.local/share/stopleak]
+    #[arg(long, env = "STOPLEAK_DATA_DIR", value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// Address of the API; port 0 takes a free one [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDR")]
+    http: Option<SocketAddr>,
+    /// Address of the feed; port 0 takes a free one [default: 127.0.0.1:8081]
+    #[arg(long, value_name = "ADDR")]
+    feed: Option<SocketAddr>,
+    /// A TOML file; flags win over it
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// How log lines look [default: text]
+    #[arg(long, value_name = "FORMAT")]
+    log_format: Option<LogFormat>,
+}
+
+impl Serve {
+    pub(super) fn run(self) -> ExitCode {
+        let config = match self.config() {
+            Ok(config) => config,
+            Err(error) => {
+                eprintln!("stopleak: {error}");
+                return ExitCode::from(2);
+            }
+        };
+        log_to_stderr(&config);
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+        match runtime.map_err(anyhow::Error::new).and_then(|runtime| runtime.block_on(serve(&config))) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("stopleak: {error:#}");
+                ExitCode::FAILURE
+            }
+        }
+    }
+
+    fn config(self) -> Result<Config, ConfigError> {
+        let file = self.config.as_deref().map(Config::read).transpose()?.unwrap_or_default();
+        let flags = Config {
+            data_dir: self.data_dir,
+            http: self.http,
+            feed: self.feed,
+            log_format: self.log_format,
+            ..Config::default()
+        };
+        let config = flags.or(file);
+        config.check()?;
+        Ok(config)
+    }
+}
+
+async fn serve(config: &Config) -> anyhow::Result<()> {
+    // Before anything is made, so that no signal is missed.
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let server = Server::start(config).await?;
+    greet(&server);
+    let stop = async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    };
+    server.run(stop).await
+}
+
+/// What somebody who started this by hand wants to know. Not part of the log: on standard output.
+fn greet(server: &Server) {
+    let addresses = server.addresses();
+    let token = server.data_dir().join(ADMIN_TOKEN);
+    println!("API   http://{}/api/v1", addresses.http);
+    println!("Feed  {} (gRPC)", addresses.feed);
+    println!("Data  {}", server.data_dir().display());
+    if server.first_start {
+        println!("An administrator's API token was made. To sign in:");
+    } else {
+        println!("To sign in:");
+    }
+    println!("  curl -H \"authorization: Bearer $(cat {})\" http://{}/api/v1/leaks", token.display(), addresses.http);
+}
+
+fn log_to_stderr(config: &Config) {
+    let filter = EnvFilter::new(config.log_filter());
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match config.log_format.unwrap_or(LogFormat::Text) {
+        LogFormat::Text => log.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init(),
+        LogFormat::Json => log.json().init(),
+    }
+}

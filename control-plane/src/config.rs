@@ -1,0 +1,202 @@
+//! What an operator may set: one struct, from flags and a TOML file; flags win.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use clap::ValueEnum;
+use serde::Deserialize;
+
+/// The configuration of `stopleak serve`. Unknown keys are refused: a misspelt setting would be a setting that is not in force.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Where database, keys and the administrator's token live. Default: `$XDG_DATA_HOME/stopleak`.
+    pub data_dir: Option<PathBuf>,
+    /// Address and port of the API. Default: 127.0.0.1:8080; port 0 takes a free one.
+    pub http: Option<SocketAddr>,
+    /// Address and port of the feed that gateways connect to. Default: 127.0.0.1:8081; port 0 takes a free one.
+    pub feed: Option<SocketAddr>,
+    /// How log lines look. Default: text.
+    pub log_format: Option<LogFormat>,
+    /// Which log lines there are, such as `info` or `stopleak=debug,info`. Default: info.
+    pub log: Option<String>,
+    /// Where the keys come from, when not from files or the environment.
+    pub keys: KeysConfig,
+    /// TLS of the feed, for gateways on other machines.
+    pub feed_tls: Option<FeedTls>,
+}
+
+/// Commands that print a key, such as a client of a key management service.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct KeysConfig {
+    /// Program and arguments; prints the fingerprint key as 64 hexadecimal digits.
+    pub fingerprint_command: Option<Vec<String>>,
+    /// Program and arguments; prints the signing key as 64 hexadecimal digits.
+    pub signing_command: Option<Vec<String>>,
+}
+
+/// Files in PEM form.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FeedTls {
+    /// The certificate, followed by its chain.
+    pub certificate: PathBuf,
+    /// The certificate's private key.
+    pub private_key: PathBuf,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Why a configuration is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// Not there, or not readable.
+    #[error("configuration {}: {source}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// Not TOML of the expected shape; shows the line.
+    #[error("configuration {}: {source}", path.display())]
+    Shape {
+        /// The file.
+        path: PathBuf,
+        /// Names the key and the place.
+        source: Box<toml::de::Error>,
+    },
+    /// Of the right shape, but without sense.
+    #[error("configuration, key `{key}`: {reason}")]
+    Value {
+        /// The offending key.
+        key: &'static str,
+        /// What to do about it.
+        reason: String,
+    },
+}
+
+impl Config {
+    /// Reads a file.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
+        toml::from_str(&text).map_err(|source| ConfigError::Shape { path: path.to_owned(), source: Box::new(source) })
+    }
+
+    /// `self` where it says something, `other` elsewhere.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        Self {
+            data_dir: self.data_dir.or(other.data_dir),
+            http: self.http.or(other.http),
+            feed: self.feed.or(other.feed),
+            log_format: self.log_format.or(other.log_format),
+            log: self.log.or(other.log),
+            keys: KeysConfig {
+                fingerprint_command: self.keys.fingerprint_command.or(other.keys.fingerprint_command),
+                signing_command: self.keys.signing_command.or(other.keys.signing_command),
+            },
+            feed_tls: self.feed_tls.or(other.feed_tls),
+        }
+    }
+
+    /// Finds what has no sense before anything is opened.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let refuse = |key, reason: &str| Err(ConfigError::Value { key, reason: reason.to_owned() });
+        if self.keys.fingerprint_command.as_ref().is_some_and(Vec::is_empty) {
+            return refuse("keys.fingerprint_command", "is empty; give a program and its arguments");
+        }
+        if self.keys.signing_command.as_ref().is_some_and(Vec::is_empty) {
+            return refuse("keys.signing_command", "is empty; give a program and its arguments");
+        }
+        if self.http_address() == self.feed_address() && self.http_address().port() != 0 {
+            return refuse("feed", "is the address of `http` too; give each its own port");
+        }
+        if let Err(error) = self.log_filter().parse::<tracing_subscriber::filter::Targets>() {
+            return refuse("log", &format!("{error}; write a level such as `info`, or `target=level` pairs"));
+        }
+        self.data_dir().map(drop)
+    }
+
+    /// The API's address.
+    #[must_use]
+    pub fn http_address(&self) -> SocketAddr {
+        self.http.unwrap_or((Ipv4Addr::LOCALHOST, 8080).into())
+    }
+
+    /// The feed's address.
+    #[must_use]
+    pub fn feed_address(&self) -> SocketAddr {
+        self.feed.unwrap_or((Ipv4Addr::LOCALHOST, 8081).into())
+    }
+
+    /// Which log lines there are.
+    #[must_use]
+    pub fn log_filter(&self) -> &str {
+        self.log.as_deref().unwrap_or("info")
+    }
+
+    /// The data folder.
+    pub fn data_dir(&self) -> Result<PathBuf, ConfigError> {
+        self.data_dir.clone().or_else(default_data_dir).ok_or_else(|| ConfigError::Value {
+            key: "data_dir",
+            reason: "is not set, and neither XDG_DATA_HOME nor HOME says where to put it; give --data-dir".to_owned(),
+        })
+    }
+}
+
+/// `$XDG_DATA_HOME/stopleak`, or `~/.local/share/stopleak`.
+#[must_use]
+pub fn default_data_dir() -> Option<PathBuf> {
+    let absolute = |path: PathBuf| path.is_absolute().then_some(path);
+    let base = std::env::var_os("XDG_DATA_HOME").map(PathBuf::from).and_then(absolute);
+    let home = || std::env::var_os("HOME").map(PathBuf::from).and_then(absolute).map(|home| home.join(".local/share"));
+    base.or_else(home).map(|base| base.join("stopleak"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(text: &str) -> String {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), text).unwrap();
+        Config::read(file.path()).and_then(|config| config.check()).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn each_refusal_names_the_key() {
+        for (text, expected) in [
+            ("htttp = \"127.0.0.1:1\"", "`htttp`"),
+            ("http = 8080", "http = 8080"),
+            ("http = \"localhost\"", "http = \"localhost\""),
+            ("log_format = \"xml\"", "log_format = \"xml\""),
+            ("log = \"loud=very\"", "`log`"),
+            ("http = \"127.0.0.1:1\"\nfeed = \"127.0.0.1:1\"", "`feed`"),
+            ("[keys]\nfingerprint_command = []", "`keys.fingerprint_command`"),
+            ("[keys]\nfingerprint = \"aa\"", "`fingerprint`"),
+            ("[feed_tls]\ncertificate = \"a\"", "`private_key`"),
+        ] {
+            let refusal = refusal(text);
+            assert!(refusal.contains(expected), "{text} → {refusal}");
+        }
+        assert!(Config::read(Path::new("/nonexistent/stopleak.toml")).unwrap_err().to_string().contains("stopleak.toml"));
+    }
+
+    #[test]
+    fn flags_win_over_the_file() {
+        let file = Config { http: "127.0.0.1:1".parse().ok(), log: Some("debug".to_owned()), ..Config::default() };
+        let flags = Config { http: "127.0.0.1:2".parse().ok(), ..Config::default() };
+        let config = flags.or(file);
+        assert_eq!((config.http_address().port(), config.log_filter()), (2, "debug"));
+    }
+}

@@ -1,0 +1,245 @@
+//! Drives one stream: the session decides, this sends, stores and remembers.
+
+use std::collections::VecDeque;
+use std::future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use stopleak_contract::feed::wire::{self, to_gateway::Message};
+use tokio::sync::{mpsc, watch};
+use tonic::{Status, Streaming};
+
+use super::fleet::Member;
+use super::session::{Event, Session, Violation};
+use crate::app::App;
+use crate::attempts;
+use crate::gateways::{self, Subscriber};
+use crate::index::Published;
+use crate::time::Time;
+
+/// What one stream has to hand.
+pub(super) struct Connection {
+    pub(super) app: Arc<App>,
+    pub(super) subscriber: Subscriber,
+    pub(super) member: Member,
+    pub(super) index: watch::Receiver<Arc<Published>>,
+    pub(super) inbound: Streaming<wire::ToControlPlane>,
+    pub(super) outbound: mpsc::Sender<Result<wire::ToGateway, Status>>,
+}
+
+/// What waits to be sent: small answers first, then one index, message by message. A gateway that is slower than decisions are
+/// taken gets only the newest index afterwards.
+#[derive(Default)]
+struct Outbox {
+    answers: VecDeque<wire::ToGateway>,
+    push: Option<(Arc<Published>, usize)>,
+}
+
+/// Batches that wait to be stored, one at a time.
+#[derive(Default)]
+struct Intake {
+    waiting: VecDeque<wire::AttemptBatch>,
+    storing: Option<Pin<Box<dyn Future<Output = u64> + Send>>>,
+}
+
+/// A stream without Hello for that long is of no use.
+const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
+/// The gateway keeps what is not acknowledged, so reading can wait.
+const MAX_BATCHES: usize = 4;
+/// Between two tries when the database cannot be written.
+const RETRY: Duration = Duration::from_millis(500);
+
+impl Connection {
+    /// Runs until either side ends the stream.
+    pub(super) async fn run(mut self) {
+        let gateway = self.subscriber.name.clone();
+        match self.drive().await {
+            Ok(()) => tracing::info!(gateway, "stream ended by the gateway"),
+            Err(status) => {
+                tracing::warn!(gateway, code = ?status.code(), reason = status.message(), "stream closed");
+                // Waits for room at most as long as the gateway keeps the stream open.
+                let _ = tokio::time::timeout(HELLO_TIMEOUT, self.outbound.send(Err(status))).await;
+            }
+        }
+    }
+
+    async fn drive(&mut self) -> Result<(), Status> {
+        let (mut session, mut outbox, mut intake) = (Session::default(), Outbox::default(), Intake::default());
+        let mut revoked = self.member.revoked();
+        let mut stopping = self.app.stopping.subscribe();
+        let late = tokio::time::sleep(HELLO_TIMEOUT);
+        tokio::pin!(late);
+        let outbound = self.outbound.clone();
+        loop {
+            tokio::select! {
+                biased;
+                () = comes_true(&mut revoked) => return Err(revoked_status(&self.subscriber.name)),
+                () = comes_true(&mut stopping) => {
+                    return Err(Status::unavailable("the control plane is shutting down; reconnect"));
+                }
+                batch = intake.stored() => {
+                    outbox.answers.push_back(to_gateway(Message::AttemptsAck(wire::AttemptsAck { batch })));
+                    intake.next(|batch| self.store(batch));
+                }
+                received = self.inbound.message(), if intake.waiting.len() < MAX_BATCHES => {
+                    let Some(message) = received? else { return Ok(()) };
+                    self.heard();
+                    let event = session.receive(message).map_err(|violation| close(&violation))?;
+                    self.handle(event, &mut session, &mut outbox, &mut intake);
+                }
+                changed = self.index.changed(), if session.is_open() && outbox.push.is_none() => {
+                    changed.map_err(|_| Status::unavailable("the control plane is shutting down; reconnect"))?;
+                    self.push(&mut session, &mut outbox);
+                }
+                permit = outbound.reserve(), if !outbox.is_empty() => {
+                    let Ok(permit) = permit else { return Ok(()) };
+                    if let Some(message) = outbox.next() {
+                        permit.send(Ok(message));
+                    }
+                }
+                () = &mut late, if !session.is_open() => {
+                    return Err(Status::deadline_exceeded("no Hello came"));
+                }
+            }
+        }
+    }
+
+    fn handle(&mut self, event: Event, session: &mut Session, outbox: &mut Outbox, intake: &mut Intake) {
+        let gateway = self.subscriber.name.as_str();
+        match event {
+            Event::Joined(hello) => {
+                tracing::info!(gateway, node = hello.node, filter = hello.filter_version, epoch = hello.epoch, "stream opened");
+                self.member.join(&hello, self.built_at(hello.epoch));
+                outbox.answers.push_back(to_gateway(Message::Welcome(wire::Welcome {
+                    fingerprint_key: self.app.keys.fingerprint.as_bytes().to_vec(),
+                    tenant: self.subscriber.tenant.name.clone(),
+                })));
+                self.push(session, outbox);
+            }
+            Event::Enforced(ack) => {
+                tracing::debug!(gateway, epoch = ack.epoch, tokens = ack.tokens, "index in force");
+                self.member.enforced(ack, self.built_at(ack.epoch));
+            }
+            Event::Kept(nack) => {
+                tracing::error!(
+                    gateway,
+                    epoch = nack.epoch,
+                    reason = nack.reason,
+                    "a gateway refused the index and keeps the last good one"
+                );
+                self.member.kept(&nack, Time::now());
+            }
+            Event::Reported(batch) => {
+                intake.waiting.push_back(batch);
+                if intake.storing.is_none() {
+                    intake.next(|batch| self.store(batch));
+                }
+            }
+            Event::Counted(stats) => self.member.counted(&stats),
+        }
+    }
+
+    fn push(&mut self, session: &mut Session, outbox: &mut Outbox) {
+        let published = Arc::clone(&self.index.borrow_and_update());
+        if session.push(published.epoch, &published.root) {
+            outbox.push = Some((published, 0));
+        }
+    }
+
+    /// Stores the batch, however long the database takes: it is acknowledged when it is on the disk.
+    fn store(&self, batch: wire::AttemptBatch) -> Pin<Box<dyn Future<Output = u64> + Send>> {
+        let (app, tenant, gateway) = (Arc::clone(&self.app), self.subscriber.tenant.id, self.subscriber.gateway);
+        Box::pin(async move {
+            loop {
+                match attempts::store_batch(&app.store, tenant, gateway, &batch.attempts).await {
+                    Ok(stored) => {
+                        app.metrics.stored(&stored);
+                        return batch.batch;
+                    }
+                    Err(error) => tracing::error!(gateway, %error, "attempts cannot be stored; trying again"),
+                }
+                tokio::time::sleep(RETRY).await;
+            }
+        })
+    }
+
+    fn heard(&self) {
+        let now = Time::now();
+        if self.member.heard(now) {
+            let (store, gateway) = (self.app.store.clone(), self.subscriber.gateway);
+            tokio::spawn(async move {
+                let written = async {
+                    let mut db = store.write().await?;
+                    gateways::touch(&mut db, gateway, now).await?;
+                    db.commit().await
+                };
+                if let Err(error) = written.await {
+                    tracing::warn!(gateway, %error, "the gateway's last sign of life was not written down");
+                }
+            });
+        }
+    }
+
+    /// When the epoch began, as far as that is still known.
+    fn built_at(&self, epoch: u64) -> Option<Time> {
+        let published = self.index.borrow();
+        (published.epoch == epoch).then_some(published.built_at)
+    }
+}
+
+impl Outbox {
+    fn is_empty(&self) -> bool {
+        self.answers.is_empty() && self.push.is_none()
+    }
+
+    fn next(&mut self) -> Option<wire::ToGateway> {
+        if let Some(answer) = self.answers.pop_front() {
+            return Some(answer);
+        }
+        let (published, next) = self.push.as_mut()?;
+        let message = published.messages.get(*next).cloned();
+        *next += 1;
+        if *next >= published.messages.len() {
+            self.push = None;
+        }
+        message
+    }
+}
+
+impl Intake {
+    fn next(&mut self, store: impl FnOnce(wire::AttemptBatch) -> Pin<Box<dyn Future<Output = u64> + Send>>) {
+        self.storing = self.waiting.pop_front().map(store);
+    }
+
+    /// The number of the batch that was stored; never when there is none.
+    async fn stored(&mut self) -> u64 {
+        match &mut self.storing {
+            Some(storing) => storing.await,
+            None => future::pending().await,
+        }
+    }
+}
+
+/// What a gateway with a revoked credential is told.
+pub(super) fn revoked_status(gateway: &str) -> Status {
+    Status::permission_denied(format!(
+        "the credential of gateway {gateway:?} was revoked; add the gateway again (stopleak gateway add) and give its new credential"
+    ))
+}
+
+/// Also when nobody is left to say so.
+async fn comes_true(flag: &mut watch::Receiver<bool>) {
+    let _ = flag.wait_for(|flag| *flag).await;
+}
+
+fn close(violation: &Violation) -> Status {
+    match violation {
+        Violation::Contract { .. } => Status::failed_precondition(violation.to_string()),
+        _ => Status::invalid_argument(violation.to_string()),
+    }
+}
+
+fn to_gateway(message: Message) -> wire::ToGateway {
+    wire::ToGateway { message: Some(message) }
+}

@@ -1,0 +1,397 @@
+//! What is in force where: every connected worker of every gateway, in memory.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+use stopleak_contract::feed::wire;
+use tokio::sync::watch;
+
+use crate::metrics::Metrics;
+use crate::tenants::TenantId;
+use crate::time::Time;
+
+/// The connected gateways of all tenants.
+pub struct Fleet {
+    state: Mutex<State>,
+    metrics: Arc<Metrics>,
+}
+
+/// One stream's place in the fleet; leaving is dropping it.
+pub struct Member {
+    fleet: Arc<Fleet>,
+    tenant: TenantId,
+    gateway: i64,
+    connection: u64,
+    revoked: watch::Receiver<bool>,
+}
+
+/// What is known of a gateway that is or was connected.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct GatewayState {
+    /// Whether any worker is connected.
+    pub connected: bool,
+    /// How many workers are connected.
+    pub workers: usize,
+    /// The epoch in force: the lowest of the workers'; the last known when none is connected.
+    pub epoch: Option<u64>,
+    /// The tokens of that epoch's index.
+    pub tokens: Option<u64>,
+    /// How long ago that epoch began, in seconds.
+    pub index_age_seconds: Option<u64>,
+    /// Envoy's node ids.
+    pub nodes: Vec<String>,
+    /// The filter's version; several while an update is under way.
+    pub filter_versions: Vec<String>,
+    /// The last push that a worker refused.
+    pub last_nack: Option<NackView>,
+    /// Attempts that found no room at the gateway, since this control plane started.
+    pub attempts_dropped: u64,
+    /// When any worker was last heard of.
+    #[serde(skip)]
+    pub last_seen_at: Option<Time>,
+}
+
+/// A push that a worker refused.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct NackView {
+    /// The epoch of the push.
+    pub epoch: u64,
+    /// What the worker says.
+    pub reason: String,
+    /// When.
+    pub at: Time,
+}
+
+#[derive(Default)]
+struct State {
+    connections: u64,
+    gateways: BTreeMap<i64, Live>,
+    tenants: BTreeMap<TenantId, Convergence>,
+}
+
+/// Which epochs are in force in a tenant's connected workers, and which decisions are still on their way.
+#[derive(Default)]
+struct Convergence {
+    epochs: BTreeMap<u64, usize>,
+    pending: VecDeque<(u64, Instant)>,
+}
+
+struct Live {
+    revoked: watch::Sender<bool>,
+    workers: BTreeMap<u64, Worker>,
+    /// Totals of workers that left lately: one that comes back goes on counting where it was.
+    departed: VecDeque<(Vec<u8>, u64)>,
+    last: Option<InForce>,
+    last_nack: Option<NackView>,
+    attempts_dropped: u64,
+    last_seen_at: Time,
+    written_at: Option<Instant>,
+}
+
+#[derive(Default)]
+struct Worker {
+    id: Vec<u8>,
+    node: String,
+    filter_version: String,
+    in_force: InForce,
+    attempts_dropped: u64,
+}
+
+#[derive(Clone, Copy, Default)]
+struct InForce {
+    epoch: u64,
+    tokens: Option<u64>,
+    built_at: Option<Time>,
+}
+
+/// How often the database is told that a gateway was heard of.
+const WRITE_STEP: Duration = Duration::from_secs(30);
+/// Bounds what gateways can make the control plane remember.
+const MAX_DEPARTED: usize = 64;
+const MAX_PENDING: usize = 1024;
+const MAX_TEXT: usize = 512;
+
+impl Fleet {
+    /// An empty one.
+    #[must_use]
+    pub fn new(metrics: Arc<Metrics>) -> Arc<Self> {
+        Arc::new(Self { state: Mutex::default(), metrics })
+    }
+
+    /// Reserves a place for a stream. Whether the gateway is revoked has to be read after this, so that no revocation is missed.
+    pub fn enter(self: &Arc<Self>, tenant: TenantId, gateway: i64) -> Member {
+        let mut state = self.lock();
+        state.connections += 1;
+        let connection = state.connections;
+        let live = state.gateways.entry(gateway).or_insert_with(Live::new);
+        let revoked = live.revoked.subscribe();
+        drop(state);
+        Member { fleet: Arc::clone(self), tenant, gateway, connection, revoked }
+    }
+
+    /// Ends all streams of the gateway.
+    pub fn revoke(&self, gateway: i64) {
+        if let Some(live) = self.lock().gateways.get(&gateway) {
+            live.revoked.send_replace(true);
+        }
+    }
+
+    /// A change committed: the time until every connected worker has it is measured from here.
+    pub fn committed(&self, tenant: TenantId, epoch: u64) {
+        let mut state = self.lock();
+        let convergence = state.tenants.entry(tenant).or_default();
+        if !convergence.epochs.is_empty() && convergence.pending.len() < MAX_PENDING {
+            convergence.pending.push_back((epoch, Instant::now()));
+        }
+    }
+
+    /// What is known of a gateway.
+    #[must_use]
+    pub fn gateway(&self, gateway: i64, now: Time) -> GatewayState {
+        self.lock().gateways.get(&gateway).map(|live| live.view(now)).unwrap_or_default()
+    }
+
+    /// Gateways with a connected worker.
+    #[must_use]
+    pub fn connected(&self) -> usize {
+        self.lock().gateways.values().filter(|live| !live.workers.is_empty()).count()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Member {
+    /// Becomes true when the gateway's credential is taken back.
+    pub fn revoked(&self) -> watch::Receiver<bool> {
+        self.revoked.clone()
+    }
+
+    /// A worker said Hello. A stream that the same worker had before is forgotten: it is broken, or it would not say Hello again.
+    pub fn join(&self, hello: &wire::Hello, built_at: Option<Time>) {
+        let mut state = self.fleet.lock();
+        let Some(live) = state.gateways.get_mut(&self.gateway) else { return };
+        let ghost = live.workers.iter().find(|(_, w)| !w.id.is_empty() && w.id == hello.worker).map(|(&c, _)| c);
+        let ghost = ghost.and_then(|connection| live.part(connection));
+        let attempts_dropped = live.departed.iter().find(|(id, _)| *id == hello.worker).map_or(0, |&(_, n)| n);
+        let in_force = InForce { epoch: hello.epoch, tokens: None, built_at };
+        let text = |text: &str| text.chars().take(MAX_TEXT).collect();
+        let (node, filter_version) = (text(&hello.node), text(&hello.filter_version));
+        let worker = Worker { id: hello.worker.clone(), node, filter_version, in_force, attempts_dropped };
+        live.workers.insert(self.connection, worker);
+        let convergence = state.tenants.entry(self.tenant).or_default();
+        convergence.swap(ghost.map(|in_force| in_force.epoch), Some(hello.epoch));
+    }
+
+    /// An epoch is in force in this worker.
+    pub fn enforced(&self, ack: wire::Ack, built_at: Option<Time>) {
+        self.fleet.metrics.push_acked();
+        let mut state = self.fleet.lock();
+        let Some(worker) = state.worker(self) else { return };
+        let before = worker.in_force.epoch;
+        worker.in_force = InForce { epoch: ack.epoch, tokens: Some(ack.tokens), built_at };
+        let convergence = state.tenants.entry(self.tenant).or_default();
+        convergence.swap(Some(before), Some(ack.epoch));
+        for elapsed in convergence.settle() {
+            self.fleet.metrics.enforced(elapsed);
+        }
+    }
+
+    /// This worker refused a push.
+    pub fn kept(&self, nack: &wire::Nack, now: Time) {
+        self.fleet.metrics.push_nacked();
+        let reason = nack.reason.chars().take(MAX_TEXT).collect();
+        if let Some(live) = self.fleet.lock().gateways.get_mut(&self.gateway) {
+            live.last_nack = Some(NackView { epoch: nack.epoch, reason, at: now });
+        }
+    }
+
+    /// This worker's totals since its start.
+    pub fn counted(&self, stats: &wire::Stats) {
+        let mut state = self.fleet.lock();
+        let Some(worker) = state.worker(self) else { return };
+        let new = stats.attempts_dropped.saturating_sub(worker.attempts_dropped);
+        worker.attempts_dropped = stats.attempts_dropped;
+        if let Some(live) = state.gateways.get_mut(&self.gateway) {
+            live.attempts_dropped = live.attempts_dropped.saturating_add(new);
+        }
+        self.fleet.metrics.attempts_dropped(new);
+    }
+
+    /// Something came from this worker; true when it is time to write that down.
+    #[must_use]
+    pub fn heard(&self, now: Time) -> bool {
+        let mut state = self.fleet.lock();
+        let Some(live) = state.gateways.get_mut(&self.gateway) else { return false };
+        live.last_seen_at = now;
+        let due = live.written_at.is_none_or(|at| at.elapsed() >= WRITE_STEP);
+        if due {
+            live.written_at = Some(Instant::now());
+        }
+        due
+    }
+}
+
+impl Drop for Member {
+    fn drop(&mut self) {
+        let mut state = self.fleet.lock();
+        let Some(in_force) = state.gateways.get_mut(&self.gateway).and_then(|live| live.part(self.connection)) else { return };
+        let convergence = state.tenants.entry(self.tenant).or_default();
+        convergence.swap(Some(in_force.epoch), None);
+        // Nobody is left to wait for, or those who are left have acknowledged before: neither is a time worth measuring.
+        convergence.settle();
+    }
+}
+
+impl State {
+    fn worker(&mut self, member: &Member) -> Option<&mut Worker> {
+        self.gateways.get_mut(&member.gateway)?.workers.get_mut(&member.connection)
+    }
+}
+
+impl Convergence {
+    fn swap(&mut self, before: Option<u64>, after: Option<u64>) {
+        if let Some(before) = before
+            && let Some(count) = self.epochs.get_mut(&before)
+        {
+            *count -= 1;
+            if *count == 0 {
+                self.epochs.remove(&before);
+            }
+        }
+        if let Some(after) = after {
+            *self.epochs.entry(after).or_default() += 1;
+        }
+    }
+
+    /// Takes out the decisions that every connected worker has, with the time that each took.
+    fn settle(&mut self) -> Vec<Duration> {
+        let everywhere = self.epochs.keys().next().copied().unwrap_or(u64::MAX);
+        let settled = self.pending.iter().take_while(|(epoch, _)| *epoch <= everywhere).count();
+        self.pending.drain(..settled).map(|(_, since)| since.elapsed()).collect()
+    }
+}
+
+impl Live {
+    fn new() -> Self {
+        Self {
+            revoked: watch::Sender::new(false),
+            workers: BTreeMap::new(),
+            departed: VecDeque::new(),
+            last: None,
+            last_nack: None,
+            attempts_dropped: 0,
+            last_seen_at: Time::now(),
+            written_at: None,
+        }
+    }
+
+    /// Takes a worker out and returns what was in force there.
+    fn part(&mut self, connection: u64) -> Option<InForce> {
+        let worker = self.workers.remove(&connection)?;
+        self.departed.retain(|(id, _)| *id != worker.id);
+        if self.departed.len() == MAX_DEPARTED {
+            self.departed.pop_front();
+        }
+        self.departed.push_back((worker.id, worker.attempts_dropped));
+        self.last = Some(worker.in_force);
+        Some(worker.in_force)
+    }
+
+    fn view(&self, now: Time) -> GatewayState {
+        let lowest = self.workers.values().map(|worker| worker.in_force).min_by_key(|in_force| in_force.epoch);
+        // Epoch 0 is none.
+        let in_force = lowest.or(self.last).filter(|in_force| in_force.epoch > 0);
+        let distinct = |of: fn(&Worker) -> &String| {
+            let mut texts: Vec<_> = self.workers.values().map(of).filter(|text| !text.is_empty()).cloned().collect();
+            texts.sort_unstable();
+            texts.dedup();
+            texts
+        };
+        GatewayState {
+            connected: !self.workers.is_empty(),
+            workers: self.workers.len(),
+            epoch: in_force.map(|in_force| in_force.epoch),
+            tokens: in_force.and_then(|in_force| in_force.tokens),
+            index_age_seconds: in_force.and_then(|in_force| in_force.built_at).map(|at| at.age(now).as_secs()),
+            nodes: distinct(|worker| &worker.node),
+            filter_versions: distinct(|worker| &worker.filter_version),
+            last_nack: self.last_nack.clone(),
+            attempts_dropped: self.attempts_dropped,
+            last_seen_at: Some(self.last_seen_at),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TENANT: TenantId = TenantId(1);
+
+    fn hello(worker: u8, epoch: u64) -> wire::Hello {
+        wire::Hello { worker: vec![worker], epoch, node: "n".to_owned(), ..Default::default() }
+    }
+
+    fn view(fleet: &Fleet) -> GatewayState {
+        fleet.gateway(1, Time::now())
+    }
+
+    #[test]
+    fn the_epoch_in_force_is_the_lowest_and_stays_known() {
+        let fleet = Fleet::new(Metrics::new());
+        let (one, two) = (fleet.enter(TENANT, 1), fleet.enter(TENANT, 1));
+        assert!(!view(&fleet).connected, "Hello has not come");
+        one.join(&hello(1, 0), None);
+        two.join(&hello(2, 0), None);
+        one.enforced(wire::Ack { epoch: 4, tokens: 9 }, None);
+        assert_eq!((view(&fleet).workers, view(&fleet).epoch), (2, None));
+        two.enforced(wire::Ack { epoch: 5, tokens: 9 }, None);
+        assert_eq!((view(&fleet).epoch, view(&fleet).tokens), (Some(4), Some(9)));
+        drop((one, two));
+        assert_eq!((view(&fleet).connected, view(&fleet).epoch), (false, Some(5)));
+    }
+
+    #[test]
+    fn a_decision_is_measured_when_the_last_worker_has_it() {
+        let metrics = Metrics::new();
+        let fleet = Fleet::new(Arc::clone(&metrics));
+        fleet.committed(TENANT, 1);
+        let (one, two) = (fleet.enter(TENANT, 1), fleet.enter(TENANT, 2));
+        one.join(&hello(1, 1), None);
+        two.join(&hello(2, 1), None);
+        fleet.committed(TENANT, 2);
+        fleet.committed(TENANT, 3);
+        one.enforced(wire::Ack { epoch: 3, tokens: 0 }, None);
+        assert_eq!(metrics.enforced_count(), 0);
+        two.enforced(wire::Ack { epoch: 2, tokens: 0 }, None);
+        assert_eq!(metrics.enforced_count(), 1);
+        two.enforced(wire::Ack { epoch: 3, tokens: 0 }, None);
+        assert_eq!(metrics.enforced_count(), 2, "the decision before anybody was there is not among them");
+    }
+
+    #[test]
+    fn a_worker_that_comes_again_is_one_worker_and_counts_on() {
+        let fleet = Fleet::new(Metrics::new());
+        let broken = fleet.enter(TENANT, 1);
+        broken.join(&hello(1, 3), None);
+        broken.counted(&wire::Stats { attempts_dropped: 5, requests: 0 });
+        let again = fleet.enter(TENANT, 1);
+        again.join(&hello(1, 3), None);
+        again.counted(&wire::Stats { attempts_dropped: 7, requests: 0 });
+        assert_eq!((view(&fleet).workers, view(&fleet).attempts_dropped), (1, 7));
+        drop(broken);
+        assert_eq!(view(&fleet).workers, 1);
+    }
+
+    #[test]
+    fn a_revocation_reaches_streams_that_entered_before() {
+        let fleet = Fleet::new(Metrics::new());
+        let member = fleet.enter(TENANT, 1);
+        fleet.revoke(1);
+        assert!(*member.revoked().borrow());
+    }
+}

@@ -1,0 +1,113 @@
+//! The gRPC service: lets a gateway in by its credential and hands the stream over.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use stopleak_contract::feed::{MAX_MESSAGE, wire};
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::metadata::MetadataMap;
+use tonic::transport::server::TcpIncoming;
+use tonic::{Request, Response, Status, Streaming};
+
+use super::connection::{Connection, revoked_status};
+use super::generated::feed_server::{Feed, FeedServer};
+use crate::app::App;
+use crate::gateways::{self, Subscriber};
+use crate::secret::{Purpose, Secret};
+use crate::store::{Trouble, trouble};
+
+/// Messages between the stream's driver and its socket: enough to keep the socket busy.
+const OUTBOUND: usize = 4;
+/// A dead peer is noticed within twice that.
+const KEEPALIVE: Duration = Duration::from_secs(5);
+
+struct Service {
+    app: Arc<App>,
+}
+
+/// Serves the feed until the control plane stops.
+pub async fn serve(app: Arc<App>, listener: TcpListener) -> Result<(), tonic::transport::Error> {
+    let mut stopping = app.stopping.subscribe();
+    let service = FeedServer::new(Service { app }).max_decoding_message_size(MAX_MESSAGE);
+    tonic::transport::Server::builder()
+        .http2_keepalive_interval(Some(KEEPALIVE))
+        .http2_keepalive_timeout(Some(KEEPALIVE))
+        .add_service(service)
+        .serve_with_incoming_shutdown(TcpIncoming::from(listener).with_nodelay(Some(true)), async move {
+            let _ = stopping.wait_for(|stopping| *stopping).await;
+        })
+        .await
+}
+
+#[tonic::async_trait]
+impl Feed for Service {
+    type SubscribeStream = ReceiverStream<Result<wire::ToGateway, Status>>;
+
+    async fn subscribe(
+        &self,
+        request: Request<Streaming<wire::ToControlPlane>>,
+    ) -> Result<Response<Self::SubscribeStream>, Status> {
+        let credential = credential(request.metadata()).inspect_err(|status| refused(status))?;
+        let subscriber = self.present(&credential).await?;
+        let member = self.app.fleet.enter(subscriber.tenant.id, subscriber.gateway);
+        // Once more, now that a revocation would reach the member: one in between would be missed otherwise.
+        let subscriber = self.present(&credential).await?;
+        let index = self
+            .app
+            .publisher
+            .subscribe(subscriber.tenant.id)
+            .ok_or_else(|| Status::unavailable("the tenant has no index yet; reconnect"))?;
+        let (outbound, stream) = mpsc::channel(OUTBOUND);
+        let app = Arc::clone(&self.app);
+        let connection = Connection { app, subscriber, member, index, inbound: request.into_inner(), outbound };
+        tokio::spawn(connection.run());
+        Ok(Response::new(ReceiverStream::new(stream)))
+    }
+}
+
+impl Service {
+    async fn present(&self, credential: &Secret) -> Result<Subscriber, Status> {
+        let found = async { gateways::present(&mut *self.app.store.read().await?, credential).await };
+        let subscriber = found.await.map_err(|error| {
+            tracing::error!(%error, trouble = ?trouble(&error), "a gateway's credential cannot be checked");
+            match trouble(&error) {
+                Trouble::Defect => Status::internal("the credential cannot be checked; see the control plane's log"),
+                _ => Status::unavailable("the control plane's database does not answer; reconnect"),
+            }
+        })?;
+        let status = match &subscriber {
+            Some(Subscriber { revoked_at: None, .. }) => None,
+            Some(Subscriber { name, .. }) => Some(revoked_status(name)),
+            None => Some(Status::unauthenticated(match credential.purpose() {
+                Some(Purpose::ApiToken) => {
+                    "this is an API token (slk_…); a gateway needs its own credential (slg_…): stopleak gateway add"
+                }
+                _ => {
+                    "unknown gateway credential; make one with `stopleak gateway add` and put it into the filter's configuration"
+                }
+            })),
+        };
+        match (status, subscriber) {
+            (None, Some(subscriber)) => Ok(subscriber),
+            (status, _) => Err(status.unwrap_or_else(|| Status::unauthenticated("no credential"))).inspect_err(refused),
+        }
+    }
+}
+
+fn credential(metadata: &MetadataMap) -> Result<Secret, Status> {
+    let missing = || {
+        Status::unauthenticated(
+            "no gateway credential came: the filter sends it as `authorization: Bearer slg_…`; \
+             make one with `stopleak gateway add`",
+        )
+    };
+    let value = metadata.get("authorization").and_then(|value| value.to_str().ok()).ok_or_else(missing)?;
+    let (scheme, credential) = value.split_once(' ').ok_or_else(missing)?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| Secret::presented(credential)).ok_or_else(missing)
+}
+
+fn refused(status: &Status) {
+    tracing::warn!(code = ?status.code(), reason = status.message(), "a gateway was refused");
+}

@@ -1,0 +1,220 @@
+//! The protocol of one stream, without the stream: what comes in, what it means, and what has to go out.
+
+use stopleak_contract::CONTRACT_VERSION;
+use stopleak_contract::feed::wire::{self, to_control_plane::Message};
+
+/// Where one stream stands.
+#[derive(Debug, Default)]
+pub struct Session {
+    state: State,
+}
+
+#[derive(Debug, Default)]
+enum State {
+    #[default]
+    Greeting,
+    Open {
+        /// What the gateway had when it came.
+        had: u64,
+        had_root: Vec<u8>,
+        /// The newest epoch that was sent on this stream.
+        sent: Option<u64>,
+    },
+}
+
+/// What a message means.
+#[derive(Debug, PartialEq)]
+pub enum Event {
+    /// The gateway said Hello: it is to be welcomed.
+    Joined(wire::Hello),
+    /// An epoch is in force at the worker.
+    Enforced(wire::Ack),
+    /// The worker refused a push and kept what it had.
+    Kept(wire::Nack),
+    /// Attempts to be stored, then acknowledged.
+    Reported(wire::AttemptBatch),
+    /// The worker's totals.
+    Counted(wire::Stats),
+}
+
+/// Why a stream is closed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Violation {
+    /// A filter that canonicalises or hashes differently would let leaked tokens pass in silence.
+    #[error(
+        "the filter speaks contract version {got}, this control plane version {expected}: \
+         install the filter that was released with this control plane"
+    )]
+    Contract {
+        /// [`CONTRACT_VERSION`] of this build.
+        expected: u32,
+        /// Of the filter.
+        got: u32,
+    },
+    /// Anything before Hello.
+    #[error("the first message of a stream has to be Hello, this was {got}")]
+    HelloExpected {
+        /// The message's name.
+        got: &'static str,
+    },
+    /// Hello once more.
+    #[error("Hello came twice")]
+    HelloTwice,
+    /// A message of a kind that this version does not know.
+    #[error("an empty message, or one of an unknown kind")]
+    Unknown,
+    /// An epoch that this stream cannot have.
+    #[error("epoch {got} was answered, but never sent on this stream")]
+    NeverSent {
+        /// The epoch.
+        got: u64,
+    },
+    /// The work for one message has to be bounded.
+    #[error("a batch of {got} attempts came, {max} is the most", max = Session::MAX_ATTEMPTS)]
+    TooManyAttempts {
+        /// In the batch.
+        got: usize,
+    },
+}
+
+impl Session {
+    /// Attempts in one batch.
+    pub const MAX_ATTEMPTS: usize = 4096;
+
+    /// Takes a message.
+    pub fn receive(&mut self, message: wire::ToControlPlane) -> Result<Event, Violation> {
+        let message = message.message.ok_or(Violation::Unknown)?;
+        let State::Open { had, sent, .. } = &self.state else { return self.greet(message) };
+        let known =
+            |epoch| if epoch <= sent.unwrap_or(*had).max(*had) { Ok(()) } else { Err(Violation::NeverSent { got: epoch }) };
+        match message {
+            Message::Hello(_) => Err(Violation::HelloTwice),
+            Message::Ack(ack) => known(ack.epoch).map(|()| Event::Enforced(ack)),
+            Message::Nack(nack) => known(nack.epoch).map(|()| Event::Kept(nack)),
+            Message::Attempts(batch) if batch.attempts.len() > Self::MAX_ATTEMPTS => {
+                Err(Violation::TooManyAttempts { got: batch.attempts.len() })
+            }
+            Message::Attempts(batch) => Ok(Event::Reported(batch)),
+            Message::Stats(stats) => Ok(Event::Counted(stats)),
+        }
+    }
+
+    /// Whether this index has to be sent now. A push that the gateway refused is not sent again on the same stream: it would
+    /// be refused again.
+    pub fn push(&mut self, epoch: u64, root: &[u8]) -> bool {
+        let State::Open { had, had_root, sent } = &mut self.state else { return false };
+        let has = match sent {
+            Some(sent) => *sent == epoch,
+            None => *had == epoch && had_root == root,
+        };
+        if !has {
+            *sent = Some(epoch);
+        }
+        !has
+    }
+
+    /// Whether Hello has come.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        matches!(self.state, State::Open { .. })
+    }
+
+    fn greet(&mut self, message: Message) -> Result<Event, Violation> {
+        let hello = match message {
+            Message::Hello(hello) => hello,
+            other => return Err(Violation::HelloExpected { got: name(&other) }),
+        };
+        if hello.contract_version != CONTRACT_VERSION {
+            return Err(Violation::Contract { expected: CONTRACT_VERSION, got: hello.contract_version });
+        }
+        self.state = State::Open { had: hello.epoch, had_root: hello.root.clone(), sent: None };
+        Ok(Event::Joined(hello))
+    }
+}
+
+fn name(message: &Message) -> &'static str {
+    match message {
+        Message::Hello(_) => "Hello",
+        Message::Ack(_) => "Ack",
+        Message::Nack(_) => "Nack",
+        Message::Attempts(_) => "AttemptBatch",
+        Message::Stats(_) => "Stats",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hello(epoch: u64, root: &[u8]) -> Message {
+        Message::Hello(wire::Hello { contract_version: CONTRACT_VERSION, epoch, root: root.to_vec(), ..Default::default() })
+    }
+
+    fn ack(epoch: u64) -> Message {
+        Message::Ack(wire::Ack { epoch, tokens: 0 })
+    }
+
+    fn batch(attempts: usize) -> Message {
+        Message::Attempts(wire::AttemptBatch { batch: 1, attempts: vec![wire::Attempt::default(); attempts] })
+    }
+
+    fn receive(session: &mut Session, message: Message) -> Result<Event, Violation> {
+        session.receive(wire::ToControlPlane { message: Some(message) })
+    }
+
+    /// What came before, what comes, and the violation, if it is one. Epoch 5 was sent on every open stream.
+    #[test]
+    fn the_table_of_messages() {
+        let nack = |epoch| Message::Nack(wire::Nack { epoch, reason: "bad".to_owned() });
+        let stats = || Message::Stats(wire::Stats::default());
+        let old = Message::Hello(wire::Hello { contract_version: 0, ..Default::default() });
+        let (greeting, open) = (false, true);
+        let table = [
+            (greeting, hello(0, b""), None),
+            (greeting, old, Some(Violation::Contract { expected: CONTRACT_VERSION, got: 0 })),
+            (greeting, ack(0), Some(Violation::HelloExpected { got: "Ack" })),
+            (greeting, nack(0), Some(Violation::HelloExpected { got: "Nack" })),
+            (greeting, batch(1), Some(Violation::HelloExpected { got: "AttemptBatch" })),
+            (greeting, stats(), Some(Violation::HelloExpected { got: "Stats" })),
+            (open, hello(0, b""), Some(Violation::HelloTwice)),
+            (open, ack(5), None),
+            (open, ack(3), None),
+            (open, ack(6), Some(Violation::NeverSent { got: 6 })),
+            (open, nack(5), None),
+            (open, nack(6), Some(Violation::NeverSent { got: 6 })),
+            (open, batch(Session::MAX_ATTEMPTS), None),
+            (open, batch(Session::MAX_ATTEMPTS + 1), Some(Violation::TooManyAttempts { got: Session::MAX_ATTEMPTS + 1 })),
+            (open, stats(), None),
+        ];
+        for (is_open, message, expected) in table {
+            let mut session = Session::default();
+            if is_open {
+                receive(&mut session, hello(0, b"")).unwrap();
+                assert!(session.push(5, b"five"));
+            }
+            let label = format!("open {is_open}, {}", name(&message));
+            assert_eq!(receive(&mut session, message).err(), expected, "{label}");
+        }
+        assert_eq!(Session::default().receive(wire::ToControlPlane { message: None }), Err(Violation::Unknown));
+    }
+
+    #[test]
+    fn an_index_is_sent_once_and_only_when_it_is_not_there() {
+        let mut fresh = Session::default();
+        assert!(!fresh.push(5, b"five"), "nothing is sent before Hello");
+        receive(&mut fresh, hello(0, b"")).unwrap();
+        assert!(fresh.push(5, b"five"));
+        assert!(!fresh.push(5, b"five"));
+        assert!(fresh.push(7, b"seven"), "a gateway that missed an epoch gets the newest");
+
+        let mut returning = Session::default();
+        receive(&mut returning, hello(5, b"five")).unwrap();
+        assert!(!returning.push(5, b"five"));
+        assert!(receive(&mut returning, ack(5)).is_ok(), "what it had when it came may be answered");
+        assert!(returning.push(6, b"six"));
+
+        let mut foreign = Session::default();
+        receive(&mut foreign, hello(5, b"other")).unwrap();
+        assert!(foreign.push(5, b"five"), "the same epoch with another root is not the same index");
+    }
+}

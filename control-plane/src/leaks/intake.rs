@@ -1,0 +1,165 @@
+//! How tokens come in.
+
+use std::collections::BTreeMap;
+
+use stopleak_contract::index::LeakNumber;
+use stopleak_contract::{Fingerprint, FingerprintKey, Token};
+use stopleak_detector::Risk;
+
+use super::Status;
+use crate::store::{Connection, Store};
+use crate::tenants::{self, TenantId};
+use crate::time::Time;
+
+/// What is kept of a token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewToken {
+    /// By which it is recognised.
+    pub fingerprint: Fingerprint,
+    /// By which people recognise it.
+    pub preview: String,
+    /// Why it should not be blocked without asking.
+    pub weakness: Option<&'static str>,
+    /// The rule that found it.
+    pub rule: Option<String>,
+}
+
+/// A leak before it has tokens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewLeak<'a> {
+    /// What people call it.
+    pub title: &'a str,
+    /// How bad it is.
+    pub risk: Risk,
+    /// Where a scan found it: source and path.
+    pub place: Option<(i64, &'a str)>,
+}
+
+/// A token that is there already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct Known {
+    /// The token's key.
+    pub token: i64,
+    /// The leak that it belongs to.
+    pub leak: LeakNumber,
+    /// Where that leak stands.
+    pub status: Status,
+}
+
+/// A leak that was added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Added {
+    /// The leak.
+    pub leak: LeakNumber,
+    /// The epoch that carries it.
+    pub epoch: i64,
+}
+
+/// Why a leak was not added; nothing of it was kept.
+#[derive(Debug, thiserror::Error)]
+pub enum AddError {
+    /// A token belongs to one leak of a tenant.
+    #[error("token {position} belongs to another leak already")]
+    AlreadyLeaked {
+        /// Which of the tokens, counted from 1.
+        position: usize,
+        /// Whose it is.
+        known: Known,
+    },
+    /// The database did not do it.
+    #[error(transparent)]
+    Store(#[from] sqlx::Error),
+}
+
+impl NewToken {
+    /// Takes of a token what may be kept.
+    #[must_use]
+    pub fn of(key: &FingerprintKey, token: &Token, rule: Option<&str>) -> Self {
+        Self {
+            fingerprint: Fingerprint::of(key, token),
+            preview: token.preview(),
+            weakness: token.weakness().map(stopleak_contract::Weakness::as_str),
+            rule: rule.map(str::to_owned),
+        }
+    }
+}
+
+/// Adds an open leak with its tokens. The same token twice is one token.
+pub async fn add(store: &Store, tenant: TenantId, leak: &NewLeak<'_>, tokens: &[NewToken], now: Time) -> Result<Added, AddError> {
+    let mut db = store.write().await?;
+    let mut distinct = BTreeMap::new();
+    for (position, token) in (1..).zip(tokens) {
+        if let Some(known) = find_token(&mut db, tenant, &token.fingerprint).await? {
+            return Err(AddError::AlreadyLeaked { position, known });
+        }
+        distinct.entry(token.fingerprint).or_insert(token);
+    }
+    let number = insert_leak(&mut db, tenant, leak, now).await?;
+    for token in distinct.into_values() {
+        insert_token(&mut db, tenant, number, token, now).await?;
+    }
+    let epoch = tenants::next_epoch(&mut db, tenant, now).await?;
+    db.commit().await?;
+    Ok(Added { leak: number, epoch })
+}
+
+/// Whose a token is.
+pub async fn find_token(db: &mut Connection, tenant: TenantId, fingerprint: &Fingerprint) -> Result<Option<Known>, sqlx::Error> {
+    sqlx::query_as(
+        "SELECT t.id AS token, t.leak, l.status FROM tokens t
+         JOIN leaks l ON l.tenant_id = t.tenant_id AND l.number = t.leak
+         WHERE t.tenant_id = $1 AND t.fingerprint = $2",
+    )
+    .bind(tenant)
+    .bind(fingerprint.as_bytes().as_slice())
+    .fetch_optional(db)
+    .await
+}
+
+/// Writes an open leak without tokens.
+pub async fn insert_leak(
+    db: &mut Connection,
+    tenant: TenantId,
+    leak: &NewLeak<'_>,
+    now: Time,
+) -> Result<LeakNumber, sqlx::Error> {
+    let number = tenants::next_leak(&mut *db, tenant).await?;
+    sqlx::query(
+        "INSERT INTO leaks (tenant_id, number, title, risk, status, source_id, path, created_at, updated_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8)",
+    )
+    .bind(tenant)
+    .bind(number)
+    .bind(leak.title)
+    .bind(leak.risk.as_str())
+    .bind(Status::Open)
+    .bind(leak.place.map(|(source, _)| source))
+    .bind(leak.place.map(|(_, path)| path))
+    .bind(now)
+    .execute(db)
+    .await?;
+    Ok(number)
+}
+
+/// Writes a token of a leak and returns its key.
+pub async fn insert_token(
+    db: &mut Connection,
+    tenant: TenantId,
+    leak: LeakNumber,
+    token: &NewToken,
+    now: Time,
+) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar(
+        "INSERT INTO tokens (tenant_id, leak, fingerprint, preview, weakness, rule, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING id",
+    )
+    .bind(tenant)
+    .bind(leak)
+    .bind(token.fingerprint.as_bytes().as_slice())
+    .bind(&token.preview)
+    .bind(token.weakness)
+    .bind(&token.rule)
+    .bind(now)
+    .fetch_one(db)
+    .await
+}

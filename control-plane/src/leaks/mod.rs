@@ -1,0 +1,54 @@
+//! Leaks: sets of tokens that must not work any more, and what was decided about them.
+//!
+//! Tokens come in by [`add`] (or from a scan), [`decide()`](decide::decide) says what a decision does, [`record`] writes it down
+//! together with the epoch that carries it, and [`list`] and [`show`] are what people see.
+
+mod decide;
+mod intake;
+mod record;
+mod view;
+
+pub use decide::{Action, Change, Refusal, Request, State, Status, decide};
+pub use intake::{AddError, Added, Known, NewLeak, NewToken, add, find_token, insert_leak, insert_token};
+pub use record::{Decided, RecordError, record};
+pub use view::{AttemptSummary, DecisionView, Filter, LeakDetail, LeakSummary, OccurrenceView, TokenView, list, show};
+
+pub use stopleak_contract::index::LeakNumber;
+use stopleak_detector::Risk;
+
+/// How a leak is called: `LK-7`.
+#[must_use]
+pub fn leak_id(number: LeakNumber) -> String {
+    format!("LK-{number}")
+}
+
+/// Reads `LK-7`, `lk-7` or `7`.
+#[must_use]
+pub fn parse_leak_id(text: &str) -> Option<LeakNumber> {
+    let digits = text.strip_prefix("LK-").or_else(|| text.strip_prefix("lk-")).unwrap_or(text);
+    // `parse` alone would take a sign.
+    digits.bytes().all(|b| b.is_ascii_digit()).then(|| digits.parse().ok())?
+}
+
+/// Reads what the database has; its CHECK lets nothing else in.
+fn stored_risk(text: &str) -> Result<Risk, sqlx::Error> {
+    [Risk::Low, Risk::Medium, Risk::High, Risk::Critical]
+        .into_iter()
+        .find(|risk| risk.as_str() == text)
+        .ok_or_else(|| sqlx::Error::Decode("unknown risk".into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn leaks_are_named_with_or_without_prefix() {
+        for text in ["7", "LK-7", "lk-7"] {
+            assert_eq!(parse_leak_id(text), Some(7));
+        }
+        for text in ["", "LK-", "+7", "-7", "LK-7x", "99999999999"] {
+            assert_eq!(parse_leak_id(text), None, "{text}");
+        }
+    }
+}

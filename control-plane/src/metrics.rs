@@ -1,0 +1,195 @@
+//! What operators watch: a fixed set of metrics in Prometheus' text form. Values never become part of a name.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, text};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+
+use crate::attempts::{Outcome, Stored};
+
+/// The metrics of one control plane.
+pub struct Metrics {
+    registry: Registry,
+    leaks: Family<LeakLabels, Gauge>,
+    tokens: Gauge,
+    epoch: Family<TenantLabels, Gauge>,
+    gateways_connected: Gauge,
+    attempts: Family<OutcomeLabels, Counter>,
+    attempts_dropped: Counter,
+    attempts_malformed: Counter,
+    false_matches: Counter,
+    pushes: Family<PushLabels, Counter>,
+    decision_to_enforced: Histogram,
+    decisions_enforced: AtomicU64,
+}
+
+/// What the database says when metrics are read.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Counted {
+    /// Status, whether there is a virtual patch, how many.
+    pub leaks: Vec<(String, bool, i64)>,
+    /// Tokens of all tenants.
+    pub tokens: i64,
+    /// Each tenant's epoch.
+    pub epochs: Vec<(String, i64)>,
+    /// Gateways with a connected worker.
+    pub gateways_connected: usize,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct LeakLabels {
+    status: String,
+    virtual_patch: bool,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct TenantLabels {
+    tenant: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct OutcomeLabels {
+    outcome: Outcome,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct PushLabels {
+    answer: Answer,
+}
+
+#[derive(Clone, Copy, Debug, Hash, PartialEq, Eq)]
+enum Answer {
+    Ack,
+    Nack,
+}
+
+/// The goal is 50 ms, the promise a second.
+const SECONDS: [f64; 13] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0];
+
+impl Metrics {
+    /// All at zero.
+    #[must_use]
+    pub fn new() -> Arc<Self> {
+        let mut metrics = Self {
+            registry: Registry::with_prefix("stopleak"),
+            leaks: Family::default(),
+            tokens: Gauge::default(),
+            epoch: Family::default(),
+            gateways_connected: Gauge::default(),
+            attempts: Family::default(),
+            attempts_dropped: Counter::default(),
+            attempts_malformed: Counter::default(),
+            false_matches: Counter::default(),
+            pushes: Family::default(),
+            decision_to_enforced: Histogram::new(SECONDS),
+            decisions_enforced: AtomicU64::new(0),
+        };
+        metrics.register();
+        Arc::new(metrics)
+    }
+
+    /// The text that Prometheus reads.
+    pub fn encode(&self, counted: &Counted) -> Result<String, fmt::Error> {
+        self.leaks.clear();
+        for (status, patched, count) in &counted.leaks {
+            self.leaks.get_or_create(&LeakLabels { status: status.clone(), virtual_patch: *patched }).set(*count);
+        }
+        self.tokens.set(counted.tokens);
+        for (tenant, epoch) in &counted.epochs {
+            self.epoch.get_or_create(&TenantLabels { tenant: tenant.clone() }).set(*epoch);
+        }
+        self.gateways_connected.set(i64::try_from(counted.gateways_connected).unwrap_or(i64::MAX));
+        let mut out = String::new();
+        text::encode(&mut out, &self.registry)?;
+        Ok(out)
+    }
+
+    /// A batch of attempts was stored.
+    pub fn stored(&self, stored: &Stored) {
+        for (outcome, count) in [(Outcome::Observed, stored.observed), (Outcome::Blocked, stored.blocked)] {
+            self.attempts.get_or_create(&OutcomeLabels { outcome }).inc_by(count);
+        }
+        self.false_matches.inc_by(stored.false_matches);
+        self.attempts_malformed.inc_by(stored.malformed);
+    }
+
+    /// Attempts found no room at a gateway.
+    pub fn attempts_dropped(&self, count: u64) {
+        self.attempts_dropped.inc_by(count);
+    }
+
+    /// A worker has an index in force.
+    pub fn push_acked(&self) {
+        self.pushes.get_or_create(&PushLabels { answer: Answer::Ack }).inc();
+    }
+
+    /// A worker refused an index.
+    pub fn push_nacked(&self) {
+        self.pushes.get_or_create(&PushLabels { answer: Answer::Nack }).inc();
+    }
+
+    /// A decision is in force in every connected worker.
+    pub fn enforced(&self, elapsed: Duration) {
+        self.decision_to_enforced.observe(elapsed.as_secs_f64());
+        self.decisions_enforced.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many decisions are in force everywhere.
+    #[must_use]
+    pub fn enforced_count(&self) -> u64 {
+        self.decisions_enforced.load(Ordering::Relaxed)
+    }
+
+    fn register(&mut self) {
+        let registry = &mut self.registry;
+        registry.register("leaks", "Leaks by status, with and without a virtual patch", self.leaks.clone());
+        registry.register("tokens", "Leaked tokens", self.tokens.clone());
+        registry.register("index_epoch", "Epoch of the tenant's index", self.epoch.clone());
+        registry.register("gateways_connected", "Gateways with a connected worker", self.gateways_connected.clone());
+        registry.register("attempts", "Uses of leaked tokens, by what the gateway did", self.attempts.clone());
+        registry.register(
+            "attempts_dropped",
+            "Uses of leaked tokens that found no room at a gateway",
+            self.attempts_dropped.clone(),
+        );
+        registry.register("attempts_malformed", "Attempts that could not be read", self.attempts_malformed.clone());
+        registry.register(
+            "false_matches",
+            "Attempts whose fingerprint does not belong to the leak that the gateway named",
+            self.false_matches.clone(),
+        );
+        registry.register("pushes", "Indexes sent to workers, by their answer", self.pushes.clone());
+        registry.register(
+            "decision_to_enforced_seconds",
+            "From a decision's commit to the last connected worker that has it in force",
+            self.decision_to_enforced.clone(),
+        );
+    }
+}
+
+impl EncodeLabelValue for Outcome {
+    fn encode(&self, encoder: &mut prometheus_client::encoding::LabelValueEncoder<'_>) -> fmt::Result {
+        let text = match self {
+            Self::Observed => "observed",
+            Self::Blocked => "blocked",
+        };
+        text.encode(encoder)
+    }
+}
+
+impl EncodeLabelValue for Answer {
+    fn encode(&self, encoder: &mut prometheus_client::encoding::LabelValueEncoder<'_>) -> fmt::Result {
+        let text = match self {
+            Self::Ack => "ack",
+            Self::Nack => "nack",
+        };
+        text.encode(encoder)
+    }
+}

@@ -1,0 +1,208 @@
+//! Puts the control plane together and runs it.
+
+use std::fs::{self, File};
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use axum::serve::ListenerExt as _;
+use serde::{Deserialize, Serialize};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use crate::api_tokens::{self, Role};
+use crate::app::App;
+use crate::config::Config;
+use crate::feed::Fleet;
+use crate::index::Publisher;
+use crate::keys::{Keys, create_private_folder, write_private};
+use crate::metrics::Metrics;
+use crate::secret::{Purpose, Secret};
+use crate::store::{self, Store, Trouble, trouble};
+use crate::time::Time;
+use crate::{api, feed, tenants};
+
+/// A control plane whose ports are open.
+pub struct Server {
+    app: Arc<App>,
+    http: TcpListener,
+    feed: TcpListener,
+    addresses: Addresses,
+    data_dir: PathBuf,
+    /// Whether this start made the administrator's token.
+    pub first_start: bool,
+    /// Held for as long as the server lives: a second server on the same data would hand out the same epochs.
+    _lock: File,
+}
+
+/// Where a running control plane listens; also written to `addresses.json` in the data folder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Addresses {
+    /// The API.
+    pub http: SocketAddr,
+    /// The feed.
+    pub feed: SocketAddr,
+}
+
+/// The administrator's first API token within the data folder.
+pub const ADMIN_TOKEN: &str = "admin-token";
+/// The bound addresses within the data folder.
+pub const ADDRESSES: &str = "addresses.json";
+const LOCK: &str = "lock";
+/// What is under way may take that long to end when the server stops.
+const GRACE: Duration = Duration::from_secs(5);
+
+impl Server {
+    /// Opens the data folder and the ports. Nothing is answered before [`Server::run`].
+    pub async fn start(config: &Config) -> anyhow::Result<Self> {
+        let data_dir = config.data_dir()?;
+        create_private_folder(&data_dir).with_context(|| format!("data folder {}", data_dir.display()))?;
+        let lock = lock(&data_dir)?;
+        let database = data_dir.join(store::FILE);
+        let keys = Keys::load(&data_dir, &config.keys, database.exists())?;
+        let store = Store::open(&data_dir).await.map_err(|error| explain(error, &database))?;
+        let first_start = prepare(&store, &keys, &data_dir).await.map_err(|error| match error.downcast() {
+            Ok(error) => explain(error, &database),
+            Err(error) => error,
+        })?;
+
+        let http = bind("http", config.http_address()).await?;
+        let feed = bind("feed", config.feed_address()).await?;
+        let addresses = Addresses { http: http.local_addr()?, feed: feed.local_addr()? };
+        let keys = Arc::new(keys);
+        let metrics = Metrics::new();
+        let publisher = Publisher::start(store.clone(), Arc::clone(&keys)).await?;
+        let fleet = Fleet::new(Arc::clone(&metrics));
+        let stopping = watch::Sender::new(false);
+        let app = Arc::new(App { store, keys, publisher, fleet, metrics, feed: addresses.feed, stopping });
+        if !addresses.feed.ip().is_loopback() && config.feed_tls.is_none() {
+            tracing::warn!(
+                feed = %addresses.feed,
+                "the feed carries the fingerprint key and is open to other machines without TLS; \
+                 bind it to loopback, or put a proxy or a mesh with TLS before it"
+            );
+        }
+        write_private(&data_dir.join(ADDRESSES), &serde_json::to_string(&addresses)?)?;
+        Ok(Self { app, http, feed, addresses, data_dir, first_start, _lock: lock })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn addresses(&self) -> Addresses {
+        self.addresses
+    }
+
+    /// Where its data is.
+    #[must_use]
+    pub fn data_dir(&self) -> &Path {
+        &self.data_dir
+    }
+
+    /// What every part shares.
+    #[must_use]
+    pub fn app(&self) -> Arc<App> {
+        Arc::clone(&self.app)
+    }
+
+    /// Serves until `stop` comes, then ends what is under way.
+    pub async fn run(self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
+        let Self { app, http, feed, data_dir, .. } = self;
+        let mut stopping = app.stopping.subscribe();
+        let http = http.tap_io(|stream| {
+            // Answers are small: waiting to fill a packet would only delay them.
+            let _ = stream.set_nodelay(true);
+        });
+        let api = axum::serve(http, api::router(Arc::clone(&app))).with_graceful_shutdown(async move {
+            let _ = stopping.wait_for(|stopping| *stopping).await;
+        });
+        let serving = async {
+            tokio::try_join!(async { api.await.context("serving the API") }, async {
+                feed::serve(Arc::clone(&app), feed).await.context("serving the feed")
+            })
+        };
+        tokio::pin!(serving);
+        tokio::select! {
+            ended = &mut serving => { ended?; }
+            () = stop => {
+                tracing::info!("stopping");
+                app.stopping.send_replace(true);
+                if tokio::time::timeout(GRACE, &mut serving).await.is_err() {
+                    tracing::warn!("some connections did not end in time and are cut");
+                }
+            }
+        }
+        let _ = fs::remove_file(data_dir.join(ADDRESSES));
+        app.store.close().await;
+        Ok(())
+    }
+}
+
+/// Makes what the first start has to make, and checks that keys and database belong together.
+async fn prepare(store: &Store, keys: &Keys, data_dir: &Path) -> anyhow::Result<bool> {
+    let now = Time::now();
+    let mut db = store.write().await?;
+    for (name, value) in keys.checks() {
+        sqlx::query("INSERT INTO key_checks (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING")
+            .bind(name)
+            .bind(value.as_slice())
+            .execute(&mut *db)
+            .await?;
+        let stored: Vec<u8> =
+            sqlx::query_scalar("SELECT value FROM key_checks WHERE name = $1").bind(name).fetch_one(&mut *db).await?;
+        anyhow::ensure!(
+            stored == value,
+            "the {name} key is not the one that this database was made with; put the old key back: \
+             with another one, no leaked token would be recognised or no gateway would believe the index"
+        );
+    }
+    let tenant = tenants::ensure(&mut db, tenants::DEFAULT, now).await?;
+    let first = !api_tokens::any(&mut db, tenant.id).await?;
+    if first {
+        let secret = Secret::generate(Purpose::ApiToken).map_err(|error| anyhow::Error::msg(error.to_string()))?;
+        // Before the commit: a crash in between leaves a file that the next start replaces, not a lock without a key.
+        write_private(&data_dir.join(ADMIN_TOKEN), secret.expose())?;
+        api_tokens::add(&mut db, tenant.id, api_tokens::FIRST, Role::Administrator, &secret, now).await?;
+    }
+    db.commit().await?;
+    Ok(first)
+}
+
+fn lock(data_dir: &Path) -> anyhow::Result<File> {
+    let path = data_dir.join(LOCK);
+    let file = File::options().create(true).write(true).truncate(false).open(&path);
+    let file = file.with_context(|| format!("lock file {}", path.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(fs::TryLockError::WouldBlock) => anyhow::bail!(
+            "another stopleak serves the data folder {}; stop it, or give this one its own with --data-dir",
+            data_dir.display()
+        ),
+        Err(fs::TryLockError::Error(error)) => Err(error).with_context(|| format!("locking {}", path.display())),
+    }
+}
+
+async fn bind(key: &'static str, address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.map_err(|error| match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            anyhow::anyhow!("{address} is in use by another process; stop that process, or give another address with --{key}")
+        }
+        _ => anyhow::anyhow!("cannot listen on {address} (--{key}): {error}"),
+    })
+}
+
+fn explain(error: sqlx::Error, database: &Path) -> anyhow::Error {
+    match trouble(&error) {
+        Trouble::Locked => anyhow::anyhow!(
+            "the database {} is locked by another process; end that process (perhaps an open sqlite3 shell or a backup), then start again",
+            database.display()
+        ),
+        Trouble::Unavailable => anyhow::Error::new(error).context(format!(
+            "the database {} cannot be used; look at its permissions, the free space of its disk, and whether it is a Stopleak database",
+            database.display()
+        )),
+        Trouble::Defect => anyhow::Error::new(error).context(format!("the database {}", database.display())),
+    }
+}

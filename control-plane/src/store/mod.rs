@@ -1,0 +1,101 @@
+//! The database: one SQLite file in the data folder.
+//!
+//! Readers never wait: the file is in WAL mode. Writers take turns on one connection, which is fairer and quicker than SQLite's
+//! own waiting. A commit is on the disk when it returns (`synchronous = FULL`): what was answered 2xx survives a power cut.
+//! Placeholders are `$1`, `$2`, times and numbers are integers, conflicts are `ON CONFLICT`: what PostgreSQL reads too.
+
+use std::path::Path;
+use std::time::Duration;
+
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{Sqlite, SqliteConnection, Transaction};
+
+/// The open database.
+#[derive(Clone)]
+pub struct Store {
+    readers: SqlitePool,
+    writer: SqlitePool,
+}
+
+/// A transaction that may write.
+pub type Write = Transaction<'static, Sqlite>;
+/// A transaction that sees one state of the database.
+pub type Read = Transaction<'static, Sqlite>;
+/// What queries run on.
+pub type Connection = SqliteConnection;
+
+/// Why the database did not do as asked, as far as callers can tell apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// Another process holds the lock, or all connections are busy.
+    Locked,
+    /// The disk is full, read-only or broken.
+    Unavailable,
+    /// A defect of this program.
+    Defect,
+}
+
+/// The database's file within the data folder.
+pub const FILE: &str = "stopleak.db";
+/// How long a statement waits for another process's lock.
+pub const BUSY_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long a request waits for a connection: longer than one writer may wait for the lock.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+const READERS: u32 = 4;
+
+impl Store {
+    /// Opens the file, which is created when absent, and brings its schema up to date.
+    pub async fn open(data_dir: &Path) -> Result<Self, sqlx::Error> {
+        let options = SqliteConnectOptions::new()
+            .filename(data_dir.join(FILE))
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(BUSY_TIMEOUT)
+            .foreign_keys(true);
+        let pool = |connections| SqlitePoolOptions::new().max_connections(connections).acquire_timeout(ACQUIRE_TIMEOUT);
+        let writer = pool(1).connect_with(options.clone()).await?;
+        sqlx::migrate!().run(&writer).await?;
+        let readers = pool(READERS).connect_with(options).await?;
+        Ok(Self { readers, writer })
+    }
+
+    /// Begins a transaction that sees one state of the database.
+    pub async fn read(&self) -> Result<Read, sqlx::Error> {
+        self.readers.begin().await
+    }
+
+    /// Begins a transaction that may write. The lock is taken at once: a transaction that began by reading could not wait for it.
+    pub async fn write(&self) -> Result<Write, sqlx::Error> {
+        self.writer.begin_with("BEGIN IMMEDIATE").await
+    }
+
+    /// Waits for what is under way and closes the file.
+    pub async fn close(&self) {
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+}
+
+/// Sorts an error.
+#[must_use]
+pub fn trouble(error: &sqlx::Error) -> Trouble {
+    match error {
+        sqlx::Error::PoolTimedOut => Trouble::Locked,
+        sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed | sqlx::Error::Io(_) => Trouble::Unavailable,
+        sqlx::Error::Migrate(error) => match &**error {
+            sqlx::migrate::MigrateError::Execute(error) | sqlx::migrate::MigrateError::ExecuteMigration(error, _) => {
+                trouble(error)
+            }
+            _ => Trouble::Defect,
+        },
+        // SQLite's primary result codes are the low byte of the extended ones.
+        sqlx::Error::Database(error) => match error.code().and_then(|code| code.parse::<u32>().ok()).map(|code| code & 0xff) {
+            Some(5 | 6) => Trouble::Locked,
+            // READONLY, IOERR, CORRUPT, FULL, CANTOPEN, NOTADB.
+            Some(8 | 10 | 11 | 13 | 14 | 26) => Trouble::Unavailable,
+            _ => Trouble::Defect,
+        },
+        _ => Trouble::Defect,
+    }
+}

@@ -1,0 +1,68 @@
+//! Tenants: whom each row belongs to, and the epoch of the index that each has.
+
+use crate::store::Connection;
+use crate::time::Time;
+
+/// One tenant.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct Tenant {
+    /// Its key in the database.
+    pub id: TenantId,
+    /// How people and gateways call it.
+    pub name: String,
+}
+
+/// A tenant's key in the database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, sqlx::Type)]
+#[sqlx(transparent)]
+pub struct TenantId(pub i64);
+
+/// The epoch of a tenant's index, and since when it is that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct Epoch {
+    /// Only grows.
+    pub epoch: i64,
+    /// When it grew.
+    pub epoch_at: Time,
+}
+
+/// The tenant that every installation has.
+pub const DEFAULT: &str = "default";
+
+/// Makes sure that the tenant is there.
+pub async fn ensure(db: &mut Connection, name: &str, now: Time) -> Result<Tenant, sqlx::Error> {
+    // The first epoch is 1: a gateway without an index says 0.
+    sqlx::query("INSERT INTO tenants (name, epoch, epoch_at) VALUES ($1, 1, $2) ON CONFLICT (name) DO NOTHING")
+        .bind(name)
+        .bind(now)
+        .execute(&mut *db)
+        .await?;
+    sqlx::query_as("SELECT id, name FROM tenants WHERE name = $1").bind(name).fetch_one(db).await
+}
+
+/// All tenants.
+pub async fn all(db: &mut Connection) -> Result<Vec<Tenant>, sqlx::Error> {
+    sqlx::query_as("SELECT id, name FROM tenants ORDER BY id").fetch_all(db).await
+}
+
+/// The epoch of the tenant's index.
+pub async fn epoch(db: &mut Connection, tenant: TenantId) -> Result<Epoch, sqlx::Error> {
+    sqlx::query_as("SELECT epoch, epoch_at FROM tenants WHERE id = $1").bind(tenant).fetch_one(db).await
+}
+
+/// The next epoch, in the transaction of the change that it carries.
+pub async fn next_epoch(db: &mut Connection, tenant: TenantId, now: Time) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar("UPDATE tenants SET epoch = epoch + 1, epoch_at = $2 WHERE id = $1 RETURNING epoch")
+        .bind(tenant)
+        .bind(now)
+        .fetch_one(db)
+        .await
+}
+
+/// The number of a new leak.
+pub async fn next_leak(db: &mut Connection, tenant: TenantId) -> Result<u32, sqlx::Error> {
+    sqlx::query_scalar("UPDATE tenants SET last_leak = last_leak + 1 WHERE id = $1 RETURNING last_leak")
+        .bind(tenant)
+        .fetch_one(db)
+        .await
+}

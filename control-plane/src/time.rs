@@ -1,0 +1,65 @@
+//! Points in time as the database and the API know them.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde::{Serialize, Serializer};
+
+/// Milliseconds since the Unix epoch; RFC 3339 in JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, sqlx::Type)]
+#[sqlx(transparent)]
+pub struct Time(i64);
+
+impl Time {
+    /// What the clock says.
+    #[must_use]
+    pub fn now() -> Self {
+        Self::since_epoch(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
+    }
+
+    /// From a gateway's message; the end of time when it is beyond it.
+    #[must_use]
+    pub fn from_millis(millis: u64) -> Self {
+        Self(i64::try_from(millis).unwrap_or(i64::MAX))
+    }
+
+    /// From a commit's time.
+    #[must_use]
+    pub fn from_seconds(seconds: i64) -> Self {
+        Self(seconds.saturating_mul(1000))
+    }
+
+    /// For the index header; zero before the Unix epoch.
+    #[must_use]
+    pub fn as_millis(self) -> u64 {
+        u64::try_from(self.0).unwrap_or(0)
+    }
+
+    /// How long ago that was; zero when it lies ahead.
+    #[must_use]
+    pub fn age(self, now: Self) -> Duration {
+        Duration::from_millis(now.as_millis().saturating_sub(self.as_millis()))
+    }
+
+    fn since_epoch(elapsed: Duration) -> Self {
+        Self(i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX))
+    }
+}
+
+impl Serialize for Time {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        // A gateway with a broken clock must not make a whole list unreadable.
+        let time = jiff::Timestamp::from_millisecond(self.0).unwrap_or_default();
+        serializer.collect_str(&time)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_shows_rfc_3339() {
+        assert_eq!(serde_json::to_string(&Time::from_millis(1_700_000_000_123)).unwrap(), r#""2023-11-14T22:13:20.123Z""#);
+        assert_eq!(serde_json::to_string(&Time::from_millis(u64::MAX)).unwrap(), r#""1970-01-01T00:00:00Z""#);
+    }
+}
