@@ -1,0 +1,92 @@
+//! Matching one blob or file.
+
+use std::collections::HashSet;
+use std::hash::{BuildHasher, RandomState};
+
+use stopleak_contract::Token;
+use stopleak_detector::{Confidence, Detector, Rule};
+
+use crate::Finding;
+
+/// A token in a blob whose path is not known yet.
+pub(crate) struct Hit<'d> {
+    rule: &'d Rule,
+    confidence: Confidence,
+    /// Where it begins in the bytes.
+    pub(crate) offset: usize,
+    pub(crate) line: u64,
+    pub(crate) column: u64,
+    token: Token,
+}
+
+/// Finds the tokens of one blob.
+pub(crate) fn hits<'d>(detector: &'d Detector, bytes: &[u8]) -> Vec<Hit<'d>> {
+    let mut hits = Vec::new();
+    let mut lines = Lines::default();
+    detector.scan(bytes, |found| {
+        // Whatever is no token by contract cannot be blocked either.
+        let Ok(token) = Token::parse(&bytes[found.span.clone()]) else { return };
+        let (line, column) = lines.advance(bytes, found.span.start);
+        hits.push(Hit { rule: found.rule, confidence: found.confidence, offset: found.span.start, line, column, token });
+    });
+    hits
+}
+
+impl Hit<'_> {
+    /// Says which file the hit is in.
+    pub(crate) fn at(self, path: String) -> Finding {
+        Finding {
+            rule: self.rule.id().into(),
+            rule_name: self.rule.name().into(),
+            risk: self.rule.risk(),
+            confidence: self.confidence,
+            path,
+            line: self.line,
+            column: self.column,
+            commit: None,
+            committed_at: None,
+            blob: None,
+            preview: self.token.preview(),
+            token: self.token,
+        }
+    }
+}
+
+/// Counts lines from match to match, so that a blob full of matches is still read once.
+pub(crate) struct Lines {
+    line: u64,
+    line_start: usize,
+    counted: usize,
+}
+
+impl Default for Lines {
+    fn default() -> Self {
+        Self { line: 1, line_start: 0, counted: 0 }
+    }
+}
+
+impl Lines {
+    /// Line and column of `offset`, which is not before the last one asked for.
+    pub(crate) fn advance(&mut self, bytes: &[u8], offset: usize) -> (u64, u64) {
+        for (at, _) in bytes[self.counted..offset].iter().enumerate().filter(|&(_, &byte)| byte == b'\n') {
+            self.line += 1;
+            self.line_start = self.counted + at + 1;
+        }
+        self.counted = offset;
+        (self.line, (offset - self.line_start) as u64 + 1)
+    }
+}
+
+/// Remembers which token was reported for which path, without keeping any token.
+#[derive(Default)]
+pub(crate) struct Reported {
+    keys: RandomState,
+    seen: HashSet<u64>,
+}
+
+impl Reported {
+    /// Whether this token is new at this path. A file keeps its token through many versions: the first one counts.
+    pub(crate) fn is_new(&mut self, finding: &Finding) -> bool {
+        self.seen.insert(self.keys.hash_one((&finding.path, &finding.rule, finding.token.as_bytes())))
+    }
+}

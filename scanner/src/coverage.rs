@@ -1,0 +1,114 @@
+//! What a scan read and what it did not, and why.
+
+use std::collections::BTreeMap;
+
+use serde::{Serialize, Serializer};
+
+/// Errors beyond this number are counted but not listed.
+const ERRORS_MAX: usize = 100;
+
+/// The record of one scan.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Coverage {
+    /// Blobs and files that exist.
+    pub discovered: u64,
+    /// Those that were read to the end.
+    pub scanned: u64,
+    /// Those that were not, by reason.
+    #[serde(serialize_with = "as_list")]
+    pub skipped: BTreeMap<Skipped, u64>,
+    /// Bytes matched.
+    pub bytes: u64,
+    /// Commits in the history.
+    pub commits: u64,
+    /// Branches, tags and other references.
+    pub refs: u64,
+    /// Findings reported.
+    pub findings: u64,
+    /// Which rules were used.
+    pub rules_version: String,
+    /// How long it took.
+    pub seconds: f64,
+    /// What went wrong with single files; the first hundred.
+    pub errors: Vec<CoverageError>,
+    /// How many errors there were in all.
+    pub error_count: u64,
+}
+
+/// Why something was not read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Skipped {
+    /// Larger than [`crate::Options::blob_limit`].
+    TooLarge,
+    /// It could not be opened or read; see the errors.
+    Unreadable,
+    /// A symbolic link: what it points at is read where it is, if it is in the source.
+    SymbolicLink,
+    /// A pipe, a socket or a device: opening it could block for ever.
+    SpecialFile,
+    /// Git's own files; a repository's history is read when the repository itself is scanned.
+    GitMetadata,
+    /// Ignored by Git, in a work tree; a folder counts as one.
+    IgnoredByGit,
+}
+
+/// A file that could not be read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct CoverageError {
+    /// The file, relative to the source.
+    pub path: String,
+    /// What the system said.
+    pub problem: String,
+}
+
+impl Coverage {
+    /// How many blobs and files were skipped for any reason.
+    #[must_use]
+    pub fn skipped_count(&self) -> u64 {
+        self.skipped.values().sum()
+    }
+
+    pub(crate) fn read(&mut self, bytes: u64) {
+        self.scanned += 1;
+        self.bytes += bytes;
+    }
+
+    pub(crate) fn skip(&mut self, reason: Skipped, count: u64) {
+        if count > 0 {
+            *self.skipped.entry(reason).or_default() += count;
+        }
+    }
+
+    pub(crate) fn error(&mut self, path: String, problem: String) {
+        self.error_count += 1;
+        if self.errors.len() < ERRORS_MAX {
+            self.errors.push(CoverageError { path, problem });
+        }
+    }
+}
+
+impl Skipped {
+    /// The reason in words.
+    #[must_use]
+    pub const fn describe(self) -> &'static str {
+        match self {
+            Self::TooLarge => "larger than the limit",
+            Self::Unreadable => "unreadable",
+            Self::SymbolicLink => "symbolic link",
+            Self::SpecialFile => "pipe, socket or device",
+            Self::GitMetadata => "Git's own files",
+            Self::IgnoredByGit => "ignored by Git",
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Entry {
+    reason: Skipped,
+    count: u64,
+}
+
+fn as_list<S: Serializer>(skipped: &BTreeMap<Skipped, u64>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(skipped.iter().map(|(&reason, &count)| Entry { reason, count }))
+}

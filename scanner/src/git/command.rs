@@ -1,0 +1,111 @@
+//! How `git` is run: without prompts, hooks, helpers or surprises from its surroundings.
+
+use std::io;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use crate::ScanError;
+
+/// Variables that would point `git` at another repository, give it other programs to run, or make it talk.
+const FOREIGN_VARIABLES: &[&str] = &[
+    "GIT_DIR",
+    "GIT_WORK_TREE",
+    "GIT_INDEX_FILE",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_COMMON_DIR",
+    "GIT_NAMESPACE",
+    "GIT_CONFIG",
+    "GIT_CONFIG_PARAMETERS",
+    "GIT_CONFIG_COUNT",
+    "GIT_REPLACE_REF_BASE",
+    "GIT_SHALLOW_FILE",
+    "GIT_GRAFT_FILE",
+    "GIT_PREFIX",
+    "GIT_EXTERNAL_DIFF",
+    "GIT_DIFF_OPTS",
+    "GIT_TRACE",
+    "GIT_TRACE2",
+    "GIT_TRACE2_EVENT",
+    "GIT_TRACE_CURL",
+    "GIT_TRACE_PACKET",
+    "GIT_TEMPLATE_DIR",
+    "GIT_QUARANTINE_PATH",
+    "GIT_PROXY_COMMAND",
+];
+
+/// Settings that hold for every command.
+const SETTINGS: &[&str] = &[
+    "core.hooksPath=/dev/null",
+    "core.fsmonitor=false",
+    "core.askPass=",
+    "credential.interactive=false",
+    "protocol.ext.allow=never",
+    "gc.auto=0",
+    "maintenance.auto=false",
+    "fetch.recurseSubmodules=false",
+    "fetch.unpackLimit=1",
+    "transfer.unpackLimit=1",
+    "transfer.bundleURI=false",
+    "clone.rejectShallow=false",
+    "advice.detachedHead=false",
+    // A server that sends nothing for a minute has gone.
+    "http.lowSpeedLimit=100",
+    "http.lowSpeedTime=60",
+];
+
+/// `git` for talking to a repository's origin. The user's configuration stays in force: it has the credentials and proxies.
+pub(super) fn network() -> Command {
+    let mut command = base();
+    // Stricter than any `protocol.*` setting: these are the transports that Git implements itself.
+    command.env("GIT_ALLOW_PROTOCOL", "file:git:http:https:ssh");
+    command.env("GIT_ASKPASS", "").env("SSH_ASKPASS", "").env("SSH_ASKPASS_REQUIRE", "never");
+    if std::env::var_os("GIT_SSH_COMMAND").is_none() && std::env::var_os("GIT_SSH").is_none() {
+        command.env("GIT_SSH_COMMAND", "ssh -o BatchMode=yes -o ConnectTimeout=30");
+    }
+    command
+}
+
+/// `git` for reading the clone in `repository`: no configuration but the clone's own, no network.
+pub(super) fn reading(repository: &Path) -> Command {
+    let mut command = base();
+    command.env("GIT_CONFIG_NOSYSTEM", "1").env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_ATTR_NOSYSTEM", "1");
+    command.env("GIT_ALLOW_PROTOCOL", "").env("GIT_NO_LAZY_FETCH", "1").env("GIT_NO_REPLACE_OBJECTS", "1");
+    command.arg("--git-dir").arg(repository);
+    command.stderr(Stdio::null());
+    command
+}
+
+/// Starts a command; that `git` is missing is worth its own message.
+pub(super) fn spawn(command: &mut Command) -> Result<Running, ScanError> {
+    command.spawn().map(Running).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => ScanError::GitMissing,
+        _ => ScanError::Git { location: "this machine".into(), detail: format!("git could not be started: {error}") },
+    })
+}
+
+/// A child process that does not outlive its use.
+pub(super) struct Running(pub(super) Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Both fail only when it has ended and was waited for.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn base() -> Command {
+    let mut command = Command::new("git");
+    for variable in FOREIGN_VARIABLES {
+        command.env_remove(variable);
+    }
+    command.env("GIT_TERMINAL_PROMPT", "0").env("GIT_LFS_SKIP_SMUDGE", "1").env("GIT_OPTIONAL_LOCKS", "0");
+    // Its messages are recognised by their words, and its dates are compared.
+    command.env("LC_ALL", "C").env("LANGUAGE", "").env("TZ", "UTC");
+    command.stdin(Stdio::null());
+    for setting in SETTINGS {
+        command.args(["-c", setting]);
+    }
+    command
+}

@@ -1,0 +1,100 @@
+//! What the mirror holds, before any of it is read: `git` lists kinds and sizes far faster than it inflates.
+
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+
+use gix_hash::ObjectId;
+
+use super::command::{self, Running};
+use super::mirror::Mirror;
+use super::pack::{Pack, Wanted};
+use crate::scan::Run;
+use crate::{ScanError, Skipped};
+
+/// Blobs up to this size are read along their delta chains, which keeps a whole chain in memory; larger ones are read one by
+/// one through `git`, whose caches are bounded.
+pub(super) const CHAINED_MAX: u64 = 1 << 20;
+
+/// The blobs of a mirror.
+pub(super) struct Inventory {
+    /// Blobs that will be read.
+    pub(super) blobs: u64,
+    /// Those that are read one by one.
+    pub(super) single: Vec<ObjectId>,
+}
+
+/// Lists every object, marks in `packs` which blobs to read, and counts what will not be read.
+pub(super) fn list(run: &mut Run<'_>, mirror: &Mirror, packs: &mut [Pack]) -> Result<Inventory, ScanError> {
+    let mut inventory = Inventory { blobs: 0, single: Vec::new() };
+    let limit = run.options.blob_limit;
+    let arguments = ["cat-file", "--batch-all-objects", "--buffer", "--batch-check=%(objectname) %(objecttype) %(objectsize)"];
+    let mut too_large = 0;
+    each_line(mirror, &arguments, |line| {
+        let mut words = line.split(' ');
+        let (Some(id), Some(kind), Some(size)) = (words.next(), words.next(), words.next()) else { return };
+        match kind {
+            "commit" => run.coverage.commits += 1,
+            "blob" => {
+                let (Ok(id), Ok(size)) = (ObjectId::from_hex(id.as_bytes()), size.parse::<u64>()) else { return };
+                run.coverage.discovered += 1;
+                let wanted = if size > limit {
+                    too_large += 1;
+                    Wanted::Never
+                } else if size > CHAINED_MAX {
+                    inventory.single.push(id);
+                    Wanted::Single
+                } else {
+                    Wanted::Chained
+                };
+                inventory.blobs += u64::from(size <= limit);
+                for pack in packs.iter_mut() {
+                    pack.want(&id, wanted);
+                }
+            }
+            _ => {}
+        }
+    })?;
+    let missing = count_missing(mirror)?;
+    run.coverage.discovered += missing;
+    run.coverage.skip(Skipped::TooLarge, too_large + missing);
+    run.stop_if_cancelled()?;
+    Ok(inventory)
+}
+
+/// How many references the repository has.
+pub(super) fn count_refs(mirror: &Mirror) -> Result<u64, ScanError> {
+    let mut count = 0;
+    each_line(mirror, &["for-each-ref", "--format=%(objectname)"], |_| count += 1)?;
+    Ok(count)
+}
+
+/// How many blobs the origin did not send because the filter left them out.
+fn count_missing(mirror: &Mirror) -> Result<u64, ScanError> {
+    let mut count = 0;
+    let arguments = ["rev-list", "--objects", "--all", "--missing=print", "--no-object-names"];
+    each_line(mirror, &arguments, |line| count += u64::from(line.starts_with('?')))?;
+    Ok(count)
+}
+
+/// Runs `git` in the mirror and passes on each line of its output.
+fn each_line(mirror: &Mirror, arguments: &[&str], mut take: impl FnMut(&str)) -> Result<(), ScanError> {
+    let mut git = command::spawn(command::reading(&mirror.path()).args(arguments).stdout(Stdio::piped()))?;
+    if let Some(output) = git.0.stdout.take() {
+        let mut output = BufReader::new(output);
+        let mut line = String::new();
+        while output.read_line(&mut line).is_ok_and(|read| read > 0) {
+            take(line.trim_end());
+            line.clear();
+        }
+    }
+    finish(mirror, git, arguments[0])
+}
+
+/// Waits for `git` and turns a failure into an error.
+pub(super) fn finish(mirror: &Mirror, mut git: Running, command: &str) -> Result<(), ScanError> {
+    match git.0.wait() {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(mirror.unreadable(format!("git {command} ended with {status}"))),
+        Err(error) => Err(mirror.unreadable(format!("git {command}: {error}"))),
+    }
+}

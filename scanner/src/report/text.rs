@@ -1,0 +1,104 @@
+//! For people: findings by file, then what was read.
+
+use std::io::{self, Write};
+
+use stopleak_detector::Risk;
+
+use super::Report;
+use crate::{Coverage, Finding};
+
+/// How many errors are listed; the JSON report has more.
+const ERRORS_SHOWN: usize = 10;
+/// How much of a commit's id is shown.
+const COMMIT_SHOWN: usize = 12;
+
+pub(super) fn write(report: &Report<'_>, colours: bool, out: &mut impl Write) -> io::Result<()> {
+    let paint = Paint { colours };
+    let mut path = None;
+    for finding in report.sorted() {
+        if path != Some(&finding.path) {
+            writeln!(out, "{}", paint.bold(&printable(&finding.path)))?;
+            path = Some(&finding.path);
+        }
+        writeln!(out, "  {}", line(finding, &paint))?;
+    }
+    if path.is_some() {
+        writeln!(out)?;
+    }
+    summary(report, out)?;
+    not_read(report.coverage, out)
+}
+
+fn line(finding: &Finding, paint: &Paint) -> String {
+    let Finding { line, column, rule_name, preview, risk, confidence, .. } = finding;
+    let mut text = format!("{line}:{column}  {}  {rule_name}  {preview}  ({confidence})", paint.risk(*risk));
+    if let Some(commit) = &finding.commit {
+        text.push_str("  in ");
+        text.push_str(&commit[..commit.len().min(COMMIT_SHOWN)]);
+    }
+    if let Some(date) = &finding.committed_at {
+        text.push_str(" of ");
+        text.push_str(date.split('T').next().unwrap_or(date));
+    }
+    text
+}
+
+fn summary(report: &Report<'_>, out: &mut impl Write) -> io::Result<()> {
+    let Coverage { scanned, bytes, commits, seconds, .. } = report.coverage;
+    let found = match report.findings.len() {
+        0 => "No tokens found".to_owned(),
+        1 => "1 token found".to_owned(),
+        count => format!("{count} tokens found"),
+    };
+    let history = if *commits > 0 { format!(" of {commits} commits") } else { String::new() };
+    writeln!(out, "{found}: {scanned} files and blobs{history}, {} in {seconds:.1} s.", size(*bytes))
+}
+
+fn not_read(coverage: &Coverage, out: &mut impl Write) -> io::Result<()> {
+    for (reason, count) in &coverage.skipped {
+        writeln!(out, "Not read: {count} × {}.", reason.describe())?;
+    }
+    for error in coverage.errors.iter().take(ERRORS_SHOWN) {
+        writeln!(out, "  {}: {}", printable(&error.path), error.problem)?;
+    }
+    match coverage.error_count.saturating_sub(ERRORS_SHOWN as u64) {
+        0 => Ok(()),
+        more => writeln!(out, "  and {more} more"),
+    }
+}
+
+/// A path comes from the source: it must not move the cursor or change the terminal's title.
+fn printable(path: &str) -> String {
+    path.chars().map(|c| if c.is_control() { '�' } else { c }).collect()
+}
+
+fn size(bytes: u64) -> String {
+    const UNITS: [&str; 4] = ["B", "KiB", "MiB", "GiB"];
+    let unit = UNITS.iter().enumerate().rev().find(|&(place, _)| bytes >> (10 * place) > 0);
+    let (place, name) = unit.unwrap_or((0, &"B"));
+    format!("{} {name}", bytes >> (10 * place))
+}
+
+struct Paint {
+    colours: bool,
+}
+
+impl Paint {
+    fn bold(&self, text: &str) -> String {
+        self.code("1", text)
+    }
+
+    fn risk(&self, risk: Risk) -> String {
+        let code = match risk {
+            Risk::Critical => "1;31",
+            Risk::High => "31",
+            Risk::Medium => "33",
+            Risk::Low => "36",
+        };
+        self.code(code, risk.as_str())
+    }
+
+    fn code(&self, code: &str, text: &str) -> String {
+        if self.colours { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+    }
+}

@@ -1,0 +1,10 @@
+//! Scans of real sources: repositories that `git` makes on the spot, folders, standard input, and servers on loopback.
+//!
+//! Tokens are made at run time from the rules' templates, so that none stands in this repository.
+
+mod support;
+
+mod files;
+mod history;
+mod remote;
+mod reports;

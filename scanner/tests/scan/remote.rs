@@ -1,0 +1,117 @@
+//! Real transports: a `git daemon`, a web server that wants a password, and nobody at all.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use stopleak_scanner::{Options, ScanError, SourceLocation};
+
+use crate::support::{GITHUB, Repo, refusal, scan, scan_with, texts, token};
+
+/// `git daemon` over the folder of a repository; ends with the value.
+struct Daemon {
+    child: Child,
+    port: u16,
+}
+
+impl Daemon {
+    fn over(repo: &Repo) -> Self {
+        // The daemon cannot choose a port itself, so another process could take this one: then try the next.
+        for _ in 0..20 {
+            let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+            // Run directly: a `git` in between would survive as its parent, or not, at its own pleasure.
+            let programs = Command::new("git").arg("--exec-path").output().unwrap().stdout;
+            let mut git = Command::new(format!("{}/git-daemon", String::from_utf8(programs).unwrap().trim()));
+            git.args(["--export-all", "--reuseaddr", "--listen=127.0.0.1", &format!("--port={port}")]);
+            git.arg(format!("--base-path={}", repo.path().display())).arg(repo.path());
+            let mut daemon = Self { child: git.stderr(Stdio::null()).spawn().unwrap(), port };
+            if daemon.answers() {
+                return daemon;
+            }
+        }
+        panic!("git daemon does not start");
+    }
+
+    fn answers(&mut self) -> bool {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while Instant::now() < deadline && self.child.try_wait().unwrap().is_none() {
+            if TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_ok() {
+                return true;
+            }
+            std::thread::park_timeout(Duration::from_millis(20));
+        }
+        false
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+#[test]
+fn a_repository_behind_git_daemon_is_scanned_and_a_missing_one_is_named() {
+    let mut repo = Repo::new();
+    repo.write("a", token(GITHUB, 1));
+    let commit = repo.commit();
+    let daemon = Daemon::over(&repo);
+    let url = format!("git://127.0.0.1:{}/.git", daemon.port);
+    let (findings, coverage) = scan(&SourceLocation::parse(&url).unwrap());
+    assert_eq!(texts(&findings), [token(GITHUB, 1)]);
+    assert_eq!(findings[0].commit, Some(commit));
+    assert_eq!((coverage.discovered, coverage.scanned), (1, 1), "there is no work tree to read");
+
+    let missing = SourceLocation::parse(&format!("git://127.0.0.1:{}/nothing", daemon.port)).unwrap();
+    let message = refusal(&missing);
+    assert!(message.starts_with("no Git repository at git://127.0.0.1"), "{message}");
+}
+
+#[test]
+fn a_file_url_is_scanned_and_a_folder_without_repository_is_refused() {
+    let mut repo = Repo::new();
+    repo.write("a", token(GITHUB, 1));
+    repo.commit();
+    let url = |path: &str| SourceLocation::parse(&format!("file://{}{path}", repo.path().display())).unwrap();
+    assert_eq!(texts(&scan(&url("")).0), [token(GITHUB, 1)]);
+    assert!(refusal(&url("/nothing")).starts_with("no Git repository at file://"));
+}
+
+/// Answers every request with 401, as a forge does for a private repository.
+fn private_server() -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            let mut request = BufReader::new(stream);
+            let mut line = String::new();
+            while request.read_line(&mut line).is_ok_and(|read| read > 2) {
+                line.clear();
+            }
+            let answer = "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"git\"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+            let _ = request.get_mut().write_all(answer.as_bytes());
+        }
+    });
+    port
+}
+
+#[test]
+fn a_private_repository_asks_for_credentials_and_never_repeats_them() {
+    let port = private_server();
+    let message = refusal(&SourceLocation::parse(&format!("http://127.0.0.1:{port}/r.git")).unwrap());
+    assert!(message.contains("needs credentials") && message.contains("credential helper"), "{message}");
+    let wrong = SourceLocation::parse(&format!("http://me:hunter22@127.0.0.1:{port}/r.git")).unwrap();
+    let message = refusal(&wrong);
+    assert!(message.contains("needs credentials"), "{message}");
+    assert!(!message.contains("hunter22") && !format!("{wrong:?}").contains("hunter22"), "{message}");
+}
+
+#[test]
+fn a_host_that_nobody_answers_for_is_a_network_error() {
+    let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+    let location = SourceLocation::parse(&format!("http://127.0.0.1:{port}/r.git")).unwrap();
+    let outcome = scan_with(&location, Options::default());
+    assert!(matches!(outcome, Err(ScanError::Network { .. })), "{outcome:?}");
+}
