@@ -44,7 +44,7 @@ pub enum Presented {
 /// The name of the token that the first start makes.
 pub const FIRST: &str = "admin-token";
 /// Last use is for people who look for unused tokens: writing it down more often would slow every request.
-const LAST_USED_STEP: Duration = Duration::from_secs(60);
+const LAST_USED_STEP: Duration = Duration::from_mins(1);
 
 #[derive(sqlx::FromRow)]
 struct Row {

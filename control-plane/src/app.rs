@@ -1,9 +1,11 @@
 //! What every part of a running control plane shares.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
 
-use tokio::sync::watch;
+use stopleak_detector::{Detector, Rules};
+use tokio::sync::{Notify, watch};
 
 use crate::feed::Fleet;
 use crate::index::Publisher;
@@ -24,13 +26,44 @@ pub struct App {
     pub fleet: Arc<Fleet>,
     /// What operators watch.
     pub metrics: Arc<Metrics>,
+    /// Finds tokens; made when the first scan needs it.
+    pub detector: LazyDetector,
+    /// Wakes the worker when a scan was queued.
+    pub scan_queued: Notify,
+    /// Where scans put clones of repositories.
+    pub clones: PathBuf,
     /// Where gateways connect to.
     pub feed: SocketAddr,
     /// Becomes true when the control plane is asked to stop.
     pub stopping: watch::Sender<bool>,
 }
 
+/// A detector is costly to make, and most of the time nobody scans.
+pub struct LazyDetector {
+    rules: Rules,
+    made: OnceLock<Detector>,
+}
+
+impl LazyDetector {
+    /// A detector of these rules.
+    #[must_use]
+    pub fn new(rules: Rules) -> Self {
+        Self { rules, made: OnceLock::new() }
+    }
+}
+
 impl App {
+    /// Finds tokens. Takes a while the first time.
+    pub fn detector(&self) -> &Detector {
+        self.detector.made.get_or_init(|| Detector::new(&self.detector.rules))
+    }
+
+    /// Waits until the control plane is asked to stop.
+    pub async fn stopped(&self) {
+        // An error would mean that the flag is gone, and that lives as long as this does.
+        let _ = self.stopping.subscribe().wait_for(|stopping| *stopping).await;
+    }
+
     /// To be called when a change of the index has committed, and not before.
     pub fn committed(&self, tenant: TenantId, epoch: i64) {
         self.fleet.committed(tenant, u64::try_from(epoch).unwrap_or(0));

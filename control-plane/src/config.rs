@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use serde::Deserialize;
+use stopleak_detector::Rules;
 
 /// The configuration of `stopleak serve`. Unknown keys are refused: a misspelt setting would be a setting that is not in force.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -22,6 +23,8 @@ pub struct Config {
     pub log: Option<String>,
     /// Where the keys come from, when not from files or the environment.
     pub keys: KeysConfig,
+    /// A file with the operator's own token formats, beside those that are built in.
+    pub rules: Option<PathBuf>,
     /// TLS of the feed, for gateways on other machines.
     pub feed_tls: Option<FeedTls>,
 }
@@ -105,6 +108,7 @@ impl Config {
                 fingerprint_command: self.keys.fingerprint_command.or(other.keys.fingerprint_command),
                 signing_command: self.keys.signing_command.or(other.keys.signing_command),
             },
+            rules: self.rules.or(other.rules),
             feed_tls: self.feed_tls.or(other.feed_tls),
         }
     }
@@ -124,7 +128,19 @@ impl Config {
         if let Err(error) = self.log_filter().parse::<tracing_subscriber::filter::Targets>() {
             return refuse("log", &format!("{error}; write a level such as `info`, or `target=level` pairs"));
         }
+        if self.rules.is_some() {
+            self.rules()?;
+        }
         self.data_dir().map(drop)
+    }
+
+    /// The token formats that scans look for.
+    pub fn rules(&self) -> Result<Rules, ConfigError> {
+        let Some(path) = &self.rules else { return Ok(Rules::built_in()) };
+        let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Unreadable { path: path.clone(), source })?;
+        Rules::built_in()
+            .with_operator_file(&text)
+            .map_err(|error| ConfigError::Value { key: "rules", reason: format!("{}: {error}", path.display()) })
     }
 
     /// The API's address.

@@ -23,6 +23,7 @@ pub mod feed;
 pub mod attempts;
 pub mod metrics;
 pub mod app;
+
 pub mod api;
 pub mod serve;
 pub mod cli;

@@ -11,10 +11,10 @@ use anyhow::Context as _;
 use axum::serve::ListenerExt as _;
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use crate::api_tokens::{self, Role};
-use crate::app::App;
+use crate::app::{App, LazyDetector};
 use crate::config::Config;
 use crate::feed::Fleet;
 use crate::index::Publisher;
@@ -23,7 +23,7 @@ use crate::metrics::Metrics;
 use crate::secret::{Purpose, Secret};
 use crate::store::{self, Store, Trouble, trouble};
 use crate::time::Time;
-use crate::{api, feed, tenants};
+use crate::{api, feed, scans, tenants};
 
 /// A control plane whose ports are open.
 pub struct Server {
@@ -51,6 +51,7 @@ pub struct Addresses {
 pub const ADMIN_TOKEN: &str = "admin-token";
 /// The bound addresses within the data folder.
 pub const ADDRESSES: &str = "addresses.json";
+const CLONES: &str = "clones";
 const LOCK: &str = "lock";
 /// What is under way may take that long to end when the server stops.
 const GRACE: Duration = Duration::from_secs(5);
@@ -77,7 +78,18 @@ impl Server {
         let publisher = Publisher::start(store.clone(), Arc::clone(&keys)).await?;
         let fleet = Fleet::new(Arc::clone(&metrics));
         let stopping = watch::Sender::new(false);
-        let app = Arc::new(App { store, keys, publisher, fleet, metrics, feed: addresses.feed, stopping });
+        let app = Arc::new(App {
+            store,
+            keys,
+            publisher,
+            fleet,
+            metrics,
+            detector: LazyDetector::new(config.rules()?),
+            scan_queued: Notify::new(),
+            clones: empty_folder(data_dir.join(CLONES))?,
+            feed: addresses.feed,
+            stopping,
+        });
         if !addresses.feed.ip().is_loopback() && config.feed_tls.is_none() {
             tracing::warn!(
                 feed = %addresses.feed,
@@ -110,13 +122,13 @@ impl Server {
     /// Serves until `stop` comes, then ends what is under way.
     pub async fn run(self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
         let Self { app, http, feed, data_dir, .. } = self;
-        let mut stopping = app.stopping.subscribe();
+        let stopped = Arc::clone(&app);
         let http = http.tap_io(|stream| {
             // Answers are small: waiting to fill a packet would only delay them.
             let _ = stream.set_nodelay(true);
         });
         let api = axum::serve(http, api::router(Arc::clone(&app))).with_graceful_shutdown(async move {
-            let _ = stopping.wait_for(|stopping| *stopping).await;
+            stopped.stopped().await;
         });
         let serving = async {
             tokio::try_join!(async { api.await.context("serving the API") }, async {
@@ -124,6 +136,7 @@ impl Server {
             })
         };
         tokio::pin!(serving);
+        let scanning = tokio::spawn(scans::work(Arc::clone(&app)));
         tokio::select! {
             ended = &mut serving => { ended?; }
             () = stop => {
@@ -133,6 +146,9 @@ impl Server {
                     tracing::warn!("some connections did not end in time and are cut");
                 }
             }
+        }
+        if tokio::time::timeout(GRACE, scanning).await.is_err() {
+            tracing::warn!("the scan under way did not stop in time; the next start runs it again");
         }
         let _ = fs::remove_file(data_dir.join(ADDRESSES));
         app.store.close().await;
@@ -182,6 +198,16 @@ fn lock(data_dir: &Path) -> anyhow::Result<File> {
         ),
         Err(fs::TryLockError::Error(error)) => Err(error).with_context(|| format!("locking {}", path.display())),
     }
+}
+
+/// What a crash left there is of no use.
+fn empty_folder(path: PathBuf) -> anyhow::Result<PathBuf> {
+    match fs::remove_dir_all(&path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => create_private_folder(&path),
+    }
+    .with_context(|| format!("folder for clones {}", path.display()))?;
+    Ok(path)
 }
 
 async fn bind(key: &'static str, address: SocketAddr) -> anyhow::Result<TcpListener> {

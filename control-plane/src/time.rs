@@ -22,10 +22,10 @@ impl Time {
         Self(i64::try_from(millis).unwrap_or(i64::MAX))
     }
 
-    /// From a commit's time.
+    /// From a text in the form of RFC 3339.
     #[must_use]
-    pub fn from_seconds(seconds: i64) -> Self {
-        Self(seconds.saturating_mul(1000))
+    pub fn parse(text: &str) -> Option<Self> {
+        text.parse().ok().map(|time: jiff::Timestamp| Self(time.as_millisecond()))
     }
 
     /// For the index header; zero before the Unix epoch.

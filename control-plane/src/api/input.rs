@@ -119,8 +119,10 @@ fn unreadable(rejection: &BytesRejection) -> Problem {
 
 fn json_detail(error: &serde_json::Error) -> String {
     let (line, column) = (error.line(), error.column());
+    let mut message = error.to_string();
+    message.truncate(message.trim_end_matches(&format!(" at line {line} column {column}")).len());
     match error.classify() {
-        Category::Data => format!("body, line {line}, column {column}: {}", harmless(&error.to_string())),
+        Category::Data => format!("body, line {line}, column {column}: {}", harmless(&message)),
         Category::Eof => format!("body, line {line}, column {column}: the JSON ends too early"),
         Category::Syntax | Category::Io => format!("body, line {line}, column {column}: this is not JSON"),
     }
@@ -129,7 +131,6 @@ fn json_detail(error: &serde_json::Error) -> String {
 /// The part of a message of serde's that cannot hold what was sent: it quotes values and unknown keys, but after the last
 /// "expected" comes only what this program expects, and a missing or repeated field is one that it knows.
 fn harmless(message: &str) -> String {
-    let message = message.split(" at line ").next().unwrap_or_default();
     for known in ["missing field `", "duplicate field `"] {
         if let Some(start) = message.rfind(known)
             && let Some(field) = message.get(start + known.len()..)

@@ -126,7 +126,7 @@ pub(super) async fn decide(
     let reason = asked.reason.as_deref().map(|reason| line("reason", reason, MAX_REASON)).transpose()?;
     let request = leaks::Request { action: asked.action, risk: asked.risk, confirm: asked.confirm };
     let tenant = caller.tenant.id;
-    let decided = leaks::record(&app.store, tenant, number, &request, reason.as_deref(), &caller.name, Time::now()).await?;
+    let decided = leaks::record(&app.store, tenant, number, request, reason.as_deref(), &caller.name, Time::now()).await?;
     if decided.index_changes {
         app.committed(tenant, decided.epoch);
     }

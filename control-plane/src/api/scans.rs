@@ -1,11 +1,45 @@
-//! `/api/v1/scans`
+//! `/api/v1/sources/{id}/scans` and `/api/v1/scans`
 
-use axum::http::StatusCode;
+use std::sync::Arc;
 
-pub(super) async fn start() -> StatusCode {
-    StatusCode::NOT_IMPLEMENTED
+use axum::Json;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+use super::auth::{Administrator, Reader};
+use super::input::IdInPath;
+use super::problem::{Answer, Problem};
+use crate::app::App;
+use crate::scans::{self, Queued, ScanView};
+use crate::sources;
+use crate::time::Time;
+
+/// A body is not needed, and none is read.
+pub(super) async fn start(
+    State(app): State<Arc<App>>,
+    Administrator(caller): Administrator,
+    IdInPath(source): IdInPath,
+) -> Answer<Response> {
+    let mut db = app.store.write().await?;
+    let source = sources::get(&mut db, caller.tenant.id, source).await?.ok_or(Problem::NotFound { what: "source" })?;
+    let scan = match scans::queue(&mut db, caller.tenant.id, source.id, Time::now()).await? {
+        Queued::New(scan) => scan,
+        Queued::UnderWay(scan) => return Err(Problem::ScanUnderWay { scan }),
+    };
+    db.commit().await?;
+    app.scan_queued.notify_one();
+    tracing::info!(scan, source = source.id, author = caller.name, "scan queued");
+    let view = load(&app, &caller, scan).await?;
+    let location = [(header::LOCATION, format!("/api/v1/scans/{scan}"))];
+    Ok((StatusCode::ACCEPTED, location, Json(view)).into_response())
 }
 
-pub(super) async fn show() -> StatusCode {
-    StatusCode::NOT_IMPLEMENTED
+pub(super) async fn show(State(app): State<Arc<App>>, Reader(caller): Reader, IdInPath(id): IdInPath) -> Answer<Json<ScanView>> {
+    load(&app, &caller, id).await.map(Json)
+}
+
+async fn load(app: &App, caller: &crate::api_tokens::Caller, id: i64) -> Answer<ScanView> {
+    let scan = scans::get(&mut *app.store.read().await?, caller.tenant.id, id).await?;
+    scan.ok_or(Problem::NotFound { what: "scan" })
 }

@@ -27,7 +27,7 @@ The keys come from files under <data-dir>/keys, or from STOPLEAK_FINGERPRINT_KEY
 
 Exit codes: 0 stopped by SIGTERM or SIGINT, 1 could not start or serve, 2 bad flags or configuration.")]
 pub(super) struct Serve {
-    /// Where database, keys and the administrator's token live [default: $XDG_DATA_HOME/stopleak or ~/.local/share/stopleak]
+    /// Where database, keys and the administrator's token live [default: ~/.local/share/stopleak]
     #[arg(long, env = "STOPLEAK_DATA_DIR", value_name = "DIR")]
     data_dir: Option<PathBuf>,
     /// Address of the API; port 0 takes a free one [default: 127.0.0.1:8080]

@@ -67,7 +67,9 @@ impl Connection {
     async fn drive(&mut self) -> Result<(), Status> {
         let (mut session, mut outbox, mut intake) = (Session::default(), Outbox::default(), Intake::default());
         let mut revoked = self.member.revoked();
-        let mut stopping = self.app.stopping.subscribe();
+        let app = Arc::clone(&self.app);
+        let stopped = app.stopped();
+        tokio::pin!(stopped);
         let late = tokio::time::sleep(HELLO_TIMEOUT);
         tokio::pin!(late);
         let outbound = self.outbound.clone();
@@ -75,7 +77,7 @@ impl Connection {
             tokio::select! {
                 biased;
                 () = comes_true(&mut revoked) => return Err(revoked_status(&self.subscriber.name)),
-                () = comes_true(&mut stopping) => {
+                () = &mut stopped => {
                     return Err(Status::unavailable("the control plane is shutting down; reconnect"));
                 }
                 batch = intake.stored() => {

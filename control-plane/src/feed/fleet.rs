@@ -166,6 +166,7 @@ impl Fleet {
 
 impl Member {
     /// Becomes true when the gateway's credential is taken back.
+    #[must_use]
     pub fn revoked(&self) -> watch::Receiver<bool> {
         self.revoked.clone()
     }

@@ -29,14 +29,13 @@ struct Service {
 
 /// Serves the feed until the control plane stops.
 pub async fn serve(app: Arc<App>, listener: TcpListener) -> Result<(), tonic::transport::Error> {
-    let mut stopping = app.stopping.subscribe();
-    let service = FeedServer::new(Service { app }).max_decoding_message_size(MAX_MESSAGE);
+    let service = FeedServer::new(Service { app: Arc::clone(&app) }).max_decoding_message_size(MAX_MESSAGE);
     tonic::transport::Server::builder()
         .http2_keepalive_interval(Some(KEEPALIVE))
         .http2_keepalive_timeout(Some(KEEPALIVE))
         .add_service(service)
         .serve_with_incoming_shutdown(TcpIncoming::from(listener).with_nodelay(Some(true)), async move {
-            let _ = stopping.wait_for(|stopping| *stopping).await;
+            app.stopped().await;
         })
         .await
 }
@@ -49,7 +48,7 @@ impl Feed for Service {
         &self,
         request: Request<Streaming<wire::ToControlPlane>>,
     ) -> Result<Response<Self::SubscribeStream>, Status> {
-        let credential = credential(request.metadata()).inspect_err(|status| refused(status))?;
+        let credential = credential(request.metadata()).inspect_err(refused)?;
         let subscriber = self.present(&credential).await?;
         let member = self.app.fleet.enter(subscriber.tenant.id, subscriber.gateway);
         // Once more, now that a revocation would reach the member: one in between would be missed otherwise.

@@ -99,7 +99,7 @@ pub enum Refusal {
 }
 
 /// Decides.
-pub fn decide(leak: &State, request: &Request, now: Time) -> Result<Change, Refusal> {
+pub fn decide(leak: &State, request: Request, now: Time) -> Result<Change, Refusal> {
     if request.risk.is_some() && request.action != Action::SetRisk {
         return Err(Refusal::Incomplete("\"risk\" belongs to the action set_risk only"));
     }
@@ -112,7 +112,7 @@ pub fn decide(leak: &State, request: &Request, now: Time) -> Result<Change, Refu
     }
 }
 
-fn apply_virtual_patch(leak: &State, request: &Request, now: Time) -> Result<Change, Refusal> {
+fn apply_virtual_patch(leak: &State, request: Request, now: Time) -> Result<Change, Refusal> {
     if leak.status != Status::Open {
         return Err(leak.illegal("only an open leak can be patched: reopen it first"));
     }
@@ -141,7 +141,7 @@ fn reopen(leak: &State) -> Result<Change, Refusal> {
     Ok(Change { status: Status::Open, risk: leak.risk, patched_at: None, index_changes: true })
 }
 
-fn set_risk(leak: &State, request: &Request) -> Result<Change, Refusal> {
+fn set_risk(leak: &State, request: Request) -> Result<Change, Refusal> {
     let Some(risk) = request.risk else {
         return Err(Refusal::Incomplete("the action set_risk needs \"risk\": critical, high, medium or low"));
     };
@@ -203,7 +203,7 @@ mod tests {
             ((FalsePositive, false), SetRisk, Some((FalsePositive, false, false))),
         ];
         for ((status, patched), action, expected) in table {
-            let decided = decide(&leak(status, patched), &request(action), Time::from_millis(NOW));
+            let decided = decide(&leak(status, patched), request(action), Time::from_millis(NOW));
             let after = decided.as_ref().ok().map(|c| (c.status, c.patched_at.is_some(), c.index_changes));
             assert_eq!(after, expected, "{status:?}, patched {patched}, {action:?}: {decided:?}");
             if expected.is_none() {
@@ -214,20 +214,20 @@ mod tests {
 
     #[test]
     fn risk_changes_by_set_risk_only() {
-        let decided = decide(&leak(Status::Closed, false), &request(Action::SetRisk), Time::from_millis(NOW)).unwrap();
+        let decided = decide(&leak(Status::Closed, false), request(Action::SetRisk), Time::from_millis(NOW)).unwrap();
         assert_eq!(decided.risk, Risk::Low);
         let bare = Request { action: Action::SetRisk, risk: None, confirm: false };
-        assert!(matches!(decide(&leak(Status::Open, false), &bare, Time::from_millis(NOW)), Err(Refusal::Incomplete(_))));
+        assert!(matches!(decide(&leak(Status::Open, false), bare, Time::from_millis(NOW)), Err(Refusal::Incomplete(_))));
         let odd = Request { action: Action::Close, risk: Some(Risk::Low), confirm: false };
-        assert!(matches!(decide(&leak(Status::Open, false), &odd, Time::from_millis(NOW)), Err(Refusal::Incomplete(_))));
+        assert!(matches!(decide(&leak(Status::Open, false), odd, Time::from_millis(NOW)), Err(Refusal::Incomplete(_))));
     }
 
     #[test]
     fn weak_tokens_want_a_confirmation() {
         let weak = State { weak_tokens: vec!["c…e".to_owned()], ..leak(Status::Open, false) };
-        let refusal = decide(&weak, &request(Action::ApplyVirtualPatch), Time::from_millis(NOW)).unwrap_err();
+        let refusal = decide(&weak, request(Action::ApplyVirtualPatch), Time::from_millis(NOW)).unwrap_err();
         assert!(refusal.to_string().contains("c…e") && refusal.to_string().contains("\"confirm\": true"));
         let confirmed = Request { confirm: true, ..request(Action::ApplyVirtualPatch) };
-        assert!(decide(&weak, &confirmed, Time::from_millis(NOW)).is_ok());
+        assert!(decide(&weak, confirmed, Time::from_millis(NOW)).is_ok());
     }
 }

@@ -38,7 +38,7 @@ pub async fn record(
     store: &Store,
     tenant: TenantId,
     leak: LeakNumber,
-    request: &Request,
+    request: Request,
     reason: Option<&str>,
     author: &str,
     now: Time,

@@ -1,8 +1,8 @@
-//! The database: one SQLite file in the data folder.
+//! The database: one `SQLite` file in the data folder.
 //!
-//! Readers never wait: the file is in WAL mode. Writers take turns on one connection, which is fairer and quicker than SQLite's
+//! Readers never wait: the file is in WAL mode. Writers take turns on one connection, which is fairer and quicker than `SQLite`'s
 //! own waiting. A commit is on the disk when it returns (`synchronous = FULL`): what was answered 2xx survives a power cut.
-//! Placeholders are `$1`, `$2`, times and numbers are integers, conflicts are `ON CONFLICT`: what PostgreSQL reads too.
+//! Placeholders are `$1`, `$2`, times and numbers are integers, conflicts are `ON CONFLICT`: what `PostgreSQL` reads too.
 
 use std::path::Path;
 use std::time::Duration;

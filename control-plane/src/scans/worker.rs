@@ -1,0 +1,206 @@
+//! Takes queued scans, one after the other.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::json;
+use stopleak_scanner::{Cancel, Coverage, Finding, Observer, Options, Progress, Scan, ScanError, SourceLocation};
+use tokio::sync::{mpsc, watch};
+
+use super::Status;
+use super::intake::{Found, Target, write};
+use crate::app::App;
+use crate::sources;
+use crate::store::Connection;
+use crate::time::Time;
+
+/// Findings in one transaction: nobody else writes meanwhile.
+const BATCH: usize = 200;
+/// Findings that wait to be written; a scan that finds more waits too.
+const WAITING: usize = 2 * BATCH;
+/// How often progress is written down.
+const PROGRESS_STEP: Duration = Duration::from_millis(500);
+/// Between two tries when the database cannot be used.
+const RETRY: Duration = Duration::from_secs(1);
+
+struct Job {
+    target: Target,
+    location: String,
+}
+
+/// What the scanner's thread tells.
+struct Teller {
+    app: Arc<App>,
+    findings: mpsc::Sender<Found>,
+    progress: watch::Sender<Option<Progress>>,
+}
+
+/// Runs scans until the control plane stops. What a crash cut short is queued again.
+pub async fn work(app: Arc<App>) {
+    let cancel = Cancel::default();
+    loop {
+        let working = async {
+            requeue(&app).await?;
+            while let Some(job) = claim(&app).await? {
+                run(&app, job, &cancel).await?;
+            }
+            Ok::<(), sqlx::Error>(())
+        };
+        tokio::pin!(working);
+        let done = tokio::select! {
+            done = &mut working => done,
+            () = app.stopped() => {
+                // The scanner's thread sees this soon, and the scan goes back into the queue.
+                cancel.cancel();
+                if let Err(error) = working.await {
+                    tracing::warn!(%error, "a scan was not put back into the queue; the next start does that");
+                }
+                return;
+            }
+        };
+        let pause = async {
+            if let Err(error) = done {
+                tracing::error!(%error, "scans cannot be run; trying again");
+                tokio::time::sleep(RETRY).await;
+            } else {
+                app.scan_queued.notified().await;
+            }
+        };
+        tokio::select! {
+            () = pause => {}
+            () = app.stopped() => return,
+        }
+    }
+}
+
+/// Only this worker runs scans, and it runs none now.
+async fn requeue(app: &App) -> Result<(), sqlx::Error> {
+    let mut db = app.store.write().await?;
+    sqlx::query("UPDATE scans SET status = $1 WHERE status = $2")
+        .bind(Status::Queued)
+        .bind(Status::Running)
+        .execute(&mut *db)
+        .await?;
+    db.commit().await
+}
+
+async fn claim(app: &App) -> Result<Option<Job>, sqlx::Error> {
+    if *app.stopping.borrow() {
+        return Ok(None);
+    }
+    let mut db = app.store.write().await?;
+    let row: Option<(i64, crate::tenants::TenantId, i64, String, String)> = sqlx::query_as(
+        "SELECT c.id, c.tenant_id, s.id, s.title, s.location FROM scans c JOIN sources s ON s.id = c.source_id
+         WHERE c.status = $1 ORDER BY c.id LIMIT 1",
+    )
+    .bind(Status::Queued)
+    .fetch_optional(&mut *db)
+    .await?;
+    let Some((scan, tenant, source, title, location)) = row else { return Ok(None) };
+    // Found is counted from the beginning when a scan runs once more.
+    sqlx::query("UPDATE scans SET status = $2, started_at = $3, found = 0, found_new = 0, progress = NULL WHERE id = $1")
+        .bind(scan)
+        .bind(Status::Running)
+        .bind(Time::now())
+        .execute(&mut *db)
+        .await?;
+    db.commit().await?;
+    Ok(Some(Job { target: Target { scan, tenant, source, title }, location }))
+}
+
+async fn run(app: &Arc<App>, job: Job, cancel: &Cancel) -> Result<(), sqlx::Error> {
+    let Job { target, location } = job;
+    let scan = target.scan;
+    tracing::info!(scan, source = target.source, "scan started");
+    let (findings, mut found) = mpsc::channel(WAITING);
+    let (progress, mut progressed) = watch::channel(None);
+    let teller = Teller { app: Arc::clone(app), findings, progress };
+    let (reading, cancel) = (Arc::clone(app), cancel.clone());
+    let thread = tokio::task::spawn_blocking(move || read(&reading, &location, teller, &cancel));
+
+    let mut tick = tokio::time::interval(PROGRESS_STEP);
+    let mut batch = Vec::new();
+    loop {
+        tokio::select! {
+            count = found.recv_many(&mut batch, BATCH) => {
+                if count == 0 {
+                    break;
+                }
+                if let Some(epoch) = write(&app.store, &target, &batch, Time::now()).await? {
+                    app.committed(target.tenant, epoch);
+                }
+                batch.clear();
+            }
+            _ = tick.tick() => {
+                let newest = *progressed.borrow_and_update();
+                if let Some(progress) = newest {
+                    let mut db = app.store.write().await?;
+                    write_progress(&mut db, scan, progress).await?;
+                    db.commit().await?;
+                }
+            }
+        }
+    }
+    let outcome = thread.await.unwrap_or_else(|panicked| Err(format!("the scan broke off by a defect: {panicked}")));
+    let last = *progressed.borrow();
+    finish(app, scan, outcome, last).await
+}
+
+/// `Ok(None)` when the scan was stopped.
+fn read(app: &App, location: &str, mut teller: Teller, cancel: &Cancel) -> Result<Option<Coverage>, String> {
+    let (location, _): (SourceLocation, _) = sources::check(location).map_err(|error| format!("the location {error}"))?;
+    let options = Options { temporary_folder: Some(app.clones.clone()), ..Options::default() };
+    match Scan::new(app.detector(), options).run(&location, &mut teller, cancel) {
+        Ok(coverage) => Ok(Some(coverage)),
+        Err(ScanError::Cancelled) => Ok(None),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+async fn finish(
+    app: &App,
+    scan: i64,
+    outcome: Result<Option<Coverage>, String>,
+    progress: Option<Progress>,
+) -> Result<(), sqlx::Error> {
+    let (status, coverage, error) = match outcome {
+        Ok(Some(coverage)) => (Status::Done, serde_json::to_string(&coverage).ok(), None),
+        Ok(None) => (Status::Queued, None, None),
+        Err(error) => (Status::Failed, None, Some(error)),
+    };
+    let mut db = app.store.write().await?;
+    if let Some(progress) = progress {
+        write_progress(&mut db, scan, progress).await?;
+    }
+    sqlx::query("UPDATE scans SET status = $2, coverage = $3, error = $4, finished_at = $5 WHERE id = $1")
+        .bind(scan)
+        .bind(status)
+        .bind(coverage)
+        .bind(&error)
+        .bind((status != Status::Queued).then(Time::now))
+        .execute(&mut *db)
+        .await?;
+    db.commit().await?;
+    tracing::info!(scan, ?status, error, "scan ended");
+    Ok(())
+}
+
+async fn write_progress(db: &mut Connection, scan: i64, progress: Progress) -> Result<(), sqlx::Error> {
+    let Progress { phase, done, total, bytes } = progress;
+    let json = json!({"phase": phase.describe(), "done": done, "total": total, "bytes": bytes});
+    sqlx::query("UPDATE scans SET progress = $2 WHERE id = $1").bind(scan).bind(json.to_string()).execute(db).await?;
+    Ok(())
+}
+
+impl Observer for Teller {
+    fn found(&mut self, finding: Finding) {
+        let found = Found::of(&self.app.keys.fingerprint, &finding);
+        drop(finding);
+        // Fails only when the writer gave up, and then the scan runs again.
+        let _ = self.findings.blocking_send(found);
+    }
+
+    fn progress(&mut self, progress: Progress) {
+        self.progress.send_replace(Some(progress));
+    }
+}

@@ -1,0 +1,149 @@
+//! One worker of a gateway, as the filter would behave.
+
+use stopleak_contract::feed::wire::{self, to_control_plane, to_gateway};
+use stopleak_contract::feed::{Assembly, METHOD, SERVICE};
+use stopleak_contract::index::{Index, PublicKey, SealedHeader};
+use stopleak_contract::{CONTRACT_VERSION, Fingerprint, FingerprintKey, Token};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::transport::Channel;
+use tonic::{Request, Status, Streaming};
+
+use crate::world::{DEADLINE, World};
+
+/// Small, so that a gateway that does not read is soon felt at the other end.
+const WINDOW: u32 = 65_535;
+
+pub struct Gateway {
+    outbound: mpsc::Sender<wire::ToControlPlane>,
+    inbound: Streaming<wire::ToGateway>,
+    public_key: PublicKey,
+    pub key: Option<FingerprintKey>,
+    pub index: Option<Index>,
+}
+
+impl Gateway {
+    pub async fn open(world: &World, credential: &str) -> Result<Self, Status> {
+        Self::open_with(world, Some(&format!("Bearer {credential}"))).await
+    }
+
+    pub async fn open_with(world: &World, authorization: Option<&str>) -> Result<Self, Status> {
+        let channel = Channel::from_shared(format!("http://{}", world.addresses.feed)).unwrap();
+        let channel = channel.initial_stream_window_size(WINDOW).connect().await.unwrap();
+        let mut grpc = tonic::client::Grpc::new(channel);
+        grpc.ready().await.unwrap();
+        let (outbound, messages) = mpsc::channel(8);
+        let mut request = Request::new(ReceiverStream::new(messages));
+        if let Some(authorization) = authorization {
+            request.metadata_mut().insert("authorization", authorization.parse().unwrap());
+        }
+        let path = format!("/{SERVICE}/{METHOD}").parse().unwrap();
+        let codec = tonic_prost::ProstCodec::<wire::ToControlPlane, wire::ToGateway>::default();
+        let inbound = grpc.streaming(request, path, codec).await?.into_inner();
+        Ok(Self { outbound, inbound, public_key: world.app.keys.signing.public_key(), key: None, index: None })
+    }
+
+    pub async fn send(&self, message: to_control_plane::Message) {
+        self.outbound.send(wire::ToControlPlane { message: Some(message) }).await.unwrap();
+    }
+
+    pub async fn next(&mut self) -> Result<to_gateway::Message, Status> {
+        let next = tokio::time::timeout(DEADLINE, self.inbound.message()).await.expect("nothing came");
+        next.map(|message| message.expect("the stream ended without a reason").message.unwrap())
+    }
+
+    /// What ends the stream.
+    pub async fn end(&mut self) -> Status {
+        loop {
+            if let Err(status) = self.next().await {
+                return status;
+            }
+        }
+    }
+
+    /// Hello and Welcome.
+    pub async fn hello(&mut self) {
+        self.hello_with(0, Vec::new()).await;
+    }
+
+    pub async fn hello_with(&mut self, epoch: u64, root: Vec<u8>) {
+        let hello = wire::Hello {
+            contract_version: CONTRACT_VERSION,
+            filter_version: "0.0-test".to_owned(),
+            node: "test-node".to_owned(),
+            worker: b"worker-1".to_vec(),
+            epoch,
+            root,
+        };
+        self.send(to_control_plane::Message::Hello(hello)).await;
+        let to_gateway::Message::Welcome(welcome) = self.next().await.unwrap() else { panic!("no Welcome") };
+        assert_eq!(welcome.tenant, "default");
+        self.key = FingerprintKey::from_slice(&welcome.fingerprint_key);
+    }
+
+    /// The next index, verified, in force and acknowledged.
+    pub async fn take_index(&mut self) -> u64 {
+        let to_gateway::Message::Header(header) = self.next().await.unwrap() else { panic!("no header") };
+        self.take_shards(header).await
+    }
+
+    /// The same, when the header came already.
+    pub async fn take_shards(&mut self, header: wire::IndexHeader) -> u64 {
+        let sealed = SealedHeader::try_from(header).unwrap();
+        let mut assembly = Assembly::new(sealed.verify(&self.public_key, "default", 0).unwrap());
+        while !assembly.is_complete() {
+            let to_gateway::Message::Shard(part) = self.next().await.unwrap() else { panic!("no shard") };
+            assembly.push(&part).unwrap();
+        }
+        let index = assembly.finish().unwrap();
+        let (epoch, tokens) = (index.header().epoch, index.header().tokens);
+        self.index = Some(index);
+        self.send(to_control_plane::Message::Ack(wire::Ack { epoch, tokens })).await;
+        epoch
+    }
+
+    /// Indexes until one carries the epoch.
+    pub async fn take_index_until(&mut self, epoch: u64) {
+        while self.take_index().await < epoch {}
+    }
+
+    pub fn fingerprint(&self, token: &str) -> Fingerprint {
+        Fingerprint::of(self.key.as_ref().unwrap(), &Token::parse(token.as_bytes()).unwrap())
+    }
+
+    /// What the index in force says of the token: the leak, and whether it is blocked.
+    pub fn verdict(&self, token: &str) -> Option<(u32, bool)> {
+        let hit = self.index.as_ref().unwrap().look_up(&self.fingerprint(token))?;
+        Some((hit.leak, hit.action == stopleak_contract::index::Action::Block))
+    }
+
+    pub fn attempt(&self, id: u8, leak: u32, token: &str) -> wire::Attempt {
+        wire::Attempt {
+            id: vec![id; 16],
+            leak,
+            fingerprint: self.fingerprint(token).as_bytes().to_vec(),
+            outcome: wire::Outcome::Blocked.into(),
+            place: wire::Place::Header.into(),
+            header: "x-api-key".to_owned(),
+            client: "192.0.2.7".to_owned(),
+            method: "GET".to_owned(),
+            host: "api.example".to_owned(),
+            path: "/v1/things".to_owned(),
+            status: 0,
+            first_seen_ms: 1_700_000_000_000,
+            last_seen_ms: 1_700_000_001_000,
+            count: 3,
+        }
+    }
+
+    /// Sends a batch and waits until it is acknowledged.
+    pub async fn report(&mut self, batch: u64, attempts: Vec<wire::Attempt>) {
+        self.send(to_control_plane::Message::Attempts(wire::AttemptBatch { batch, attempts })).await;
+        loop {
+            if let to_gateway::Message::AttemptsAck(ack) = self.next().await.unwrap() {
+                assert_eq!(ack.batch, batch);
+                return;
+            }
+        }
+    }
+}

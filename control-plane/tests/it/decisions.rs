@@ -1,0 +1,98 @@
+//! Decisions: what they change, what the index says of it, and what stays on record.
+
+use serde_json::{Value, json};
+
+use crate::world::{World, eventually};
+
+const TOKEN: &str = "fk_9aQ7zLm2Xw4RtB8v";
+
+fn decide(world: &World, body: &Value) -> crate::world::Answer {
+    world.api.post("/leaks/1/decisions", body)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_epoch_grows_exactly_when_the_index_changes() {
+    let world = World::start().await;
+    assert_eq!(world.epoch(), 1);
+    assert_eq!(world.leak(&[TOKEN])["epoch"], 2);
+    let mut epoch = 2;
+    for (action, changes) in [
+        (json!({"action": "set_risk", "risk": "low"}), false),
+        (json!({"action": "apply_virtual_patch", "reason": "seen in a paste"}), true),
+        (json!({"action": "close"}), true),
+        (json!({"action": "mark_false"}), false),
+        (json!({"action": "close"}), false),
+        (json!({"action": "reopen"}), true),
+        (json!({"action": "mark_false"}), true),
+        (json!({"action": "reopen"}), true),
+    ] {
+        let taken = decide(&world, &action).created();
+        epoch += i64::from(changes);
+        assert_eq!(taken["epoch"], epoch, "{action}");
+        assert_eq!(taken["decision"]["epoch"], epoch, "{action}");
+        assert_eq!(taken["decision"]["action"], action["action"]);
+    }
+    eventually("the newest epoch is published", || i64::try_from(world.epoch()).unwrap() == epoch).await;
+
+    let leak = world.api.get("/leaks/1").ok();
+    assert_eq!(leak["decisions"].as_array().unwrap().len(), 8);
+    assert_eq!(leak["decisions"][1]["reason"], "seen in a paste");
+    assert_eq!(leak["decisions"][1]["author"], "admin-token");
+    assert_eq!((&leak["risk"], &leak["virtual_patch"]), (&json!("low"), &json!(null)), "reopening restores no patch");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refused_decisions_say_why_and_leave_no_trace() {
+    let world = World::start().await;
+    world.leak(&[TOKEN]);
+    decide(&world, &json!({"action": "close"})).created();
+    let detail = decide(&world, &json!({"action": "apply_virtual_patch"})).problem(409, "illegal-transition");
+    assert!(detail.contains("the leak is closed") && detail.contains("reopen it first"), "{detail}");
+    decide(&world, &json!({"action": "close"})).problem(409, "illegal-transition");
+    decide(&world, &json!({"action": "set_risk"})).problem(422, "invalid");
+    decide(&world, &json!({"action": "close", "risk": "low"})).problem(422, "invalid");
+    decide(&world, &json!({"action": "delete"})).problem(400, "malformed");
+    decide(&world, &json!({"action": "reopen", "why": "x"})).problem(400, "malformed");
+    world.api.post("/leaks/2/decisions", &json!({"action": "close"})).problem(404, "not-found");
+    assert_eq!(world.api.get("/leaks/1").ok()["decisions"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn weak_tokens_are_blocked_only_when_confirmed() {
+    let world = World::start().await;
+    let leak = world.leak(&[TOKEN, "changeme", "s3cr3t-pw"]);
+    assert_eq!(leak["tokens"][0]["weakness"].is_null(), leak["tokens"][0]["preview"] == "fk_…B8v");
+    let answer = decide(&world, &json!({"action": "apply_virtual_patch"}));
+    answer.problem(409, "confirmation-required");
+    assert_eq!(answer.json()["tokens"].as_array().unwrap().len(), 2);
+    decide(&world, &json!({"action": "apply_virtual_patch", "confirm": true})).created();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_conflicting_decisions_at_once_one_wins() {
+    let world = World::start().await;
+    world.leak(&[TOKEN]);
+    let answers: Vec<u16> = std::thread::scope(|scope| {
+        let threads: Vec<_> =
+            (0..8).map(|_| scope.spawn(|| decide(&world, &json!({"action": "apply_virtual_patch"})).status)).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    assert_eq!(answers.iter().filter(|&&status| status == 201).count(), 1, "{answers:?}");
+    assert_eq!(answers.iter().filter(|&&status| status == 409).count(), 7, "{answers:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_answered_is_there_after_a_restart() {
+    let world = World::start().await;
+    world.leak(&[TOKEN]);
+    decide(&world, &json!({"action": "apply_virtual_patch"})).created();
+    let before = world.api.get("/leaks/1").ok();
+    let root = world.app.publisher.subscribe(stopleak::tenants::TenantId(1)).unwrap().borrow().root.clone();
+    let data = world.stop().await;
+    assert!(!data.path().join("addresses.json").exists());
+
+    let world = World::start_in(data).await;
+    assert_eq!(world.api.get("/leaks/1").ok(), before);
+    let again = world.app.publisher.subscribe(stopleak::tenants::TenantId(1)).unwrap().borrow().root.clone();
+    assert_eq!(again, root, "the same epoch is the same index");
+}

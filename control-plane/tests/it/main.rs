@@ -1,0 +1,9 @@
+//! The control plane from outside: the real API and feed on free ports, with a database of its own for each test.
+
+mod world;
+mod client;
+mod leaks;
+mod decisions;
+mod feed;
+mod start;
+mod secrecy;

@@ -1,0 +1,67 @@
+//! No token in any byte that the control plane leaves behind.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::json;
+
+use crate::start::Process;
+use crate::world::{Answer, Api};
+
+const SEEDED: [&str; 3] = ["fk_9aQ7zLm2Xw4RtB8v-seed", "Correct-Horse-Battery-1", "0A1B2C3D4E5F60718293A4B5C6D7E8F9"];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn seeded_tokens_are_in_no_file_and_in_no_log() {
+    let data = tempfile::tempdir().unwrap();
+    let config = data.path().join("stopleak.toml");
+    fs::write(&config, "log = \"trace\"\n").unwrap();
+    let mut process = Process::serve(data.path(), &["--config", config.to_str().unwrap(), "--log-format", "json"]);
+    // The pipe would fill and stop the server otherwise.
+    let log = process.drain();
+    process.wait_until_ready(data.path());
+    let addresses = serde_json::from_slice(&fs::read(data.path().join("addresses.json")).unwrap()).unwrap();
+    let api = Api::new(addresses, &fs::read_to_string(data.path().join("admin-token")).unwrap());
+
+    let add = |tokens: &[&str]| -> Answer { api.post("/leaks", &json!({"title": "t", "tokens": tokens})) };
+    add(&SEEDED).created();
+    add(&[SEEDED[0]]).problem(409, "token-already-leaked");
+    add(&[SEEDED[1], "short"]).problem(422, "token-rejected");
+    api.post("/leaks", &json!({"title": "t", "tokens": [SEEDED[0]], SEEDED[1]: SEEDED[2]})).problem(400, "malformed");
+    api.get(&format!("/leaks?status={}", SEEDED[1])).problem(400, "malformed");
+    api.get(&format!("/leaks/{}", SEEDED[1])).problem(404, "not-found");
+    api.get(&format!("/{}", SEEDED[1])).problem(404, "no-such-route");
+    api.with_token(SEEDED[1]).get("/leaks").problem(401, "unauthenticated");
+    api.post("/leaks/1/decisions", &json!({"action": "apply_virtual_patch"})).created();
+
+    assert_clean(data.path(), &["stopleak.db", "stopleak.db-wal"]);
+    process.terminate();
+    assert_clean(data.path(), &["stopleak.db"]);
+    let log = log.join().unwrap();
+    assert!(log.contains("leak added"), "{log}");
+    for token in SEEDED {
+        assert!(!log.contains(token) && !log.contains(&token.to_lowercase()), "{token} is in the log");
+    }
+    let admin = fs::read_to_string(data.path().join("admin-token")).unwrap();
+    assert!(!log.contains(&admin));
+}
+
+fn assert_clean(folder: &Path, must_be_there: &[&str]) {
+    let mut seen = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let entry = entry.unwrap();
+        if !entry.file_type().unwrap().is_file() {
+            continue;
+        }
+        let bytes = fs::read(entry.path()).unwrap();
+        for token in SEEDED {
+            for form in [token.to_owned(), token.to_lowercase()] {
+                let found = bytes.windows(form.len()).any(|part| part == form.as_bytes());
+                assert!(!found, "{form} is in {}", entry.path().display());
+            }
+        }
+        seen.push(entry.file_name().into_string().unwrap());
+    }
+    for file in must_be_there {
+        assert!(seen.iter().any(|name| name == file), "{file} was not looked at: {seen:?}");
+    }
+}
