@@ -23,6 +23,8 @@ pub struct Coverage {
     pub commits: u64,
     /// Branches, tags and other references.
     pub refs: u64,
+    /// Blobs with tokens that no reference leads to, so that nobody can fetch them; not reported.
+    pub unreachable: u64,
     /// Findings reported.
     pub findings: u64,
     /// Which rules were used.
@@ -49,6 +51,8 @@ pub enum Skipped {
     SpecialFile,
     /// Git's own files; a repository's history is read when the repository itself is scanned.
     GitMetadata,
+    /// A partial clone on this machine lacks it.
+    Absent,
     /// Ignored by Git, in a work tree; a folder counts as one.
     IgnoredByGit,
 }
@@ -98,6 +102,7 @@ impl Skipped {
             Self::SymbolicLink => "symbolic link",
             Self::SpecialFile => "pipe, socket or device",
             Self::GitMetadata => "Git's own files",
+            Self::Absent => "not in this partial clone",
             Self::IgnoredByGit => "ignored by Git",
         }
     }

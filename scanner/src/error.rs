@@ -6,7 +6,7 @@ use std::io;
 #[derive(Debug, thiserror::Error)]
 pub enum ScanError {
     /// There is no `git`.
-    #[error("`git` was not found: install Git 2.30 or newer, or put it on the PATH")]
+    #[error("`git` was not found: install Git 2.31 or newer, or put it on the PATH")]
     GitMissing,
     /// No repository is there.
     #[error("no Git repository at {location}: check the address ({detail})")]
@@ -60,9 +60,9 @@ pub enum ScanError {
         /// The last line that Git said.
         detail: String,
     },
-    /// What Git fetched could not be read.
-    #[error("the pack of {location} could not be read: {detail}; run `git fsck` on the repository")]
-    Pack {
+    /// Objects of the repository are missing or damaged.
+    #[error("{location} is damaged: run `git fsck` on it and fetch what is missing ({detail})")]
+    Damaged {
         /// The address without credentials.
         location: String,
         /// What is wrong with it.

@@ -1,13 +1,14 @@
 //! A Git repository with its whole history.
 //!
 //! The system's `git` is the transport: it knows credentials, proxies and every protocol, and brings everything reachable as
-//! one pack into a temporary folder. Nothing of the repository is ever run or checked out. The blobs are read straight from
-//! the pack; only when some hold tokens are the commits walked.
+//! one pack into a temporary folder. A repository on this machine is read where it is. Nothing of a repository is ever run or
+//! checked out. The blobs are read straight from the packs; only when some hold tokens are the commits walked.
 
 mod command;
 mod failure;
 
 mod mirror;
+mod repository;
 mod objects;
 mod pack;
 mod single;
@@ -16,39 +17,27 @@ mod attribution;
 use std::path::Path;
 
 use crate::scan::Run;
-use crate::{ScanError, folder, redact};
+use crate::{ScanError, folder};
 
-use mirror::{Mirror, Origin};
+use repository::Repository;
 
 /// Scans the history of a repository behind a URL.
 pub(crate) fn remote(run: &mut Run<'_>, url: &str) -> Result<(), ScanError> {
-    history(run, &Origin::Url(url))
+    let repository = Repository::remote(run, url)?;
+    history(run, &repository)
 }
 
 /// Scans the history of a repository on this machine, and the files of its work tree as they are.
 pub(crate) fn local(run: &mut Run<'_>, path: &Path) -> Result<(), ScanError> {
-    history(run, &Origin::Path(path))?;
+    let repository = Repository::local(path)?;
+    history(run, &repository)?;
     if path.join(".git").exists() { folder::scan_work_tree(run, path) } else { Ok(()) }
 }
 
-fn history(run: &mut Run<'_>, origin: &Origin<'_>) -> Result<(), ScanError> {
-    let mirror = Mirror::make(run, origin)?;
-    run.coverage.refs = objects::count_refs(&mirror)?;
-    let mut packs = pack::open(&mirror)?;
-    if packs.is_empty() {
-        return Ok(());
-    }
-    let inventory = objects::list(run, &mirror, &mut packs)?;
-    let hits = pack::scan(run, &mirror, packs, inventory)?;
-    if hits.is_empty() { Ok(()) } else { attribution::report(run, &mirror, hits) }
-}
-
-impl Origin<'_> {
-    /// The address as messages show it.
-    fn name(&self) -> String {
-        match self {
-            Self::Url(url) => redact::urls(url),
-            Self::Path(path) => path.display().to_string(),
-        }
-    }
+fn history(run: &mut Run<'_>, repository: &Repository) -> Result<(), ScanError> {
+    run.coverage.refs = objects::count_refs(repository)?;
+    let mut packs = pack::open(repository)?;
+    let inventory = objects::list(run, repository, &mut packs)?;
+    let hits = pack::scan(run, repository, packs, inventory)?;
+    if hits.is_empty() { Ok(()) } else { attribution::report(run, repository, hits) }
 }

@@ -10,8 +10,9 @@ use std::process::Stdio;
 use gix_hash::ObjectId;
 
 use super::command;
-use super::mirror::Mirror;
+use super::objects;
 use super::pack::BlobHits;
+use super::repository::Repository;
 use crate::ScanError;
 use crate::blob::Hit;
 use crate::progress::Phase;
@@ -22,13 +23,37 @@ const PROGRESS_COMMITS: u64 = 500;
 /// Begins a line about a commit; no path and no line about a blob begins with it.
 const COMMIT_MARK: u8 = 0x01;
 
+/// The blobs with tokens that have no commit yet.
+type Waiting<'d> = HashMap<ObjectId, Vec<Hit<'d>>>;
+
 /// Reports every hit, oldest commit first.
-pub(super) fn report(run: &mut Run<'_>, mirror: &Mirror, blobs: Vec<BlobHits<'_>>) -> Result<(), ScanError> {
-    let mut waiting: HashMap<ObjectId, Vec<Hit<'_>>> = blobs.into_iter().map(|blob| (blob.id, blob.hits)).collect();
-    let mut command = command::reading(&mirror.path());
-    command.args(["-c", "log.showRoot=true", "-c", "diff.renames=false"]);
+pub(super) fn report(run: &mut Run<'_>, repository: &Repository, blobs: Vec<BlobHits<'_>>) -> Result<(), ScanError> {
+    let mut waiting: Waiting<'_> = blobs.into_iter().map(|blob| (blob.id, blob.hits)).collect();
+    let mut command = command::reading(&repository.path);
+    command.args([
+        "-c",
+        "log.showRoot=true",
+        "-c",
+        "diff.renames=false",
+        "-c",
+        "diff.orderFile=/dev/null",
+        "-c",
+        "log.follow=false",
+    ]);
     // `-c` names a blob in a merge only when it came from neither side.
-    command.args(["log", "--all", "--reverse", "--raw", "-c", "--no-abbrev", "--no-renames", "-z", "--no-notes"]);
+    command.args([
+        "log",
+        "--all",
+        "--reverse",
+        "--raw",
+        "-c",
+        "--no-abbrev",
+        "--no-renames",
+        "-z",
+        "--no-notes",
+        "--no-color",
+        "--no-relative",
+    ]);
     command.args(["--no-show-signature", "--date=format-local:%Y-%m-%dT%H:%M:%SZ", "--format=%x01%H %cd"]);
     let mut git = command::spawn(command.stdout(Stdio::piped()))?;
     let total = run.coverage.commits;
@@ -46,10 +71,24 @@ pub(super) fn report(run: &mut Run<'_>, mirror: &Mirror, blobs: Vec<BlobHits<'_>
             }
         }
     }
-    // A tag may name a blob that no commit has.
-    for (id, hits) in waiting {
-        send(run, hits, id, &format!("blob {id}"), None);
+    if waiting.is_empty() {
+        return Ok(());
     }
+    objects::finish(repository, git, "log")?;
+    report_uncommitted(run, repository, waiting)
+}
+
+/// Reports blobs that a tag names although no commit has them. What is left after that lies in the repository without being
+/// part of it: it was never committed, or its branch is gone, and no clone gets it.
+fn report_uncommitted(run: &mut Run<'_>, repository: &Repository, mut waiting: Waiting<'_>) -> Result<(), ScanError> {
+    objects::each_line(repository, &["rev-list", "--objects", "--all", "--missing=allow-any"], |line| {
+        let (id, path) = line.split_once(' ').unwrap_or((line, ""));
+        if let Some((id, hits)) = ObjectId::from_hex(id.as_bytes()).ok().and_then(|id| waiting.remove_entry(&id)) {
+            let path = if path.is_empty() { format!("blob {id}") } else { path.to_owned() };
+            send(run, hits, id, &path, None);
+        }
+    })?;
+    run.coverage.unreachable = waiting.len() as u64;
     Ok(())
 }
 

@@ -1,8 +1,10 @@
 //! How `git` is run: without prompts, hooks, helpers or surprises from its surroundings.
 
+use std::ffi::OsStr;
 use std::io;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
 
 use crate::ScanError;
 
@@ -66,7 +68,16 @@ pub(super) fn network() -> Command {
     command
 }
 
-/// `git` for reading the clone in `repository`: no configuration but the clone's own, no network.
+/// `git` for finding out what lies at `path`. The user's configuration says which folders of other users may be trusted.
+pub(super) fn opening(path: &Path) -> Command {
+    let mut command = base();
+    command.env("GIT_ALLOW_PROTOCOL", "").env("GIT_CEILING_DIRECTORIES", path.parent().unwrap_or(path));
+    command.args(["-c", "safe.bareRepository=all", "-C"]).arg(path);
+    command
+}
+
+/// `git` for reading the repository whose own folder is `repository`: no configuration but its own, and no network, not even
+/// to fetch what a partial clone lacks.
 pub(super) fn reading(repository: &Path) -> Command {
     let mut command = base();
     command.env("GIT_CONFIG_NOSYSTEM", "1").env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_ATTR_NOSYSTEM", "1");
@@ -76,12 +87,19 @@ pub(super) fn reading(repository: &Path) -> Command {
     command
 }
 
+/// Runs a command to its end.
+pub(super) fn output(command: &mut Command) -> Result<Output, ScanError> {
+    command.output().map_err(|error| not_started(&error))
+}
+
+/// A path as Git prints it.
+pub(super) fn path(bytes: &[u8]) -> PathBuf {
+    OsStr::from_bytes(bytes).into()
+}
+
 /// Starts a command; that `git` is missing is worth its own message.
 pub(super) fn spawn(command: &mut Command) -> Result<Running, ScanError> {
-    command.spawn().map(Running).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => ScanError::GitMissing,
-        _ => ScanError::Git { location: "this machine".into(), detail: format!("git could not be started: {error}") },
-    })
+    command.spawn().map(Running).map_err(|error| not_started(&error))
 }
 
 /// A child process that does not outlive its use.
@@ -92,6 +110,13 @@ impl Drop for Running {
         // Both fail only when it has ended and was waited for.
         let _ = self.0.kill();
         let _ = self.0.wait();
+    }
+}
+
+fn not_started(error: &io::Error) -> ScanError {
+    match error.kind() {
+        io::ErrorKind::NotFound => ScanError::GitMissing,
+        _ => ScanError::Git { location: "this machine".into(), detail: format!("git could not be started: {error}") },
     }
 }
 

@@ -6,6 +6,7 @@ use crate::{ScanError, redact};
 /// credentials, so that nobody learns what exists.
 const CAUSES: &[(Cause, &[&str])] = &[
     (Cause::Ownership, &["dubious ownership"]),
+    (Cause::Damage, &["repository corruption", "bad object", "loose object", "missing blob", "missing tree"]),
     (Cause::HostKey, &["host key verification failed", "remote host identification has changed"]),
     (
         Cause::Credentials,
@@ -67,29 +68,30 @@ enum Cause {
     Credentials,
     NotFound,
     Network,
+    Damage,
 }
 
 /// The error for what `git` wrote to its standard error, without credentials.
 pub(super) fn explain(location: String, stderr: &str) -> ScanError {
     let lower = stderr.to_ascii_lowercase();
-    let cause = CAUSES.iter().find(|(_, words)| words.iter().any(|word| lower.contains(word))).map(|&(cause, _)| cause);
-    let detail = telling_line(stderr);
-    match cause {
+    let cause = CAUSES.iter().find_map(|&(cause, words)| Some((cause, *words.iter().find(|&&word| lower.contains(word))?)));
+    let detail = telling_line(stderr, cause.map_or("fatal:", |(_, word)| word));
+    match cause.map(|(cause, _)| cause) {
         Some(Cause::Ownership) => ScanError::Ownership { location, detail },
         Some(Cause::HostKey) => ScanError::HostKey { location, detail },
         Some(Cause::Credentials) => ScanError::CredentialsNeeded { location, detail },
         Some(Cause::NotFound) => ScanError::RepositoryNotFound { location, detail },
+        Some(Cause::Damage) => ScanError::Damaged { location, detail },
         Some(Cause::Network) => ScanError::Network { location, detail },
         None => ScanError::Git { location, detail },
     }
 }
 
-/// The last line that says what went wrong; advice that `git` prints after it says less.
-fn telling_line(stderr: &str) -> String {
+/// The last line with the word that told the cause; what `git` prints after it says less.
+fn telling_line(stderr: &str, word: &str) -> String {
     let lines = || stderr.lines().rev().map(str::trim).filter(|line| !line.is_empty());
-    let fatal = lines().find(|line| line.starts_with("fatal:") || line.starts_with("ERROR:"));
-    let line = fatal.or_else(|| lines().next()).unwrap_or("git said nothing");
-    redact::urls(line)
+    let telling = lines().find(|line| line.to_ascii_lowercase().contains(word));
+    redact::urls(telling.or_else(|| lines().next()).unwrap_or("git said nothing"))
 }
 
 #[cfg(test)]
@@ -117,6 +119,9 @@ mod tests {
             ScanError::CredentialsNeeded { .. }
         ));
         assert!(matches!(told("fatal: detected dubious ownership in repository at '/r'"), ScanError::Ownership { .. }));
+        let damaged =
+            "remote: fatal: unable to read 00ff\nremote: aborting due to possible repository corruption\nfatal: early EOF";
+        assert!(matches!(told(damaged), ScanError::Damaged { .. }));
         assert!(matches!(told("fatal: index-pack failed"), ScanError::Git { .. }));
         assert!(matches!(told(""), ScanError::Git { .. }));
     }

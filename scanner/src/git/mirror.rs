@@ -1,16 +1,13 @@
 //! Brings a repository here: a mirror in a temporary folder, deleted when the scan ends.
 
 use std::collections::VecDeque;
-use std::ffi::OsString;
-use std::fs;
 use std::io::{BufReader, Read};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{ChildStderr, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
-use gix_hash::Kind;
 use tempfile::TempDir;
 
 use super::command::{self, Running};
@@ -26,102 +23,57 @@ const LINES_MAX: usize = 40;
 /// A longer line is cut.
 const LINE_MAX: usize = 1_000;
 
-/// Where a repository comes from.
-pub(super) enum Origin<'o> {
-    Url(&'o str),
-    Path(&'o Path),
+/// Mirrors the repository at `url`, called `name` in messages: every reference and everything that can be reached from one,
+/// in one pack. Returns the folder to delete and the repository in it.
+pub(super) fn fetch(run: &mut Run<'_>, url: &str, name: &str) -> Result<(TempDir, PathBuf), ScanError> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix("stopleak-");
+    let folder = match &run.options.temporary_folder {
+        Some(parent) => builder.tempdir_in(parent),
+        None => builder.tempdir(),
+    };
+    let folder = folder.map_err(ScanError::Temporary)?;
+    let mirror = folder.path().join("mirror.git");
+    let mut command = command::network();
+    // The filter keeps huge blobs from being sent at all; a server that knows no filters sends them, and they are left out
+    // later. An empty template leaves no hook behind.
+    let filter = format!("--filter=blob:limit={}", run.options.blob_limit.saturating_add(1));
+    command.args(["clone", "--mirror", "--no-local", "--progress", "--template=", &filter, "--", url]).arg(&mirror);
+    command.stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut git = command::spawn(&mut command)?;
+    let (said_in, said) = channel();
+    if let Some(stderr) = git.0.stderr.take() {
+        thread::spawn(move || listen(stderr, &said_in));
+    }
+    follow(run, name, &mut git, &said)?;
+    Ok((folder, mirror))
 }
 
-/// A mirror of a repository, which goes away with this value.
-pub(super) struct Mirror {
-    folder: TempDir,
-    /// The origin as messages show it.
-    pub(super) name: String,
-}
-
-impl Mirror {
-    /// Mirrors `origin`: every reference and everything that can be reached from one, in one pack.
-    pub(super) fn make(run: &mut Run<'_>, origin: &Origin<'_>) -> Result<Self, ScanError> {
-        let mut builder = tempfile::Builder::new();
-        builder.prefix("stopleak-");
-        let folder = match &run.options.temporary_folder {
-            Some(parent) => builder.tempdir_in(parent),
-            None => builder.tempdir(),
-        };
-        let mirror = Self { folder: folder.map_err(ScanError::Temporary)?, name: origin.name() };
-        mirror.fetch(run, origin)?;
-        Ok(mirror)
-    }
-
-    /// The bare repository.
-    pub(super) fn path(&self) -> PathBuf {
-        self.folder.path().join("mirror")
-    }
-
-    /// How the repository names its objects.
-    pub(super) fn hash_kind(&self) -> Kind {
-        // The clone's own configuration says it, in a file that the clone just wrote.
-        let config = fs::read_to_string(self.path().join("config")).unwrap_or_default();
-        let sha256 = config.lines().any(|line| line.split_whitespace().eq(["objectformat", "=", "sha256"]));
-        if sha256 { Kind::Sha256 } else { Kind::Sha1 }
-    }
-
-    /// The error for a mirror that turns out to be damaged.
-    pub(super) fn unreadable(&self, detail: String) -> ScanError {
-        ScanError::Pack { location: self.name.clone(), detail }
-    }
-
-    fn fetch(&self, run: &mut Run<'_>, origin: &Origin<'_>) -> Result<(), ScanError> {
-        let mut command = command::network();
-        // The filter keeps huge blobs from being sent at all; a server that knows no filters sends them, and they are left
-        // out later. An empty template leaves no hook behind.
-        let filter = format!("--filter=blob:limit={}", run.options.blob_limit.saturating_add(1));
-        command.args(["clone", "--mirror", "--no-local", "--progress", "--template=", &filter]);
-        let address = match origin {
-            Origin::Url(url) => OsString::from(url),
-            // Absolute, so that neither a colon nor a dash in front can mean something else.
-            Origin::Path(path) => std::path::absolute(path).map_err(ScanError::Temporary)?.into(),
-        };
-        if let Origin::Path(_) = origin {
-            // The other end is a Git of ours as well; it only has to be told to honour the filter.
-            command.arg("--upload-pack=git -c uploadpack.allowFilter=true upload-pack");
-        }
-        command.arg("--").arg(address).arg(self.path());
-        command.stdout(Stdio::null()).stderr(Stdio::piped());
-        let mut git = command::spawn(&mut command)?;
-        let (said_in, said) = channel();
-        if let Some(stderr) = git.0.stderr.take() {
-            thread::spawn(move || listen(stderr, &said_in));
-        }
-        self.follow(run, &mut git, &said)
-    }
-
-    /// Passes on Git's progress until it ends.
-    fn follow(&self, run: &mut Run<'_>, git: &mut Running, said: &Receiver<String>) -> Result<(), ScanError> {
-        let mut lines: VecDeque<String> = VecDeque::new();
-        loop {
-            run.stop_if_cancelled()?;
-            match said.recv_timeout(POLL_INTERVAL) {
-                Ok(line) if is_progress(&line) => {
-                    if let Some(done) = received(&line) {
-                        run.progress(Phase::Fetching, done, Some(100), 0);
-                    }
+/// Passes on Git's progress until it ends.
+fn follow(run: &mut Run<'_>, name: &str, git: &mut Running, said: &Receiver<String>) -> Result<(), ScanError> {
+    let mut lines: VecDeque<String> = VecDeque::new();
+    loop {
+        run.stop_if_cancelled()?;
+        match said.recv_timeout(POLL_INTERVAL) {
+            Ok(line) if is_progress(&line) => {
+                if let Some(done) = received(&line) {
+                    run.progress(Phase::Fetching, done, Some(100), 0);
                 }
-                Ok(line) => {
-                    lines.push_back(line);
-                    if lines.len() > LINES_MAX {
-                        lines.pop_front();
-                    }
-                }
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => break,
             }
+            Ok(line) => {
+                lines.push_back(line);
+                if lines.len() > LINES_MAX {
+                    lines.pop_front();
+                }
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => break,
         }
-        match git.0.wait() {
-            Ok(status) if status.success() => Ok(()),
-            Ok(_) => Err(failure::explain(self.name.clone(), &Vec::from(lines).join("\n"))),
-            Err(error) => Err(ScanError::Git { location: self.name.clone(), detail: redact::urls(&error.to_string()) }),
-        }
+    }
+    match git.0.wait() {
+        Ok(status) if status.success() => Ok(()),
+        Ok(_) => Err(failure::explain(name.to_owned(), &Vec::from(lines).join("\n"))),
+        Err(error) => Err(ScanError::Git { location: name.to_owned(), detail: redact::urls(&error.to_string()) }),
     }
 }
 

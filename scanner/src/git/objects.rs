@@ -1,4 +1,4 @@
-//! What the mirror holds, before any of it is read: `git` lists kinds and sizes far faster than it inflates.
+//! What the repository holds, before any of it is read: `git` lists kinds and sizes far faster than it inflates.
 
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
@@ -6,8 +6,8 @@ use std::process::Stdio;
 use gix_hash::ObjectId;
 
 use super::command::{self, Running};
-use super::mirror::Mirror;
-use super::pack::{Pack, Wanted};
+use super::pack::{self, Pack};
+use super::repository::Repository;
 use crate::scan::Run;
 use crate::{ScanError, Skipped};
 
@@ -15,7 +15,7 @@ use crate::{ScanError, Skipped};
 /// one through `git`, whose caches are bounded.
 pub(super) const CHAINED_MAX: u64 = 1 << 20;
 
-/// The blobs of a mirror.
+/// The blobs of a repository.
 pub(super) struct Inventory {
     /// Blobs that will be read.
     pub(super) blobs: u64,
@@ -24,12 +24,12 @@ pub(super) struct Inventory {
 }
 
 /// Lists every object, marks in `packs` which blobs to read, and counts what will not be read.
-pub(super) fn list(run: &mut Run<'_>, mirror: &Mirror, packs: &mut [Pack]) -> Result<Inventory, ScanError> {
+pub(super) fn list(run: &mut Run<'_>, repository: &Repository, packs: &mut [Pack]) -> Result<Inventory, ScanError> {
     let mut inventory = Inventory { blobs: 0, single: Vec::new() };
     let limit = run.options.blob_limit;
     let arguments = ["cat-file", "--batch-all-objects", "--buffer", "--batch-check=%(objectname) %(objecttype) %(objectsize)"];
     let mut too_large = 0;
-    each_line(mirror, &arguments, |line| {
+    each_line(repository, &arguments, |line| {
         let mut words = line.split(' ');
         let (Some(id), Some(kind), Some(size)) = (words.next(), words.next(), words.next()) else { return };
         match kind {
@@ -37,48 +37,45 @@ pub(super) fn list(run: &mut Run<'_>, mirror: &Mirror, packs: &mut [Pack]) -> Re
             "blob" => {
                 let (Ok(id), Ok(size)) = (ObjectId::from_hex(id.as_bytes()), size.parse::<u64>()) else { return };
                 run.coverage.discovered += 1;
-                let wanted = if size > limit {
+                if size > limit {
                     too_large += 1;
-                    Wanted::Never
-                } else if size > CHAINED_MAX {
+                    return;
+                }
+                inventory.blobs += 1;
+                // Loose objects and those of an alternate are in none of these packs.
+                if size > CHAINED_MAX || !pack::want(packs, &id) {
                     inventory.single.push(id);
-                    Wanted::Single
-                } else {
-                    Wanted::Chained
-                };
-                inventory.blobs += u64::from(size <= limit);
-                for pack in packs.iter_mut() {
-                    pack.want(&id, wanted);
                 }
             }
             _ => {}
         }
     })?;
-    let missing = count_missing(mirror)?;
+    run.coverage.skip(Skipped::TooLarge, too_large);
+    let missing = count_missing(repository)?;
     run.coverage.discovered += missing;
-    run.coverage.skip(Skipped::TooLarge, too_large + missing);
+    run.coverage.skip(repository.absent, missing);
     run.stop_if_cancelled()?;
     Ok(inventory)
 }
 
 /// How many references the repository has.
-pub(super) fn count_refs(mirror: &Mirror) -> Result<u64, ScanError> {
+pub(super) fn count_refs(repository: &Repository) -> Result<u64, ScanError> {
     let mut count = 0;
-    each_line(mirror, &["for-each-ref", "--format=%(objectname)"], |_| count += 1)?;
+    each_line(repository, &["for-each-ref", "--format=%(objectname)"], |_| count += 1)?;
     Ok(count)
 }
 
-/// How many blobs the origin did not send because the filter left them out.
-fn count_missing(mirror: &Mirror) -> Result<u64, ScanError> {
+/// How many blobs are named and not there: the filter left them out, or somebody else's did.
+fn count_missing(repository: &Repository) -> Result<u64, ScanError> {
     let mut count = 0;
     let arguments = ["rev-list", "--objects", "--all", "--missing=print", "--no-object-names"];
-    each_line(mirror, &arguments, |line| count += u64::from(line.starts_with('?')))?;
+    each_line(repository, &arguments, |line| count += u64::from(line.starts_with('?')))?;
     Ok(count)
 }
 
-/// Runs `git` in the mirror and passes on each line of its output.
-fn each_line(mirror: &Mirror, arguments: &[&str], mut take: impl FnMut(&str)) -> Result<(), ScanError> {
-    let mut git = command::spawn(command::reading(&mirror.path()).args(arguments).stdout(Stdio::piped()))?;
+/// Runs `git` in the repository and passes on each line of its output.
+pub(super) fn each_line(repository: &Repository, arguments: &[&str], mut take: impl FnMut(&str)) -> Result<(), ScanError> {
+    let mut git = command::spawn(command::reading(&repository.path).args(arguments).stdout(Stdio::piped()))?;
     if let Some(output) = git.0.stdout.take() {
         let mut output = BufReader::new(output);
         let mut line = String::new();
@@ -87,14 +84,14 @@ fn each_line(mirror: &Mirror, arguments: &[&str], mut take: impl FnMut(&str)) ->
             line.clear();
         }
     }
-    finish(mirror, git, arguments[0])
+    finish(repository, git, arguments[0])
 }
 
 /// Waits for `git` and turns a failure into an error.
-pub(super) fn finish(mirror: &Mirror, mut git: Running, command: &str) -> Result<(), ScanError> {
+pub(super) fn finish(repository: &Repository, mut git: Running, command: &str) -> Result<(), ScanError> {
     match git.0.wait() {
         Ok(status) if status.success() => Ok(()),
-        Ok(status) => Err(mirror.unreadable(format!("git {command} ended with {status}"))),
-        Err(error) => Err(mirror.unreadable(format!("git {command}: {error}"))),
+        Ok(status) => Err(repository.damaged(format!("git {command} ended with {status}"))),
+        Err(error) => Err(repository.damaged(format!("git {command}: {error}"))),
     }
 }

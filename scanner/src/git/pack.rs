@@ -14,8 +14,8 @@ use gix_pack::data::entry::Header;
 use gix_pack::{data, index};
 use gix_utils::progress::Discard;
 
-use super::mirror::Mirror;
 use super::objects::{CHAINED_MAX, Inventory};
+use super::repository::Repository;
 use super::single;
 use crate::blob::{self, Hit};
 use crate::progress::Phase;
@@ -31,24 +31,22 @@ pub(super) struct BlobHits<'d> {
     pub(super) hits: Vec<Hit<'d>>,
 }
 
-/// Whether and how a blob of a pack is read.
+/// What an object of a pack is read for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Wanted {
-    /// It is no blob, or too large.
+enum Wanted {
+    /// It is no blob, or too large to be read along its chain.
     Never,
-    /// Along its delta chain.
-    Chained,
-    /// By itself.
-    Single,
+    /// Its text.
+    Text,
+    /// Only as a base: another pack has it too.
+    Base,
 }
 
-/// A pack of the mirror; a fresh clone has exactly one, an empty repository none.
+/// A pack of the repository; a fresh clone has exactly one, an empty repository none.
 pub(super) struct Pack {
     index: index::File,
     data: data::File,
     wanted: Vec<Wanted>,
-    /// Some blobs are not read along their chains, so that other chains may be torn.
-    has_larger: bool,
 }
 
 /// What the reading threads have done so far.
@@ -58,20 +56,19 @@ pub(super) struct Count {
     bytes: AtomicU64,
 }
 
-/// Opens the packs of the mirror.
-pub(super) fn open(mirror: &Mirror) -> Result<Vec<Pack>, ScanError> {
-    let folder = mirror.path().join("objects/pack");
-    let entries = fs::read_dir(&folder).map_err(ScanError::Temporary)?;
+/// Opens the packs of the repository.
+pub(super) fn open(repository: &Repository) -> Result<Vec<Pack>, ScanError> {
+    // A repository without packs may lack the folder as well.
+    let Ok(entries) = fs::read_dir(repository.objects.join("pack")) else { return Ok(Vec::new()) };
     let paths = entries.filter_map(Result::ok).map(|entry| entry.path());
     let indexes = paths.filter(|path| path.extension().is_some_and(|extension| extension == "idx"));
-    let hash = mirror.hash_kind();
-    indexes.map(|path| Pack::open(&path, hash).map_err(|detail| mirror.unreadable(detail))).collect()
+    indexes.map(|path| Pack::open(&path, repository.hash).map_err(|detail| repository.damaged(detail))).collect()
 }
 
 /// Reads every wanted blob and returns those with tokens.
 pub(super) fn scan<'d>(
     run: &mut Run<'d>,
-    mirror: &Mirror,
+    repository: &Repository,
     packs: Vec<Pack>,
     inventory: Inventory,
 ) -> Result<Vec<BlobHits<'d>>, ScanError> {
@@ -95,9 +92,9 @@ pub(super) fn scan<'d>(
         let reading = scope.spawn(|| {
             let _done_when_dropped = done_in;
             for pack in packs {
-                pack.read(cancel, threads, &mut single, &take).map_err(|detail| mirror.unreadable(detail))?;
+                pack.read(cancel, threads, &mut single, &take).map_err(|detail| repository.damaged(detail))?;
             }
-            single::read(mirror, cancel, &single, &take)
+            single::read(repository, cancel, &single, &take)
         });
         while done.recv_timeout(PROGRESS_INTERVAL) == Err(RecvTimeoutError::Timeout) {
             run.progress(Phase::Blobs, count.blobs(), Some(blobs), count.bytes());
@@ -116,21 +113,23 @@ pub(super) fn scan<'d>(
     Ok(hits.into_inner().unwrap_or_default())
 }
 
-impl Pack {
-    /// Says how the blob `id` is to be read, if it is in this pack.
-    pub(super) fn want(&mut self, id: &ObjectId, wanted: Wanted) {
-        let place = self.index.lookup(id).and_then(|place| self.wanted.get_mut(place as usize));
-        if let Some(place) = place {
-            *place = wanted;
-            self.has_larger |= wanted != Wanted::Chained;
+/// Marks the blob `id` as one to read along its chain; returns whether a pack has it.
+pub(super) fn want(packs: &mut [Pack], id: &ObjectId) -> bool {
+    let mut wanted = Wanted::Text;
+    for pack in packs {
+        if let Some(place) = pack.index.lookup(id).and_then(|place| pack.wanted.get_mut(place as usize)) {
+            *place = std::mem::replace(&mut wanted, Wanted::Base);
         }
     }
+    wanted == Wanted::Base
+}
 
+impl Pack {
     fn open(index: &std::path::Path, hash: Kind) -> Result<Self, String> {
         let data = data::File::at(index.with_extension("pack"), hash).map_err(|error| error.to_string())?;
         let index = index::File::at(index, hash).map_err(|error| error.to_string())?;
         let wanted = vec![Wanted::Never; index.num_objects() as usize];
-        Ok(Self { index, data, wanted, has_larger: false })
+        Ok(Self { index, data, wanted })
     }
 
     /// Reads the chained blobs. Those whose chain leads through a larger blob move to `single`.
@@ -141,19 +140,19 @@ impl Pack {
         single: &mut Vec<ObjectId>,
         take: &(impl Fn(ObjectId, &[u8]) + Sync),
     ) -> Result<(), String> {
-        let Self { index, data, wanted, has_larger } = self;
+        let Self { index, data, wanted } = self;
+        let is_text = |place: u32| wanted[place as usize] == Wanted::Text;
         let hash = index.object_hash();
         let mut chained: Vec<(u64, u32)> = (0_u32..)
             .zip(&wanted)
-            .filter(|&(_, &wanted)| wanted == Wanted::Chained)
+            .filter(|&(_, &wanted)| wanted != Wanted::Never)
             .map(|(place, _)| (index.pack_offset_at_index(place), place))
             .collect();
         chained.sort_unstable();
-        if has_larger {
-            let torn = torn(&index, &data, &chained)?;
-            single.extend(torn.iter().map(|&(_, place)| index.oid_at_index(place).to_owned()));
-            chained.retain(|entry| torn.binary_search(entry).is_err());
-        }
+        let name = |&(_, place): &(u64, u32)| is_text(place).then(|| index.oid_at_index(place).to_owned());
+        let torn = torn(&index, &data, &chained)?;
+        single.extend(torn.iter().filter_map(name));
+        chained.retain(|entry| torn.binary_search(entry).is_err());
         if chained.is_empty() {
             return Ok(());
         }
@@ -162,7 +161,7 @@ impl Pack {
         if chained[0] != opener {
             let entry = data.entry(opener.0).map_err(|error| error.to_string())?;
             if entry.header.is_delta() || entry.decompressed_size > CHAINED_MAX {
-                single.extend(chained.iter().map(|&(_, place)| index.oid_at_index(place).to_owned()));
+                single.extend(chained.iter().filter_map(name));
                 return Ok(());
             }
             chained.insert(0, opener);
@@ -179,7 +178,7 @@ impl Pack {
         )
         .map_err(|error| error.to_string())?;
         let inspect = |&mut (_, place): &mut (u64, u32), _: &dyn gix_utils::progress::Progress, context: Context<'_>| {
-            if wanted[place as usize] == Wanted::Chained {
+            if is_text(place) {
                 take(index.oid_at_index(place).to_owned(), context.decompressed);
             }
             Ok(())

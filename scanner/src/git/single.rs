@@ -7,20 +7,25 @@ use std::thread;
 use gix_hash::ObjectId;
 
 use super::command;
-use super::mirror::Mirror;
 use super::objects::finish;
+use super::repository::Repository;
 use crate::{Cancel, ScanError};
 
 /// Calls `take` with each of the blobs `ids`.
-pub(super) fn read(mirror: &Mirror, cancel: &Cancel, ids: &[ObjectId], take: &impl Fn(ObjectId, &[u8])) -> Result<(), ScanError> {
+pub(super) fn read(
+    repository: &Repository,
+    cancel: &Cancel,
+    ids: &[ObjectId],
+    take: &impl Fn(ObjectId, &[u8]),
+) -> Result<(), ScanError> {
     if ids.is_empty() {
         return Ok(());
     }
-    let mut command = command::reading(&mirror.path());
+    let mut command = command::reading(&repository.path);
     command.args(["cat-file", "--batch", "--buffer"]).stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut git = command::spawn(&mut command)?;
     let (Some(input), Some(output)) = (git.0.stdin.take(), git.0.stdout.take()) else {
-        return Err(mirror.unreadable("git cat-file has no pipes".into()));
+        return Err(repository.damaged("git cat-file has no pipes".into()));
     };
     thread::scope(|scope| {
         scope.spawn(move || {
@@ -36,12 +41,12 @@ pub(super) fn read(mirror: &Mirror, cancel: &Cancel, ids: &[ObjectId], take: &im
                 let _ = git.0.kill();
                 return Err(ScanError::Cancelled);
             }
-            next(&mut output, &mut blob).ok_or_else(|| mirror.unreadable(format!("git cat-file did not return {id}")))?;
+            next(&mut output, &mut blob).ok_or_else(|| repository.damaged(format!("git cat-file did not return {id}")))?;
             take(id, &blob);
         }
         Ok(())
     })?;
-    finish(mirror, git, "cat-file")
+    finish(repository, git, "cat-file")
 }
 
 /// Reads an answer: a line with id, kind and size, the content, and a newline.

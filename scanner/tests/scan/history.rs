@@ -200,6 +200,106 @@ fn a_blob_that_only_a_tag_names_is_found_without_a_commit() {
 }
 
 #[test]
+fn loose_twice_packed_and_borrowed_objects_are_each_read_once() {
+    let mut repo = Repo::new();
+    repo.write("first", token(GITHUB, 1));
+    repo.commit();
+    repo.git(&["repack", "-dq"]);
+    let second = repo.write("second", token(NPM, 2));
+    repo.commit();
+    // The first blobs are in both packs now, the last one in none.
+    repo.git(&["repack", "-aq"]);
+    repo.remove("second");
+    repo.write("third", token(STRIPE, 3));
+    repo.commit();
+    assert!(!second.exists());
+    let (findings, coverage) = scan(&repo.location());
+    let all = [token(GITHUB, 1), token(NPM, 2), token(STRIPE, 3)];
+    assert_eq!(texts(&findings), all);
+    assert_eq!((coverage.discovered, coverage.scanned), (3 + 2, 3 + 2));
+
+    let borrower = tempfile::tempdir().unwrap();
+    let path = borrower.path().join("r.git");
+    repo.git(&["clone", "--quiet", "--bare", "--shared", ".", path.to_str().unwrap()]);
+    let (findings, coverage) = scan(&SourceLocation::Repository(path));
+    assert_eq!(texts(&findings), all);
+    assert_eq!(coverage.scanned, 3);
+}
+
+#[test]
+fn what_no_reference_leads_to_is_counted_and_not_reported() {
+    let mut repo = Repo::new();
+    repo.write("a", "x");
+    repo.commit();
+    repo.write("a", token(GITHUB, 1));
+    repo.git(&["add", "a"]);
+    repo.write("a", "x");
+    let (findings, coverage) = scan(&repo.location());
+    assert_eq!((findings.len(), coverage.unreachable), (0, 1));
+}
+
+#[test]
+fn a_partial_clone_says_what_it_lacks_and_a_filtering_server_saves_the_rest() {
+    let mut repo = Repo::new();
+    repo.write("large", format!("{}\n{}", token(GITHUB, 1), "x".repeat(5_000)));
+    repo.write("small", token(NPM, 2));
+    repo.commit();
+    repo.git(&["config", "uploadpack.allowFilter", "true"]);
+    let url = format!("file://{}", repo.path().display());
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("r.git");
+    repo.git(&["clone", "--quiet", "--bare", "--filter=blob:limit=1k", &url, path.to_str().unwrap()]);
+    let (findings, coverage) = scan(&SourceLocation::Repository(path));
+    assert_eq!(texts(&findings), [token(NPM, 2)]);
+    assert_eq!(coverage.skipped.get(&Skipped::Absent), Some(&1));
+
+    let options = Options { blob_limit: 4_096, ..Options::default() };
+    let (findings, coverage) = scan_with(&SourceLocation::parse(&url).unwrap(), options).unwrap();
+    assert_eq!(texts(&findings), [token(NPM, 2)]);
+    assert_eq!((coverage.skipped.get(&Skipped::TooLarge), coverage.discovered), (Some(&1), 2));
+}
+
+#[test]
+fn a_hostile_configuration_runs_nothing() {
+    let mut repo = Repo::new();
+    repo.write("a", token(GITHUB, 1));
+    repo.commit();
+    let proof = repo.path().join("proof");
+    let touch = format!("touch {}", proof.display());
+    for key in [
+        "core.fsmonitor",
+        "core.pager",
+        "diff.external",
+        "gpg.program",
+        "core.sshCommand",
+        "core.alternateRefsCommand",
+        "uploadpack.packObjectsHook",
+    ] {
+        repo.git(&["config", key, &touch]);
+    }
+    repo.git(&["config", "log.showSignature", "true"]);
+    repo.write(".gitattributes", "* diff=x filter=x\n");
+    repo.git(&["config", "diff.x.textconv", &touch]);
+    repo.git(&["config", "filter.x.smudge", &touch]);
+    repo.write(".git/hooks/post-checkout", format!("#!/bin/sh\n{touch}\n"));
+    let remote = SourceLocation::parse(&format!("file://{}", repo.path().display())).unwrap();
+    for location in [repo.location(), remote] {
+        assert_eq!(texts(&scan(&location).0), [token(GITHUB, 1)]);
+        assert!(!proof.exists(), "{location}");
+    }
+}
+
+#[test]
+fn a_damaged_repository_says_so() {
+    let mut repo = Repo::new();
+    repo.write("a", token(GITHUB, 1));
+    let commit = repo.commit();
+    std::fs::remove_file(repo.path().join(format!(".git/objects/{}/{}", &commit[..2], &commit[2..]))).unwrap();
+    let message = scan_with(&repo.location(), Options::default()).unwrap_err().to_string();
+    assert!(message.contains("is damaged: run `git fsck`"), "{message}");
+}
+
+#[test]
 fn a_cancelled_scan_says_so() {
     let mut repo = Repo::new();
     repo.write("a", token(GITHUB, 1));
