@@ -1,5 +1,7 @@
 # What can be done here. `./just` fetches the command runner itself; anything longer than a line lives in scripts/.
 
+set positional-arguments
+
 export PATH := justfile_directory() / ".tools/bin:" + env("PATH")
 
 [private]
@@ -10,18 +12,17 @@ list:
 setup:
     @scripts/setup
 
-# Build the control plane and the filter
+# Build the control plane, the demo and the filter
 build: setup
-    cargo build --package stopleak
+    cargo build --workspace --bins
     cargo build --package stopleak-filter --profile filter --target wasm32-wasip1
 
 # The whole loop on this machine: scan, patch, a refused request. `just demo --once` ends by itself
 demo *ARGS: build
-    cargo run --quiet --package stopleak-tests --bin demo -- {{ ARGS }}
+    @"${CARGO_TARGET_DIR:-target}/debug/demo" "$@"
 
 # Every test, end to end included
 test: build
-    cargo test --workspace --doc --quiet
     cargo nextest run --workspace
 
 # Formatting, lints, licences, and that the prose still matches the code
@@ -30,7 +31,7 @@ check: setup
     cargo clippy --workspace --all-targets -- --deny warnings
     cargo clippy --package stopleak-filter --target wasm32-wasip1 -- --deny warnings
     cargo deny --log-level warn check bans licenses sources
-    cargo nextest run --package stopleak-tests --test tidy
+    cargo nextest run --workspace --test tidy
 
 # Known vulnerabilities in the dependencies; needs the advisory database from the network
 audit: setup

@@ -64,6 +64,22 @@ fn a_folder_of_somebodys_machine_is_noticed() {
     }
 }
 
+#[test]
+fn no_doc_has_an_example_that_nothing_compiles() {
+    assert_none(&files().iter().flat_map(untested_examples).collect::<Vec<_>>());
+}
+
+#[test]
+fn an_example_that_nothing_compiles_is_noticed() {
+    let complaints = |text: &str| untested_examples(&File::new("a/src/lib.rs", text)).len();
+    for fine in ["//! ```text\n//! a\n//! ```\n", "/// ```json\n/// ```\n    //! ```sh\n    //! ```\n", "// ```\n// ```\n"] {
+        assert_eq!(complaints(fine), 0, "{fine}");
+    }
+    for wrong in ["//! ```\n//! a();\n//! ```\n", "    /// ```rust\n    /// ```\n", "/// ```no_run\n/// ```\n"] {
+        assert_eq!(complaints(wrong), 1, "{wrong}");
+    }
+}
+
 fn misshapen(file: &File) -> Vec<String> {
     let mut complaints = Vec::new();
     if file.is_rust() && !file.is_generated() {
@@ -83,6 +99,16 @@ fn forbidden(file: &File) -> Vec<String> {
     let found = |&&(first, second, _): &&(&str, &str, &str)| file.text.contains(&format!("{first}{second}"));
     let complaint = |(first, second, why): &(&str, &str, &str)| format!("{}: `{first}{second}`: {why}", file.path);
     if file.is_rust() && !file.is_generated() { FORBIDDEN.iter().filter(found).map(complaint).collect() } else { Vec::new() }
+}
+
+/// The tests run by nextest, which runs no examples in docs: those would be untested prose.
+fn untested_examples(file: &File) -> Vec<String> {
+    let docs = file.text.lines().filter_map(|line| line.trim().strip_prefix("///").or(line.trim().strip_prefix("//!")));
+    let fences = docs.filter_map(|doc| doc.trim().strip_prefix("```"));
+    // Every other fence closes a block.
+    let untested = fences.step_by(2).filter(|language| !["text", "json", "sh", "toml", "yaml", "sql"].contains(language));
+    let complaint = |language| format!("{}: nothing compiles a doc's example (```{language}): write a test", file.path);
+    if file.is_rust() { untested.map(complaint).collect() } else { Vec::new() }
 }
 
 /// An absolute path begins where no longer word or host name ends.

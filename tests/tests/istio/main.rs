@@ -3,6 +3,8 @@
 //! An API server drops a field that it does not know, and a misspelt `failStrategy` would then quietly be the default. So every
 //! field of every file is also misspelt once here, to prove that the comparison would notice.
 
+mod schema;
+
 use std::fs;
 use std::path::PathBuf;
 
@@ -98,11 +100,7 @@ fn objection(document: &Value) -> Option<String> {
     let text = fs::read_to_string(&path).unwrap_or_else(|error| {
         panic!("{}: {error}; run `just setup`, and see scripts/schemas.py for the kinds", path.display())
     });
-    let mut schemas = boon::Schemas::new();
-    let mut compiler = boon::Compiler::new();
-    compiler.add_resource(kind, serde_json::from_str(&text).unwrap()).unwrap();
-    let schema = compiler.compile(kind, &mut schemas).unwrap();
-    schemas.validate(document, schema).err().map(|error| format!("{error:#}"))
+    schema::objection(&serde_json::from_str(&text).unwrap(), document)
 }
 
 /// The path of every field whose name the definition decides.
