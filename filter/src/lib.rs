@@ -4,7 +4,7 @@
 //! says what becomes of the request. [`attempts`] keeps what was seen until the control plane has it. [`subscription`] is the
 //! gateway's half of the feed, which brings the index in the first place, and [`link`] the stream under it.
 //!
-//! All of that is pure and tested natively; `host` is the one file that talks to Envoy.
+//! All of that is pure and tested natively; `host` is the one module that talks to Envoy.
 
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
 

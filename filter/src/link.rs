@@ -1,5 +1,26 @@
 //! The stream under the subscription: when it is up, and when to try again.
 
+/// A cluster's name and an authority of this length still fit into a [`target`].
+pub const MAX_NAME: usize = 125;
+
+/// What Envoy's gRPC calls take as the name of a service.
+///
+/// The name of a cluster is one, and then becomes the stream's `:authority` too. That of a mesh, `outbound|8081||host`, is not a valid
+/// authority, and the control plane's HTTP/2 server refuses it. So with an authority the target is a serialised `GrpcService`,
+/// which Envoy takes as well: field 1 holds `EnvoyGrpc`, whose field 1 is the cluster and field 2 the authority. The two are written
+/// as two messages, which a protobuf parser merges, since a length over 127 would not be valid UTF-8, and the call takes text.
+#[must_use]
+pub fn target(cluster: &str, authority: Option<&str>) -> Option<String> {
+    let Some(authority) = authority else { return Some(cluster.to_owned()) };
+    let mut target = String::new();
+    for (field, text) in [('\x0a', cluster), ('\x12', authority)] {
+        let length = u8::try_from(text.len()).ok().filter(|length| usize::from(*length) <= MAX_NAME)?;
+        target.extend(['\x0a', char::from(length + 2), field, char::from(length)]);
+        target.push_str(text);
+    }
+    Some(target)
+}
+
 /// One VM's link to the control plane.
 #[derive(Debug)]
 pub struct Link {
@@ -73,6 +94,14 @@ mod tests {
 
     fn retry_after(link: &Link, now_ms: u64) -> u64 {
         (now_ms..now_ms + 10_000).find(|&at| link.is_due(at)).unwrap() - now_ms
+    }
+
+    #[test]
+    fn a_target_with_an_authority_is_a_serialised_message() {
+        assert_eq!(target("feed", None).as_deref(), Some("feed"));
+        assert_eq!(target("feed", Some("host")).as_deref(), Some("\n\x06\n\x04feed\n\x06\x12\x04host"));
+        assert!(target(&"c".repeat(125), Some("host")).is_some());
+        assert!(target(&"c".repeat(126), Some("host")).is_none());
     }
 
     #[test]

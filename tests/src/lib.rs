@@ -1,1 +1,26 @@
-//! placeholder
+//! The world of the end-to-end tests and of the demo: the built binaries, a real Envoy, a real upstream, real Git repositories.
+//!
+//! [`World`] starts them on free ports of the loopback interface and ends them when it is dropped. [`Tools`] finds the binaries,
+//! [`Running`] is a child process with its log, [`ControlPlane`] and [`Envoy`] are the two halves of the product, [`Upstream`] is the
+//! service that they protect, [`Network`] is the link between them, which can be cut and corrupted, and [`repository`] makes
+//! repositories with leaked tokens, which [`tokens`] makes up.
+
+mod tools;
+mod running;
+pub mod tokens;
+pub mod repository;
+mod upstream;
+mod network;
+mod control_plane;
+mod envoy;
+mod request;
+mod world;
+
+pub use control_plane::ControlPlane;
+pub use envoy::Envoy;
+pub use network::Network;
+pub use request::{Reply, Request};
+pub use running::Running;
+pub use tools::Tools;
+pub use upstream::Upstream;
+pub use world::{Setting, World, eventually};

@@ -1,0 +1,181 @@
+//! The real `stopleak serve` and the API that it offers.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use serde_json::{Value, json};
+
+use crate::running::Running;
+use crate::tools::Tools;
+use crate::world::eventually;
+
+/// A control plane with its data directory.
+#[derive(Debug)]
+pub struct ControlPlane {
+    tools: Tools,
+    data_dir: PathBuf,
+    running: Running,
+    addresses: Addresses,
+    agent: ureq::Agent,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Addresses {
+    http: SocketAddr,
+    feed: SocketAddr,
+}
+
+impl ControlPlane {
+    /// Starts one on free ports.
+    pub fn start(tools: &Tools, data_dir: &Path) -> Result<Self> {
+        let (running, addresses) = serve(tools, data_dir)?;
+        let config =
+            ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(Duration::from_secs(30))).build();
+        let data_dir = data_dir.to_owned();
+        Ok(Self { tools: tools.clone(), data_dir, running, addresses, agent: config.into() })
+    }
+
+    /// Ends it without a chance to tidy up.
+    pub fn kill(&mut self) {
+        self.running.kill();
+    }
+
+    /// Starts it again on its data, on other ports.
+    pub fn restart(&mut self) -> Result<()> {
+        self.running.kill();
+        (self.running, self.addresses) = serve(&self.tools, &self.data_dir)?;
+        Ok(())
+    }
+
+    /// The address of the API.
+    #[must_use]
+    pub fn http(&self) -> SocketAddr {
+        self.addresses.http
+    }
+
+    /// The address of the feed.
+    #[must_use]
+    pub fn feed(&self) -> SocketAddr {
+        self.addresses.feed
+    }
+
+    /// Database, keys and the administrator's token.
+    #[must_use]
+    pub fn data_dir(&self) -> &Path {
+        &self.data_dir
+    }
+
+    /// What it has logged.
+    #[must_use]
+    pub fn log(&self) -> String {
+        self.running.log()
+    }
+
+    /// Runs a command of the same binary against it.
+    pub fn cli(&self, arguments: &[&str]) -> Result<Output> {
+        Ok(Command::new(&self.tools.stopleak).args(arguments).env("STOPLEAK_DATA_DIR", &self.data_dir).output()?)
+    }
+
+    /// `GET`, expecting success.
+    pub fn get(&self, path: &str) -> Result<Value> {
+        let (status, body) = self.call("GET", path, None)?;
+        ensure!((200..300).contains(&status), "GET {path}: {status} {body}");
+        Ok(body)
+    }
+
+    /// `POST`, expecting success.
+    pub fn post(&self, path: &str, body: &Value) -> Result<Value> {
+        let (status, answer) = self.call("POST", path, Some(body))?;
+        ensure!((200..300).contains(&status), "POST {path}: {status} {answer}");
+        Ok(answer)
+    }
+
+    /// Any call as the administrator; the status and the body, `null` when there is none.
+    pub fn call(&self, method: &str, path: &str, body: Option<&Value>) -> Result<(u16, Value)> {
+        let token = fs::read_to_string(self.data_dir.join("admin-token"))?;
+        let request = ureq::http::Request::builder()
+            .method(method)
+            .uri(format!("http://{}{path}", self.addresses.http))
+            .header("authorization", format!("Bearer {}", token.trim()));
+        let mut response = match body {
+            Some(body) => {
+                let json = request.header("content-type", "application/json").body(serde_json::to_vec(body)?)?;
+                self.agent.run(json)?
+            }
+            None => self.agent.run(request.body(())?)?,
+        };
+        let text = response.body_mut().read_to_string()?;
+        Ok((response.status().as_u16(), serde_json::from_str(&text).unwrap_or(Value::Null)))
+    }
+
+    /// Records a manual leak; its number.
+    pub fn add_leak(&self, title: &str, tokens: &[&str]) -> Result<u64> {
+        let leak = self.post("/api/v1/leaks", &json!({"title": title, "tokens": tokens}))?;
+        leak["number"].as_u64().with_context(|| format!("no number in {leak}"))
+    }
+
+    /// Takes a decision on a leak.
+    pub fn decide(&self, leak: u64, action: &str) -> Result<Value> {
+        self.post(&format!("/api/v1/leaks/{leak}/decisions"), &json!({"action": action, "reason": "test"}))
+    }
+
+    /// Scans a location and waits for the end of it; the scan.
+    pub fn scan(&self, location: &str) -> Result<Value> {
+        let source = self.post("/api/v1/sources", &json!({"location": location}))?;
+        let scan = self.post(&format!("/api/v1/sources/{}/scans", id(&source)?), &json!({}))?;
+        let path = format!("/api/v1/scans/{}", id(&scan)?);
+        eventually("the scan ends", Duration::from_mins(1), || {
+            let scan = self.get(&path)?;
+            match scan["status"].as_str() {
+                Some("done") => Ok(Some(scan)),
+                Some("failed") => bail!("the scan failed: {scan}"),
+                _ => Ok(None),
+            }
+        })
+    }
+
+    /// The attempts on record.
+    pub fn attempts(&self) -> Result<Vec<Value>> {
+        let page = self.get("/api/v1/attempts")?;
+        page["attempts"].as_array().cloned().with_context(|| format!("no attempts in {page}"))
+    }
+
+    /// The gateway of this name.
+    pub fn gateway(&self, name: &str) -> Result<Value> {
+        let page = self.get("/api/v1/gateways")?;
+        let gateways = page["gateways"].as_array().with_context(|| format!("no gateways in {page}"))?;
+        gateways.iter().find(|gateway| gateway["name"] == name).cloned().with_context(|| format!("no {name} in {page}"))
+    }
+}
+
+/// The `id` of an answer, as it is written in a path.
+pub fn id(object: &Value) -> Result<String> {
+    match &object["id"] {
+        Value::String(id) => Ok(id.clone()),
+        Value::Number(id) => Ok(id.to_string()),
+        other => bail!("no id in {object}: {other}"),
+    }
+}
+
+fn serve(tools: &Tools, data_dir: &Path) -> Result<(Running, Addresses)> {
+    let file = data_dir.join("addresses.json");
+    // Of a server that was killed.
+    let _ = fs::remove_file(&file);
+    let mut command = Command::new(&tools.stopleak);
+    command.arg("serve").arg("--data-dir").arg(data_dir).args(["--http", "127.0.0.1:0", "--feed", "127.0.0.1:0"]);
+    let mut running = Running::start("stopleak serve", &mut command, &data_dir.with_extension("log"))?;
+    let addresses = eventually("the control plane listens", Duration::from_secs(30), || {
+        if let Some(status) = running.ended() {
+            bail!("stopleak serve ended with {status}:\n{}", running.log());
+        }
+        let Ok(text) = fs::read_to_string(&file) else { return Ok(None) };
+        let Ok(json) = serde_json::from_str::<Value>(&text) else { return Ok(None) };
+        let address = |name: &str| json[name].as_str().and_then(|address| address.parse().ok());
+        Ok(address("http").zip(address("feed")).map(|(http, feed)| Addresses { http, feed }))
+    })?;
+    Ok((running, addresses))
+}

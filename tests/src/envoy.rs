@@ -1,0 +1,192 @@
+//! A real Envoy that runs `envoy/standalone/envoy.yaml`, with only its ports and its upstream replaced.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use serde_json::{Value, json};
+
+use crate::request::Request;
+use crate::running::Running;
+use crate::tools::Tools;
+use crate::world::eventually;
+
+/// The gateway.
+#[derive(Debug)]
+pub struct Envoy {
+    running: Running,
+    admin: SocketAddr,
+    listener: SocketAddr,
+    /// The listener's file, which Envoy watches.
+    listener_file: PathBuf,
+}
+
+/// What a gateway needs to know.
+#[derive(Clone, Debug)]
+pub struct EnvoySetting {
+    /// Where requests go.
+    pub upstream: SocketAddr,
+    /// Where the feed is.
+    pub feed: SocketAddr,
+    /// The gateway's credential.
+    pub credential: String,
+    /// The control plane's public key.
+    pub public_key: String,
+    /// Keys that replace those of the filter's configuration.
+    pub plugin: Value,
+}
+
+/// Worker threads; the main thread has a VM of its own.
+pub const WORKERS: u64 = 2;
+
+impl Envoy {
+    /// Starts one on free ports and waits until it takes requests.
+    pub fn start(tools: &Tools, dir: &Path, setting: &EnvoySetting) -> Result<Self> {
+        fs::create_dir_all(dir)?;
+        let text = fs::read_to_string(tools.root.join("envoy/standalone/envoy.yaml"))?;
+        let mut bootstrap: Value = serde_saphyr::from_str(&text)?;
+        let listener_file = dir.join("listeners.json");
+        adapt(&mut bootstrap, tools, setting, &listener_file)?;
+        let file = dir.join("envoy.json");
+        fs::write(&file, serde_json::to_vec_pretty(&bootstrap)?)?;
+
+        let admin_file = dir.join("admin-address");
+        let _ = fs::remove_file(&admin_file);
+        let mut command = Command::new(&tools.envoy);
+        command.arg("--config-path").arg(&file).arg("--admin-address-path").arg(&admin_file);
+        command.args(["--concurrency", &WORKERS.to_string(), "--disable-hot-restart", "--log-level", "warning"]);
+        command.args(["--component-log-level", "wasm:info"]);
+        command.env("STOPLEAK_CREDENTIAL", &setting.credential).env("STOPLEAK_PUBLIC_KEY", &setting.public_key);
+        let mut running = Running::start("envoy", &mut command, &dir.join("envoy.log"))?;
+
+        let (admin, listener) = eventually("Envoy listens", Duration::from_secs(30), || {
+            if let Some(status) = running.ended() {
+                bail!("Envoy ended with {status}:\n{}", running.log());
+            }
+            let Some(admin) = fs::read_to_string(&admin_file).ok().and_then(|address| address.trim().parse().ok()) else {
+                return Ok(None);
+            };
+            Ok(listener_address(admin).map(|listener| (admin, listener)))
+        })?;
+        Ok(Self { running, admin, listener, listener_file })
+    }
+
+    /// Where requests go in.
+    #[must_use]
+    pub fn listener(&self) -> SocketAddr {
+        self.listener
+    }
+
+    /// Where its administration interface is.
+    #[must_use]
+    pub fn admin(&self) -> SocketAddr {
+        self.admin
+    }
+
+    /// A page of the administration interface.
+    pub fn admin_page(&self, path: &str) -> Result<String> {
+        let reply = Request::get(self.admin, path).send()?;
+        ensure!(reply.status == 200, "{path}: {}", reply.head);
+        Ok(reply.body)
+    }
+
+    /// A counter or gauge; 0 before it was first written.
+    pub fn stat(&self, name: &str) -> Result<u64> {
+        let page = self.admin_page(&format!("/stats?filter=^{name}$&format=text"))?;
+        Ok(page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": ")?.trim().parse().ok()).unwrap_or(0))
+    }
+
+    /// Access log and all else that it has written.
+    #[must_use]
+    pub fn log(&self) -> String {
+        self.running.log()
+    }
+
+    /// Replaces keys of the filter's configuration while it runs, and waits until the new one is in force.
+    pub fn reconfigure(&self, plugin: &Value) -> Result<()> {
+        let mut listeners: Value = serde_json::from_slice(&fs::read(&self.listener_file)?)?;
+        merge_plugin(&mut listeners["resources"][0], plugin)?;
+        let before = self.stat("listener_manager.listener_modified")?;
+        let new = self.listener_file.with_extension("new");
+        fs::write(&new, serde_json::to_vec(&listeners)?)?;
+        // Envoy notices a file that is moved into place.
+        fs::rename(&new, &self.listener_file)?;
+        eventually("the new configuration is in force", Duration::from_secs(15), || {
+            let modified = self.stat("listener_manager.listener_modified")? > before;
+            let settled = self.stat("listener_manager.total_listeners_warming")? == 0;
+            Ok((modified && settled).then_some(()))
+        })
+    }
+}
+
+/// Free ports, the given upstream and feed, and the listener in a file of its own so that it can be changed at run time.
+fn adapt(bootstrap: &mut Value, tools: &Tools, setting: &EnvoySetting, listener_file: &Path) -> Result<()> {
+    bootstrap["admin"]["address"] = socket_address("127.0.0.1", 0);
+    for cluster in bootstrap["static_resources"]["clusters"].as_array_mut().context("no clusters")? {
+        let to = match cluster["name"].as_str() {
+            Some("upstream") => setting.upstream,
+            Some("stopleak_feed") => setting.feed,
+            other => bail!("an unknown cluster {other:?}"),
+        };
+        if let Some(name) = setting.plugin["cluster"].as_str()
+            && cluster["name"] == "stopleak_feed"
+        {
+            cluster["name"] = json!(name);
+        }
+        cluster["load_assignment"]["endpoints"][0]["lb_endpoints"][0]["endpoint"]["address"] =
+            socket_address(&to.ip().to_string(), to.port());
+    }
+
+    let listeners = bootstrap["static_resources"]["listeners"].take();
+    let mut gateway = listeners
+        .as_array()
+        .and_then(|listeners| listeners.iter().find(|listener| listener["name"] == "gateway"))
+        .cloned()
+        .context("no listener called gateway")?;
+    gateway["address"] = socket_address("127.0.0.1", 0);
+    gateway["@type"] = json!("type.googleapis.com/envoy.config.listener.v3.Listener");
+    wasm(&mut gateway)?["vm_config"]["code"]["local"]["filename"] = json!(tools.filter);
+    merge_plugin(&mut gateway, &setting.plugin)?;
+    fs::write(listener_file, serde_json::to_vec(&json!({"resources": [gateway]}))?)?;
+
+    bootstrap["static_resources"]["listeners"] = json!([]);
+    bootstrap["node"] = json!({"id": "gateway-under-test", "cluster": "tests"});
+    bootstrap["dynamic_resources"] = json!({"lds_config": {
+        "resource_api_version": "V3",
+        "path_config_source": {"path": listener_file},
+    }});
+    Ok(())
+}
+
+fn socket_address(address: &str, port: u16) -> Value {
+    json!({"socket_address": {"address": address, "port_value": port}})
+}
+
+/// The configuration of the Wasm filter within a listener.
+fn wasm(listener: &mut Value) -> Result<&mut Value> {
+    let filters = &mut listener["filter_chains"][0]["filters"][0]["typed_config"]["http_filters"];
+    let filters = filters.as_array_mut().context("no HTTP filters")?;
+    let filter = filters.iter_mut().find(|filter| filter["name"] == "stopleak").context("no filter called stopleak")?;
+    Ok(&mut filter["typed_config"]["config"])
+}
+
+fn merge_plugin(listener: &mut Value, plugin: &Value) -> Result<()> {
+    let value = &mut wasm(listener)?["configuration"]["value"];
+    let mut json: Value = serde_json::from_str(value.as_str().context("the plugin's configuration is text")?)?;
+    for (key, setting) in plugin.as_object().into_iter().flatten() {
+        json[key] = setting.clone();
+    }
+    *value = Value::String(json.to_string());
+    Ok(())
+}
+
+fn listener_address(admin: SocketAddr) -> Option<SocketAddr> {
+    let reply = Request::get(admin, "/listeners?format=json").send().ok()?;
+    let json: Value = serde_json::from_str(&reply.body).ok()?;
+    let address = &json["listener_statuses"][0]["local_address"]["socket_address"];
+    let port = u16::try_from(address["port_value"].as_u64()?).ok()?;
+    Some(SocketAddr::new(address["address"].as_str()?.parse().ok()?, port))
+}

@@ -1,0 +1,63 @@
+//! Requests that no honest client sends.
+
+use anyhow::Result;
+use stopleak_tests::{World, tokens};
+
+#[test]
+fn bytes_that_are_no_text_do_not_hide_a_token_and_do_not_harm_the_gateway() -> Result<()> {
+    let world = World::start()?;
+    let token = tokens::own(1);
+    world.patched_leak(&[&token])?;
+
+    let noise: Vec<u8> = (0x80..=0xff).collect();
+    for name in ["x-noise", "authorization", "cookie"] {
+        assert_eq!(world.get("/").header(name, &noise).status()?, 200, "{name}");
+        assert_eq!(world.get("/").header(name, &noise).header("x-key", &token).status()?, 403, "{name}");
+        let glued = [&noise[..], b" ", token.as_bytes()].concat();
+        assert_eq!(world.get("/").header(name, glued).status()?, 403, "{name}");
+    }
+    assert_eq!(world.get("/%ff%fe/%zz?%=%&&;;=%f").status()?, 200);
+    assert_alive(&world, &token)
+}
+
+#[test]
+fn a_header_of_sixty_kilobytes_is_judged_within_bounds() -> Result<()> {
+    let world = World::start()?;
+    let token = tokens::own(1);
+    world.patched_leak(&[&token])?;
+
+    let one = "a".repeat(59_000);
+    assert_eq!(world.get("/").header("x-large", &one).status()?, 200);
+    assert_eq!(world.get("/").header("x-large", &one).bearer(&token).status()?, 403);
+    let words = "abcdef ".repeat(8_400);
+    assert_eq!(world.get("/").header("x-large", &words).status()?, 200);
+    assert_eq!(world.get("/").header("x-large", &words).bearer(&token).status()?, 403, "padding does not hide a credential");
+    stopleak_tests::eventually("the overflow is counted", std::time::Duration::from_secs(5), || {
+        Ok((world.envoy.stat("wasmcustom.stopleak.requests_over_budget")? >= 1).then_some(()))
+    })?;
+
+    let beyond = "a".repeat(70_000);
+    assert_eq!(world.get("/").header("x-large", &beyond).status()?, 431, "Envoy's own limit");
+    assert_alive(&world, &token)
+}
+
+#[test]
+fn a_method_or_a_host_that_is_a_token_is_not_recorded() -> Result<()> {
+    let world = World::start()?;
+    let token = tokens::own(1);
+    world.patched_leak(&[&token])?;
+    assert_eq!(world.get(&format!("/a/{token}")).header("x-forwarded-host", &token).status()?, 403);
+    let attempts = world.wait_for_attempts(1)?;
+    assert_eq!(attempts[0]["path"], "/a/[redacted]", "{attempts:?}");
+    Ok(())
+}
+
+/// No VM was lost: a trap would answer 503 and be logged.
+fn assert_alive(world: &World, token: &str) -> Result<()> {
+    for _ in 0..10 {
+        assert_eq!(world.get("/").status()?, 200);
+        assert_eq!(world.get("/").bearer(token).status()?, 403);
+    }
+    assert!(!world.envoy.log().contains("Wasm VM failed"), "{}", world.envoy.log());
+    Ok(())
+}
