@@ -1,6 +1,17 @@
-//! The command line.
+//! The command line: one binary that serves, scans, and calls a server's API.
+//!
+//! `serve` and `scan` do their work here; every other command is a call of the API by the [`client`], shown by [`table`] or,
+//! with `--json`, as the API's own JSON.
 
 mod serve;
+mod scan;
+mod client;
+mod table;
+mod leak;
+mod attempts;
+mod source;
+mod gateway;
+mod completions;
 
 use std::process::ExitCode;
 
@@ -8,7 +19,7 @@ use clap::{Parser, Subcommand};
 
 /// Finds leaked API tokens and makes every Envoy refuse them.
 #[derive(Parser)]
-#[command(name = "stopleak", version, propagate_version = true)]
+#[command(name = "stopleak", version, propagate_version = true, arg_required_else_help = true)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -17,14 +28,47 @@ pub struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Serve(serve::Serve),
+    Scan(scan::ScanCommand),
+    Leak(leak::Leak),
+    Attempts(attempts::Attempts),
+    Source(source::Source),
+    Gateway(gateway::Gateway),
+    Completions(completions::Completions),
+}
+
+/// Why a command did not do what was asked; one message that says what to do.
+#[derive(Debug, thiserror::Error)]
+enum Fault {
+    /// What was asked makes no sense: exit code 2.
+    #[error("{0}")]
+    Usage(String),
+    /// It makes sense, and was refused or did not work: exit code 1.
+    #[error("{0}")]
+    Refused(String),
 }
 
 impl Cli {
     /// Does what was asked.
     #[must_use]
     pub fn run(self) -> ExitCode {
-        match self.command {
-            Command::Serve(serve) => serve.run(),
+        let outcome = match self.command {
+            Command::Serve(serve) => return serve.run(),
+            Command::Scan(scan) => return scan.run(),
+            Command::Leak(leak) => leak.run(),
+            Command::Attempts(attempts) => attempts.run(),
+            Command::Source(source) => source.run(),
+            Command::Gateway(gateway) => gateway.run(),
+            Command::Completions(completions) => completions.run(),
+        };
+        match outcome {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(fault) => {
+                eprintln!("stopleak: {fault}");
+                match fault {
+                    Fault::Usage(_) => ExitCode::from(2),
+                    Fault::Refused(_) => ExitCode::FAILURE,
+                }
+            }
         }
     }
 }

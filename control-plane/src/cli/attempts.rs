@@ -1,0 +1,86 @@
+//! `stopleak attempts`
+
+use clap::{Args, Subcommand, ValueEnum};
+use serde_json::Value;
+
+use super::Fault;
+use super::client::Remote;
+use super::table::{self, cell, items};
+use crate::leaks::parse_leak_id;
+
+/// See who tried to use leaked tokens
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  stopleak attempts list
+  stopleak attempts list --leak LK-7 --outcome blocked --json")]
+pub(super) struct Attempts {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// List attempts, the newest first
+    List(List),
+}
+
+#[derive(Args)]
+struct List {
+    /// Only attempts with tokens of this leak
+    #[arg(long)]
+    leak: Option<String>,
+    /// Only attempts that the gateways let pass, or refused
+    #[arg(long)]
+    outcome: Option<Outcome>,
+    /// Only attempts that arrived before that one: for the next page
+    #[arg(long, value_name = "ID")]
+    before: Option<i64>,
+    /// At most so many
+    #[arg(long, default_value_t = 100)]
+    limit: u32,
+    #[command(flatten)]
+    remote: Remote,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Outcome {
+    Observed,
+    Blocked,
+}
+
+impl Attempts {
+    pub(super) fn run(self) -> Result<(), Fault> {
+        let Command::List(list) = self.command;
+        list.run()
+    }
+}
+
+impl List {
+    fn run(self) -> Result<(), Fault> {
+        let mut query = format!("/attempts?limit={}", self.limit);
+        if let Some(leak) = &self.leak {
+            let number = parse_leak_id(leak).ok_or_else(|| Fault::Usage("--leak: write it as LK-7 or 7".to_owned()))?;
+            query.push_str(&format!("&leak={number}"));
+        }
+        match self.outcome {
+            None => {}
+            Some(Outcome::Observed) => query.push_str("&outcome=observed"),
+            Some(Outcome::Blocked) => query.push_str("&outcome=blocked"),
+        }
+        if let Some(before) = self.before {
+            query.push_str(&format!("&before={before}"));
+        }
+        let list = self.remote.client()?.get(&query)?;
+        if self.remote.json {
+            return table::json(&list);
+        }
+        let members =
+            ["last_seen_at", "leak", "token", "outcome", "count", "client", "method", "host", "path", "status", "gateway"];
+        let row = |attempt: &Value| members.map(|member| cell(attempt, member)).to_vec();
+        let rows: Vec<_> = items(&list, "attempts").iter().map(row).collect();
+        let headings =
+            ["LAST SEEN", "LEAK", "TOKEN", "OUTCOME", "COUNT", "CLIENT", "METHOD", "HOST", "PATH", "STATUS", "GATEWAY"];
+        table::rows(&headings, &rows)
+    }
+}

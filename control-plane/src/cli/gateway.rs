@@ -1,0 +1,121 @@
+//! `stopleak gateway`
+
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+use super::Fault;
+use super::client::Remote;
+use super::table::{self, cell, items};
+
+/// Let gateways in, see what is in force there, and shut them out
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  stopleak gateway add edge
+  stopleak gateway list
+  stopleak gateway revoke edge")]
+pub(super) struct Gateway {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Make a gateway's credential, which is shown this once
+    Add(Add),
+    /// List gateways: the epoch in force, its tokens and age, and refused pushes
+    List(Remote),
+    /// Take a gateway's credential back; its streams end at once
+    Revoke(Revoke),
+}
+
+#[derive(Args)]
+struct Add {
+    /// What people will call it
+    name: String,
+    #[command(flatten)]
+    remote: Remote,
+}
+
+#[derive(Args)]
+struct Revoke {
+    /// Its name or number
+    gateway: String,
+    #[command(flatten)]
+    remote: Remote,
+}
+
+impl Gateway {
+    pub(super) fn run(self) -> Result<(), Fault> {
+        match self.command {
+            Command::Add(add) => add.run(),
+            Command::List(remote) => list(&remote),
+            Command::Revoke(revoke) => revoke.run(),
+        }
+    }
+}
+
+impl Add {
+    fn run(self) -> Result<(), Fault> {
+        let added = self.remote.client()?.post("/gateways", &json!({"name": self.name}))?;
+        if self.remote.json {
+            return table::json(&added);
+        }
+        for (name, member) in [("gateway", "name"), ("credential", "credential"), ("public key", "public_key"), ("feed", "feed")]
+        {
+            table::print(&format!("{name:10} {}", cell(&added, member)))?;
+        }
+        table::print("\nThe credential is shown this once. For the filter's configuration:\n")?;
+        table::json(&added["settings"])
+    }
+}
+
+impl Revoke {
+    fn run(self) -> Result<(), Fault> {
+        let client = self.remote.client()?;
+        let list = client.get("/gateways")?;
+        let named = |gateway: &&Value| {
+            gateway["revoked_at"].is_null() && (gateway["name"] == self.gateway || gateway["id"].to_string() == self.gateway)
+        };
+        let gateway = items(&list, "gateways").iter().find(named);
+        let gateway = gateway.ok_or_else(|| {
+            Fault::Refused(format!("there is no gateway {:?} in force; see `stopleak gateway list`", self.gateway))
+        })?;
+        client.delete(&format!("/gateways/{}", gateway["id"]))?;
+        if self.remote.json {
+            return Ok(());
+        }
+        table::print(&format!("{} is revoked", cell(gateway, "name")))
+    }
+}
+
+fn list(remote: &Remote) -> Result<(), Fault> {
+    let list = remote.client()?.get("/gateways")?;
+    if remote.json {
+        return table::json(&list);
+    }
+    let row = |gateway: &Value| {
+        let state = match (gateway["revoked_at"].is_null(), gateway["connected"] == true) {
+            (false, _) => "revoked",
+            (true, true) => "connected",
+            (true, false) => "away",
+        };
+        let members = [
+            "workers",
+            "epoch",
+            "tokens",
+            "index_age_seconds",
+            "last_seen_at",
+            "filter_versions",
+            "attempts_dropped",
+            "last_nack/reason",
+        ];
+        let mut row = vec![cell(gateway, "id"), cell(gateway, "name"), state.to_owned()];
+        row.extend(members.map(|member| cell(gateway, member)));
+        row
+    };
+    let rows: Vec<_> = items(&list, "gateways").iter().map(row).collect();
+    let headings =
+        ["ID", "GATEWAY", "STATE", "WORKERS", "EPOCH", "TOKENS", "AGE (S)", "LAST SEEN", "FILTER", "DROPPED", "LAST NACK"];
+    table::rows(&headings, &rows)
+}
