@@ -139,7 +139,7 @@ fn has_key(json: &[u8], key: &[u8]) -> bool {
 /// The claims that tutorials about JWTs copy from each other.
 fn is_documented(payload: &[u8]) -> bool {
     let has = |text: &[u8]| payload.windows(text.len()).any(|window| window == text);
-    has(b"\"John Doe\"") && has(b"\"1234567890\"")
+    has(b"\"John Doe\"") && has(b"\"1234567890\"") || payload == br#"{"some":"payload"}"#
 }
 
 #[cfg(test)]

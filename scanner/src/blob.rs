@@ -7,6 +7,7 @@ use stopleak_contract::Token;
 use stopleak_detector::{Confidence, Detector, Rule};
 
 use crate::Finding;
+use crate::encoding::narrowed;
 
 /// A token in a blob whose path is not known yet.
 pub(crate) struct Hit<'d> {
@@ -21,6 +22,7 @@ pub(crate) struct Hit<'d> {
 
 /// Finds the tokens of one blob.
 pub(crate) fn hits<'d>(detector: &'d Detector, bytes: &[u8]) -> Vec<Hit<'d>> {
+    let bytes: &[u8] = &narrowed(bytes);
     let mut hits = Vec::new();
     let mut lines = Lines::default();
     detector.scan(bytes, |found| {

@@ -10,12 +10,14 @@ mod walk;
 
 use std::fs::{self, File};
 use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::fs::OFlags;
 use stopleak_detector::Detector;
 
 use crate::progress::Phase;
@@ -132,7 +134,7 @@ impl Reader<'_> {
         let name = relative(self.root, path);
         buffer.clear();
         // One byte more than allowed tells a file that grew since it was listed.
-        match File::open(path).and_then(|file| file.take(self.limit + 1).read_to_end(buffer)) {
+        match open(path).and_then(|file| file.take(self.limit + 1).read_to_end(buffer)) {
             Ok(read) if read as u64 > self.limit => Event::Skipped(Skipped::TooLarge),
             Ok(read) => {
                 let findings = blob::hits(self.detector, buffer).into_iter().map(|hit| hit.at(name.clone())).collect();
@@ -141,6 +143,13 @@ impl Reader<'_> {
             Err(error) => Event::Unreadable { path: name, error },
         }
     }
+}
+
+/// Opens a file that was a regular one when it was listed: should it have become a link or a pipe since, this neither follows
+/// nor waits.
+fn open(path: &Path) -> io::Result<File> {
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    File::options().read(true).custom_flags(flags.bits().cast_signed()).open(path)
 }
 
 /// The path as reports show it.

@@ -6,6 +6,7 @@
 
 mod command;
 mod failure;
+mod credentials;
 
 mod mirror;
 mod repository;

@@ -17,6 +17,7 @@ mod git;
 mod folder;
 mod stream;
 
+mod encoding;
 mod blob;
 mod finding;
 

@@ -3,8 +3,11 @@
 use std::ffi::OsStr;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process_group};
 
 use crate::ScanError;
 
@@ -105,10 +108,22 @@ pub(super) fn spawn(command: &mut Command) -> Result<Running, ScanError> {
 /// A child process that does not outlive its use.
 pub(super) struct Running(pub(super) Child);
 
+impl Running {
+    /// Asks it to end, and with it the helpers that it started, which may be waiting for a server.
+    pub(super) fn stop(&mut self) {
+        // A child that was waited for has given up its id, and somebody else may have it.
+        if let Ok(None) = self.0.try_wait()
+            && let Some(id) = i32::try_from(self.0.id()).ok().and_then(Pid::from_raw)
+        {
+            let _ = kill_process_group(id, Signal::TERM);
+        }
+    }
+}
+
 impl Drop for Running {
     fn drop(&mut self) {
-        // Both fail only when it has ended and was waited for.
-        let _ = self.0.kill();
+        self.stop();
+        // Fails only when it was waited for.
         let _ = self.0.wait();
     }
 }
@@ -128,7 +143,8 @@ fn base() -> Command {
     command.env("GIT_TERMINAL_PROMPT", "0").env("GIT_LFS_SKIP_SMUDGE", "1").env("GIT_OPTIONAL_LOCKS", "0");
     // Its messages are recognised by their words, and its dates are compared.
     command.env("LC_ALL", "C").env("LANGUAGE", "").env("TZ", "UTC");
-    command.stdin(Stdio::null());
+    // A group of its own can be ended as a whole, and cannot read from the terminal.
+    command.stdin(Stdio::null()).process_group(0);
     for setting in SETTINGS {
         command.args(["-c", setting]);
     }

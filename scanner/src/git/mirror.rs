@@ -11,7 +11,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use super::command::{self, Running};
-use super::failure;
+use super::{credentials, failure};
 use crate::progress::Phase;
 use crate::scan::Run;
 use crate::{ScanError, redact};
@@ -38,7 +38,9 @@ pub(super) fn fetch(run: &mut Run<'_>, url: &str, name: &str) -> Result<(TempDir
     // The filter keeps huge blobs from being sent at all; a server that knows no filters sends them, and they are left out
     // later. An empty template leaves no hook behind.
     let filter = format!("--filter=blob:limit={}", run.options.blob_limit.saturating_add(1));
-    command.args(["clone", "--mirror", "--no-local", "--progress", "--template=", &filter, "--", url]).arg(&mirror);
+    command.args(["clone", "--mirror", "--no-local", "--progress", "--template=", &filter, "--"]);
+    let address = credentials::hand_over(url, &mut command);
+    command.arg(address).arg(&mirror);
     command.stdout(Stdio::null()).stderr(Stdio::piped());
     let mut git = command::spawn(&mut command)?;
     let (said_in, said) = channel();

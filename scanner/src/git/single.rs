@@ -37,8 +37,8 @@ pub(super) fn read(
         let mut blob = Vec::new();
         for &id in ids {
             if cancel.is_cancelled() {
-                // Killing it also ends the writer.
-                let _ = git.0.kill();
+                // Without a reader the writer would wait for ever.
+                git.stop();
                 return Err(ScanError::Cancelled);
             }
             next(&mut output, &mut blob).ok_or_else(|| repository.damaged(format!("git cat-file did not return {id}")))?;

@@ -61,6 +61,9 @@ fn not_read(coverage: &Coverage, out: &mut impl Write) -> io::Result<()> {
     for error in coverage.errors.iter().take(ERRORS_SHOWN) {
         writeln!(out, "  {}: {}", printable(&error.path), error.problem)?;
     }
+    if coverage.unreachable > 0 {
+        writeln!(out, "Not reported: {} blobs with tokens that no branch or tag leads to.", coverage.unreachable)?;
+    }
     match coverage.error_count.saturating_sub(ERRORS_SHOWN as u64) {
         0 => Ok(()),
         more => writeln!(out, "  and {more} more"),
@@ -75,8 +78,13 @@ fn printable(path: &str) -> String {
 fn size(bytes: u64) -> String {
     const UNITS: [&str; 4] = ["B", "KiB", "MiB", "GiB"];
     let unit = UNITS.iter().enumerate().rev().find(|&(place, _)| bytes >> (10 * place) > 0);
-    let (place, name) = unit.unwrap_or((0, &"B"));
-    format!("{} {name}", bytes >> (10 * place))
+    match unit {
+        None | Some((0, _)) => format!("{bytes} B"),
+        Some((place, name)) => {
+            let tenths = bytes.saturating_mul(10) >> (10 * place);
+            format!("{}.{} {name}", tenths / 10, tenths % 10)
+        }
+    }
 }
 
 struct Paint {

@@ -32,6 +32,17 @@ fn hidden_ignored_binary_and_oddly_named_files_are_read() {
 }
 
 #[test]
+fn text_in_utf_16_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = format!("[keys]\r\nç = {}\r\n", token(GITHUB, 1));
+    let bytes: Vec<u8> = [0xff, 0xfe].into_iter().chain(text.encode_utf16().flat_map(u16::to_le_bytes)).collect();
+    std::fs::write(folder.path().join("settings.reg"), bytes).unwrap();
+    let (findings, _) = scan(&SourceLocation::Folder(folder.path().into()));
+    assert_eq!(texts(&findings), [token(GITHUB, 1)]);
+    assert_eq!((findings[0].line, findings[0].column), (2, 5));
+}
+
+#[test]
 fn what_is_no_regular_file_is_counted_and_never_opened() {
     let outside = tempfile::tempdir().unwrap();
     std::fs::write(outside.path().join("secret"), token(GITHUB, 1)).unwrap();

@@ -1,13 +1,14 @@
 //! Real transports: a `git daemon`, a web server that wants a password, and nobody at all.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
-use stopleak_scanner::{Options, ScanError, SourceLocation};
+use stopleak_scanner::{Cancel, Options, Scan, ScanError, SourceLocation};
 
-use crate::support::{GITHUB, Repo, refusal, scan, scan_with, texts, token};
+use crate::support::{GITHUB, Repo, detector, refusal, scan, scan_with, texts, token};
 
 /// `git daemon` over the folder of a repository; ends with the value.
 struct Daemon {
@@ -79,8 +80,9 @@ fn a_file_url_is_scanned_and_a_folder_without_repository_is_refused() {
     assert!(refusal(&url("/nothing")).starts_with("no Git repository at file://"));
 }
 
-/// Answers every request with 401, as a forge does for a private repository.
-fn private_server() -> u16 {
+/// Answers every request with 401, as a forge does for a private repository, and passes on the credentials that came.
+fn private_server() -> (u16, Receiver<String>) {
+    let (seen_in, seen) = channel();
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
     std::thread::spawn(move || {
@@ -88,24 +90,48 @@ fn private_server() -> u16 {
             let mut request = BufReader::new(stream);
             let mut line = String::new();
             while request.read_line(&mut line).is_ok_and(|read| read > 2) {
+                if line.starts_with("Authorization:") {
+                    let _ = seen_in.send(line.trim_end().to_owned());
+                }
                 line.clear();
             }
             let answer = "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"git\"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
             let _ = request.get_mut().write_all(answer.as_bytes());
         }
     });
-    port
+    (port, seen)
 }
 
 #[test]
 fn a_private_repository_asks_for_credentials_and_never_repeats_them() {
-    let port = private_server();
+    let (port, seen) = private_server();
     let message = refusal(&SourceLocation::parse(&format!("http://127.0.0.1:{port}/r.git")).unwrap());
     assert!(message.contains("needs credentials") && message.contains("credential helper"), "{message}");
     let wrong = SourceLocation::parse(&format!("http://me:hunter22@127.0.0.1:{port}/r.git")).unwrap();
     let message = refusal(&wrong);
     assert!(message.contains("needs credentials"), "{message}");
+    let header = seen.recv_timeout(Duration::from_secs(10)).unwrap();
+    assert_eq!(header, "Authorization: Basic bWU6aHVudGVyMjI=", "the server alone gets them");
     assert!(!message.contains("hunter22") && !format!("{wrong:?}").contains("hunter22"), "{message}");
+}
+
+#[test]
+fn a_server_that_never_answers_can_be_left() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let location = SourceLocation::parse(&format!("http://{}/r.git", listener.local_addr().unwrap())).unwrap();
+    let cancel = Cancel::default();
+    let canceller = cancel.clone();
+    let connection = std::thread::spawn(move || {
+        let (mut connection, _) = listener.accept().unwrap();
+        canceller.cancel();
+        // Ends when the program behind `git` that waits for the answer has ended too.
+        let mut request = Vec::new();
+        connection.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        connection.read_to_end(&mut request).map(|_| ())
+    });
+    let outcome = Scan::new(detector(), Options::default()).run(&location, &mut Vec::new(), &cancel);
+    assert!(matches!(outcome, Err(ScanError::Cancelled)), "{outcome:?}");
+    connection.join().unwrap().unwrap();
 }
 
 #[test]

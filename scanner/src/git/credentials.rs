@@ -1,0 +1,73 @@
+//! Credentials inside a URL: they reach `git` by its environment, which only its owner can read, and not by its arguments, which
+//! everybody on the machine can, nor are they written into the mirror's configuration.
+
+use std::process::Command;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+/// The address without credentials; those of an HTTP URL are handed to `command` as a header for its host alone.
+pub(super) fn hand_over(url: &str, command: &mut Command) -> String {
+    let plain = || url.to_owned();
+    let Some((scheme, rest)) = url.split_once("://") else { return plain() };
+    if !scheme.eq_ignore_ascii_case("https") && !scheme.eq_ignore_ascii_case("http") {
+        return plain();
+    }
+    let (authority, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
+    let Some((user_info, host)) = authority.rsplit_once('@') else { return plain() };
+    let (user, password) = user_info.split_once(':').unwrap_or((user_info, ""));
+    let mut pair = decoded(user);
+    pair.push(b':');
+    pair.extend(decoded(password));
+    command.env("GIT_CONFIG_COUNT", "1");
+    command.env("GIT_CONFIG_KEY_0", format!("http.{scheme}://{host}/.extraHeader"));
+    command.env("GIT_CONFIG_VALUE_0", format!("Authorization: Basic {}", STANDARD.encode(pair)));
+    format!("{scheme}://{host}{path}")
+}
+
+/// Percent-decodes; what is no escape stays as it is.
+fn decoded(text: &str) -> Vec<u8> {
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&first, after)) = rest.split_first() {
+        let escape = after.first_chunk::<2>().filter(|_| first == b'%');
+        let byte = escape.and_then(|&[high, low]| Some(digit(high)? << 4 | digit(low)?));
+        bytes.push(byte.unwrap_or(first));
+        rest = if byte.is_some() { &after[2..] } else { after };
+    }
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn handed(url: &str) -> (String, Option<String>) {
+        let mut command = Command::new("git");
+        let address = hand_over(url, &mut command);
+        let value = command.get_envs().find(|(key, _)| *key == "GIT_CONFIG_VALUE_0").and_then(|(_, value)| value);
+        (address, value.map(|value| value.to_str().unwrap().to_owned()))
+    }
+
+    #[test]
+    fn the_address_loses_its_credentials_and_the_header_has_them() {
+        let (address, header) = handed("https://me%40x:p%2Fw@h:8443/r.git");
+        assert_eq!(address, "https://h:8443/r.git");
+        assert_eq!(header, Some(format!("Authorization: Basic {}", STANDARD.encode("me@x:p/w"))));
+        assert_eq!(handed("https://tok@h").1, Some(format!("Authorization: Basic {}", STANDARD.encode("tok:"))));
+    }
+
+    #[test]
+    fn other_addresses_stay_as_they_are() {
+        for url in ["https://h/r@v", "ssh://git@h/r", "git@h:r", "file:///r"] {
+            assert_eq!(handed(url), (url.to_owned(), None));
+        }
+    }
+
+    #[test]
+    fn half_escapes_are_kept() {
+        assert_eq!(decoded("a%2"), b"a%2");
+        assert_eq!(decoded("%zz%41"), b"%zzA");
+    }
+}
