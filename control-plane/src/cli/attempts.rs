@@ -1,12 +1,14 @@
 //! `stopleak attempts`
 
 use clap::{Args, Subcommand, ValueEnum};
-use serde_json::Value;
+use serde::Serialize;
+use serde_json::{Value, json};
 
 use super::Fault;
 use super::client::Remote;
+use super::leak::leak_number;
 use super::table::{self, cell, items};
-use crate::leaks::parse_leak_id;
+use crate::leaks::LeakNumber;
 
 /// See who tried to use leaked tokens
 #[derive(Args)]
@@ -28,8 +30,8 @@ enum Command {
 #[derive(Args)]
 struct List {
     /// Only attempts with tokens of this leak
-    #[arg(long)]
-    leak: Option<String>,
+    #[arg(long, value_parser = leak_number)]
+    leak: Option<LeakNumber>,
     /// Only attempts that the gateways let pass, or refused
     #[arg(long)]
     outcome: Option<Outcome>,
@@ -43,7 +45,8 @@ struct List {
     remote: Remote,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
+#[derive(Clone, Copy, ValueEnum, Serialize)]
+#[serde(rename_all = "lowercase")]
 enum Outcome {
     Observed,
     Blocked,
@@ -58,20 +61,13 @@ impl Attempts {
 
 impl List {
     fn run(self) -> Result<(), Fault> {
-        let mut query = format!("/attempts?limit={}", self.limit);
-        if let Some(leak) = &self.leak {
-            let number = parse_leak_id(leak).ok_or_else(|| Fault::Usage("--leak: write it as LK-7 or 7".to_owned()))?;
-            query.push_str(&format!("&leak={number}"));
-        }
-        match self.outcome {
-            None => {}
-            Some(Outcome::Observed) => query.push_str("&outcome=observed"),
-            Some(Outcome::Blocked) => query.push_str("&outcome=blocked"),
-        }
-        if let Some(before) = self.before {
-            query.push_str(&format!("&before={before}"));
-        }
-        let list = self.remote.client()?.get(&query)?;
+        let query = [
+            ("leak", json!(self.leak)),
+            ("outcome", json!(self.outcome)),
+            ("before", json!(self.before)),
+            ("limit", json!(self.limit)),
+        ];
+        let list = self.remote.client()?.ask("/attempts", &query)?;
         if self.remote.json {
             return table::json(&list);
         }

@@ -91,7 +91,15 @@ impl Remote {
 
 impl Client {
     pub(super) fn get(&self, path: &str) -> Result<Value, Fault> {
-        let request = self.agent.get(self.url(path)).header("authorization", self.authorization());
+        self.ask(path, &[])
+    }
+
+    /// With a query of what is not null.
+    pub(super) fn ask(&self, path: &str, query: &[(&str, Value)]) -> Result<Value, Fault> {
+        let mut request = self.agent.get(self.url(path)).header("authorization", self.authorization());
+        for (name, value) in query.iter().filter(|(_, value)| !value.is_null()) {
+            request = request.query(name, value.as_str().map_or_else(|| value.to_string(), str::to_owned));
+        }
         self.answer(request.call())
     }
 

@@ -75,7 +75,7 @@ impl Revoke {
         let client = self.remote.client()?;
         let list = client.get("/gateways")?;
         let named = |gateway: &&Value| {
-            gateway["revoked_at"].is_null() && (gateway["name"] == self.gateway || gateway["id"].to_string() == self.gateway)
+            gateway["revoked_at"].is_null() && (gateway["name"] == self.gateway || cell(gateway, "id") == self.gateway)
         };
         let gateway = items(&list, "gateways").iter().find(named);
         let gateway = gateway.ok_or_else(|| {

@@ -170,20 +170,14 @@ impl Leak {
 
 impl List {
     fn run(self) -> Result<(), Fault> {
-        let mut query = format!("/leaks?limit={}", self.limit);
-        for (name, value) in [
+        let query = [
             ("status", json!(self.status)),
             ("risk", json!(self.risk)),
             ("patched", json!(self.patched)),
             ("before", json!(self.before)),
-        ] {
-            match value {
-                Value::Null => {}
-                Value::String(text) => query.push_str(&format!("&{name}={text}")),
-                other => query.push_str(&format!("&{name}={other}")),
-            }
-        }
-        let list = self.remote.client()?.get(&query)?;
+            ("limit", json!(self.limit)),
+        ];
+        let list = self.remote.client()?.ask("/leaks", &query)?;
         if self.remote.json {
             return table::json(&list);
         }
@@ -279,6 +273,6 @@ fn read_tokens(file: &Path) -> Result<Zeroizing<String>, Fault> {
     Ok(text)
 }
 
-fn leak_number(text: &str) -> Result<LeakNumber, &'static str> {
+pub(super) fn leak_number(text: &str) -> Result<LeakNumber, &'static str> {
     parse_leak_id(text).ok_or("write it as LK-7 or 7")
 }

@@ -102,18 +102,14 @@ fn wait(client: &Client, scan: &str) -> Result<Value, Fault> {
     );
     loop {
         let view = client.get(&format!("/scans/{scan}"))?;
-        match view["status"].as_str() {
-            Some("queued" | "running") => {
-                let [phase, done, total, found] =
-                    ["progress/phase", "progress/done", "progress/total", "found"].map(|member| cell(&view, member));
-                bar.set_message(format!("{phase} {done}/{total}, {found} found"));
-                bar.tick();
-            }
-            _ => {
-                bar.finish_and_clear();
-                return Ok(view);
-            }
+        if !matches!(view["status"].as_str(), Some("queued" | "running")) {
+            bar.finish_and_clear();
+            return Ok(view);
         }
+        let [phase, done, total, found] =
+            ["progress/phase", "progress/done", "progress/total", "found"].map(|member| cell(&view, member));
+        bar.set_message(format!("{phase} {done}/{total}, {found} found"));
+        bar.tick();
         #[expect(clippy::disallowed_methods, reason = "the API has nothing to wait on; the loop ends with the scan")]
         std::thread::sleep(STEP);
     }

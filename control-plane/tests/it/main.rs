@@ -5,5 +5,7 @@ mod client;
 mod leaks;
 mod decisions;
 mod feed;
+mod scans;
+mod cli;
 mod start;
 mod secrecy;

@@ -1,0 +1,146 @@
+//! The command line, against a server and without one.
+
+use std::io::Write as _;
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+
+use crate::scans::{Repository, token};
+use crate::world::World;
+
+struct Cli {
+    data: std::path::PathBuf,
+}
+
+impl Cli {
+    fn output(&self, arguments: &[&str], input: &str) -> Output {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_stopleak"))
+            .args(arguments)
+            .env("STOPLEAK_DATA_DIR", &self.data)
+            .env_remove("STOPLEAK_SERVER")
+            .env_remove("STOPLEAK_API_TOKEN")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // A command that reads nothing closes its end.
+        let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+        child.wait_with_output().unwrap()
+    }
+
+    fn ok(&self, arguments: &[&str], input: &str) -> String {
+        let output = self.output(arguments, input);
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{arguments:?}: {error}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    fn json(&self, arguments: &[&str], input: &str) -> Value {
+        let arguments = [arguments, &["--json"]].concat();
+        serde_json::from_str(&self.ok(&arguments, input)).unwrap()
+    }
+
+    fn fault(&self, arguments: &[&str], input: &str, code: i32) -> String {
+        let output = self.output(arguments, input);
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {error}");
+        error
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn leaks_are_added_and_decided_on() {
+    let world = World::start().await;
+    let cli = Cli { data: world.data.path().to_owned() };
+    let tokens = format!("{}\n\n  {}\n", token(1), token(2));
+    let added = cli.json(&["leak", "add", "--title", "laptop", "--risk", "critical"], &tokens);
+    assert_eq!((&added["id"], added["tokens"].as_array().unwrap().len()), (&Value::from("LK-1"), 2));
+    let shown = cli.ok(&["leak", "patch", "LK-1", "--reason", "in use"], "");
+    assert!(shown.contains("LK-1 is open, with a virtual patch"), "{shown}");
+    let list = cli.ok(&["leak", "list", "--patched", "true", "--status", "open", "--risk", "critical"], "");
+    assert!(list.contains("LK-1") && list.contains("laptop"), "{list}");
+    let shown = cli.ok(&["leak", "show", "1"], "");
+    assert!(shown.contains("in use") && !shown.contains(&token(1)), "{shown}");
+    for (action, expected) in [("close", "closed"), ("reopen", "open"), ("false", "false_positive")] {
+        assert_eq!(cli.json(&["leak", action, "LK-1"], "")["leak"]["status"], expected);
+    }
+
+    let error = cli.fault(&["leak", "false", "LK-1"], "", 1);
+    assert!(error.contains("marked as a false positive"), "{error}");
+    let error = cli.fault(&["leak", "add", "--title", "t"], "abcde\n", 1);
+    assert!(error.contains("token 1") && !error.contains("abcde"), "{error}");
+    cli.fault(&["leak", "add", "--title", "t"], "\n", 2);
+    cli.fault(&["leak", "show", "seven"], "", 2);
+    cli.fault(&["leak", "show", "7"], "", 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn gateways_and_attempts_are_listed() {
+    let world = World::start().await;
+    let cli = Cli { data: world.data.path().to_owned() };
+    let shown = cli.ok(&["gateway", "add", "edge"], "");
+    assert!(shown.contains("slg_") && shown.contains("\"public_key\""), "{shown}");
+    assert!(cli.ok(&["gateway", "list"], "").contains("edge"));
+    cli.fault(&["gateway", "add", "edge"], "", 1);
+    cli.ok(&["gateway", "revoke", "edge"], "");
+    cli.fault(&["gateway", "revoke", "edge"], "", 1);
+    let mut gateway = world.connected("other").await;
+    world.leak(&[&token(1)]);
+    gateway.take_index().await;
+    gateway.report(1, vec![gateway.attempt(1, 1, &token(1))]).await;
+    let list = cli.ok(&["attempts", "list", "--leak", "LK-1", "--outcome", "blocked"], "");
+    assert!(list.contains("192.0.2.7") && list.contains("/v1/things"), "{list}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sources_are_scanned_to_the_end() {
+    let world = World::start().await;
+    let cli = Cli { data: world.data.path().to_owned() };
+    let repository = Repository::new();
+    repository.commit("api.env", &token(1));
+    assert_eq!(cli.json(&["source", "add", &repository.location()], "")["id"], 1);
+    assert_eq!(cli.json(&["source", "scan", "1"], "")["found_new"], 1);
+    assert!(cli.ok(&["source", "list"], "").contains("done"));
+    cli.fault(&["source", "scan", "2"], "", 1);
+}
+
+#[test]
+fn a_server_that_is_not_there_is_named() {
+    let data = tempfile::tempdir().unwrap();
+    let cli = Cli { data: data.path().to_owned() };
+    let error = cli.fault(&["leak", "list"], "", 2);
+    assert!(error.contains("admin-token does not exist"), "{error}");
+    std::fs::write(data.path().join("admin-token"), "slk_x").unwrap();
+    let error = cli.fault(&["leak", "list", "--server", "http://127.0.0.1:1"], "", 1);
+    assert!(error.contains("http://127.0.0.1:1 cannot be reached") && error.contains("stopleak serve"), "{error}");
+}
+
+#[test]
+fn a_scan_needs_no_server() {
+    let data = tempfile::tempdir().unwrap();
+    let cli = Cli { data: data.path().join("none") };
+    let repository = Repository::new();
+    repository.commit("clean.txt", "nothing here\n");
+    assert!(cli.output(&["scan", &repository.location()], "").status.success());
+    repository.commit("api.env", &token(1));
+    let output = cli.output(&["scan", &repository.location(), "--format", "json"], "");
+    assert_eq!(output.status.code(), Some(1));
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["findings"][0]["path"], "api.env");
+    assert!(report["coverage"].is_object() && !String::from_utf8_lossy(&output.stdout).contains(&token(1)));
+
+    let file = data.path().join("findings.sarif");
+    let sarif = ["scan", &repository.location(), "--format", "sarif", "--output", file.to_str().unwrap()];
+    assert_eq!(cli.output(&sarif, "").status.code(), Some(1));
+    let report: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    assert_eq!(report["version"], "2.1.0");
+
+    assert_eq!(cli.output(&["scan", "-"], &token(2)).status.code(), Some(1));
+    let error = cli.fault(&["scan", "/no/such/place"], "", 2);
+    assert!(error.contains("/no/such/place"), "{error}");
+    let rules = data.path().join("rules.toml");
+    std::fs::write(&rules, "[[rule]]\nname = 1\n").unwrap();
+    let error = cli.fault(&["scan", ".", "--rules", rules.to_str().unwrap()], "", 2);
+    assert!(error.contains("rules.toml"), "{error}");
+}
