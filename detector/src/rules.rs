@@ -64,7 +64,30 @@ impl Rules {
         rules
     }
 
-    /// Adds the operator's own formats, written like the built-in ones.
+    /// Adds the operator's own formats, written like the built-in ones:
+    ///
+    /// ```toml
+    /// [[rule]]
+    /// id = "acme-deploy-key"              # lower-case letters, digits, `-`
+    /// name = "Acme deploy key"
+    /// risk = "high"                       # critical, high, medium, low
+    /// keywords = ["acme_"]                # the pattern runs only where one of them stands, in any case
+    /// pattern = 'acme_[0-9A-Za-z]{38}'    # of bytes; the token is the first group if there is one
+    /// reference = "https://acme.example/docs/keys"
+    /// examples = ["acme_{alnum:32}{crc32}"]          # templates; `<…>` marks the token in a longer text
+    /// negative_examples = ["acme_{alnum:38}"]
+    /// # What may be left out:
+    /// checksum = "crc32_base62"           # none, crc32_base62, crc32_hex, bech32, jwt
+    /// min_entropy = 3.0                   # bits a character, without the prefix; 2.6
+    /// boundary = "-"                      # bytes besides letters, digits and `_` that cannot stand beside the token
+    /// structured = false                  # true: the token encodes something, so placeholders are not looked for
+    /// window = 128                        # how far from a keyword the pattern reaches when it does not begin with one
+    /// tier = "format"                     # generic: only reported on demand, with low confidence
+    /// ```
+    ///
+    /// The fields of a template are `{alnum:N}`, `{lower:N}`, `{upper:N}`, `{letters:N}`, `{digits:N}`, `{hex:N}`,
+    /// `{upper_hex:N}`, `{base32:N}`, `{base64:N}`, `{base64url:N}`, `{uuid}`, `{crc32}`, `{crc32_hex}`, `{bech32:NAME}`,
+    /// `{jwt}`, `{pem:LABEL}`, `{base64_of:TEXT}` and `{lit:TEXT}`.
     pub fn with_operator_file(mut self, text: &str) -> Result<Self, RulesError> {
         if text.len() > FILE_LIMIT {
             return Err(RulesError::TooLarge { expected: FILE_LIMIT, got: text.len() });

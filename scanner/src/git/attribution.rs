@@ -23,6 +23,12 @@ const PROGRESS_COMMITS: u64 = 500;
 /// Begins a line about a commit; no path and no line about a blob begins with it.
 const COMMIT_MARK: u8 = 0x01;
 
+/// What a repository's own configuration could change in the output of `git log`.
+const SETTINGS: &str = "-c log.showRoot=true -c log.follow=false -c diff.renames=false -c diff.orderFile=/dev/null";
+/// Every blob that a commit added. `-c` names one in a merge only when it came from neither side.
+const LOG: &str =
+    "log --all --reverse --raw -c -z --no-abbrev --no-renames --no-notes --no-color --no-relative --no-show-signature";
+
 /// The blobs with tokens that have no commit yet.
 type Waiting<'d> = HashMap<ObjectId, Vec<Hit<'d>>>;
 
@@ -30,41 +36,20 @@ type Waiting<'d> = HashMap<ObjectId, Vec<Hit<'d>>>;
 pub(super) fn report(run: &mut Run<'_>, repository: &Repository, blobs: Vec<BlobHits<'_>>) -> Result<(), ScanError> {
     let mut waiting: Waiting<'_> = blobs.into_iter().map(|blob| (blob.id, blob.hits)).collect();
     let mut command = command::reading(&repository.path);
-    command.args([
-        "-c",
-        "log.showRoot=true",
-        "-c",
-        "diff.renames=false",
-        "-c",
-        "diff.orderFile=/dev/null",
-        "-c",
-        "log.follow=false",
-    ]);
-    // `-c` names a blob in a merge only when it came from neither side.
-    command.args([
-        "log",
-        "--all",
-        "--reverse",
-        "--raw",
-        "-c",
-        "--no-abbrev",
-        "--no-renames",
-        "-z",
-        "--no-notes",
-        "--no-color",
-        "--no-relative",
-    ]);
-    command.args(["--no-show-signature", "--date=format-local:%Y-%m-%dT%H:%M:%SZ", "--format=%x01%H %cd"]);
+    command.args(SETTINGS.split(' ')).args(LOG.split(' '));
+    command.args(["--date=format-local:%Y-%m-%dT%H:%M:%SZ", "--format=%x01%H %cd"]);
     let mut git = command::spawn(command.stdout(Stdio::piped()))?;
-    let total = run.coverage.commits;
+    let (total, mut told) = (run.coverage.commits, 0);
+    run.progress(Phase::Commits, 0, Some(total), 0);
     if let Some(output) = git.0.stdout.take() {
         let mut log = Log { output: BufReader::new(output), record: Vec::new(), commit: None, commits: 0 };
         while !waiting.is_empty()
             && let Some((id, path)) = log.next_blob()
         {
             run.stop_if_cancelled()?;
-            if log.commits.is_multiple_of(PROGRESS_COMMITS) {
-                run.progress(Phase::Commits, log.commits, Some(total), 0);
+            if log.commits >= told + PROGRESS_COMMITS {
+                told = log.commits;
+                run.progress(Phase::Commits, told, Some(total), 0);
             }
             if let Some(hits) = waiting.remove(&id) {
                 send(run, hits, id, &path, log.commit.as_ref());

@@ -12,32 +12,10 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use crate::ScanError;
 
 /// Variables that would point `git` at another repository, give it other programs to run, or make it talk.
-const FOREIGN_VARIABLES: &[&str] = &[
-    "GIT_DIR",
-    "GIT_WORK_TREE",
-    "GIT_INDEX_FILE",
-    "GIT_OBJECT_DIRECTORY",
-    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
-    "GIT_COMMON_DIR",
-    "GIT_NAMESPACE",
-    "GIT_CONFIG",
-    "GIT_CONFIG_PARAMETERS",
-    "GIT_CONFIG_COUNT",
-    "GIT_REPLACE_REF_BASE",
-    "GIT_SHALLOW_FILE",
-    "GIT_GRAFT_FILE",
-    "GIT_PREFIX",
-    "GIT_EXTERNAL_DIFF",
-    "GIT_DIFF_OPTS",
-    "GIT_TRACE",
-    "GIT_TRACE2",
-    "GIT_TRACE2_EVENT",
-    "GIT_TRACE_CURL",
-    "GIT_TRACE_PACKET",
-    "GIT_TEMPLATE_DIR",
-    "GIT_QUARANTINE_PATH",
-    "GIT_PROXY_COMMAND",
-];
+const FOREIGN_VARIABLES: &str = "GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE GIT_OBJECT_DIRECTORY GIT_ALTERNATE_OBJECT_DIRECTORIES GIT_COMMON_DIR \
+    GIT_NAMESPACE GIT_CONFIG GIT_CONFIG_PARAMETERS GIT_CONFIG_COUNT GIT_REPLACE_REF_BASE GIT_SHALLOW_FILE \
+    GIT_GRAFT_FILE GIT_PREFIX GIT_EXTERNAL_DIFF GIT_DIFF_OPTS GIT_TRACE GIT_TRACE2 GIT_TRACE2_EVENT GIT_TRACE_CURL \
+    GIT_TRACE_PACKET GIT_TEMPLATE_DIR GIT_QUARANTINE_PATH GIT_PROXY_COMMAND";
 
 /// Settings that hold for every command.
 const SETTINGS: &[&str] = &[
@@ -65,10 +43,25 @@ pub(super) fn network() -> Command {
     // Stricter than any `protocol.*` setting: these are the transports that Git implements itself.
     command.env("GIT_ALLOW_PROTOCOL", "file:git:http:https:ssh");
     command.env("GIT_ASKPASS", "").env("SSH_ASKPASS", "").env("SSH_ASKPASS_REQUIRE", "never");
-    if std::env::var_os("GIT_SSH_COMMAND").is_none() && std::env::var_os("GIT_SSH").is_none() {
-        command.env("GIT_SSH_COMMAND", "ssh -o BatchMode=yes -o ConnectTimeout=30");
+    if let Some(ssh) = ssh() {
+        command.env("GIT_SSH_COMMAND", format!("{ssh} -o BatchMode=yes -o ConnectTimeout=30"));
     }
     command
+}
+
+/// The user's own way to call `ssh`, which is then told never to ask anything. `None` if it is a program that may not know
+/// these options.
+fn ssh() -> Option<String> {
+    let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    if set("GIT_SSH") || set("GIT_SSH_VARIANT") {
+        return None;
+    }
+    if let Ok(command) = std::env::var("GIT_SSH_COMMAND") {
+        return Some(command);
+    }
+    let configured = base().args(["config", "--get", "core.sshCommand"]).stderr(Stdio::null()).output().ok();
+    let command = configured.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
+    Some(command.filter(|command| !command.is_empty()).unwrap_or_else(|| "ssh".into()))
 }
 
 /// `git` for finding out what lies at `path`. The user's configuration says which folders of other users may be trusted.
@@ -137,7 +130,7 @@ fn not_started(error: &io::Error) -> ScanError {
 
 fn base() -> Command {
     let mut command = Command::new("git");
-    for variable in FOREIGN_VARIABLES {
+    for variable in FOREIGN_VARIABLES.split(' ') {
         command.env_remove(variable);
     }
     command.env("GIT_TERMINAL_PROMPT", "0").env("GIT_LFS_SKIP_SMUDGE", "1").env("GIT_OPTIONAL_LOCKS", "0");

@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::fs::File;
 
 use stopleak_detector::Confidence;
-use stopleak_scanner::{Cancel, Options, Scan, ScanError, Skipped, SourceLocation};
+use stopleak_scanner::{Cancel, Finding, Observer, Options, Phase, Progress, Scan, ScanError, Skipped, SourceLocation};
 
 use crate::support::{GITHUB, NPM, Repo, STRIPE, decoy, detector, scan, scan_with, texts, token};
 
@@ -308,6 +308,28 @@ fn a_cancelled_scan_says_so() {
     cancel.cancel();
     let outcome = Scan::new(detector(), Options::default()).run(&repo.location(), &mut Vec::new(), &cancel);
     assert!(matches!(outcome, Err(ScanError::Cancelled)));
+}
+
+#[test]
+fn progress_is_told_phase_by_phase() {
+    #[derive(Default)]
+    struct Watcher(Vec<Progress>);
+    impl Observer for Watcher {
+        fn found(&mut self, _: Finding) {}
+
+        fn progress(&mut self, progress: Progress) {
+            self.0.push(progress);
+        }
+    }
+    let mut repo = Repo::new();
+    repo.write("a", token(GITHUB, 1));
+    repo.commit();
+    let mut watcher = Watcher::default();
+    Scan::new(detector(), Options::default()).run(&repo.location(), &mut watcher, &Cancel::default()).unwrap();
+    let mut phases: Vec<_> = watcher.0.iter().map(|progress| progress.phase).collect();
+    phases.dedup();
+    assert_eq!(phases, [Phase::Blobs, Phase::Commits, Phase::Files]);
+    assert!(watcher.0.iter().any(|progress| progress.phase == Phase::Blobs && (progress.done, progress.total) == (1, Some(1))));
 }
 
 #[test]
