@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use clap::ValueEnum;
 use serde::Deserialize;
 use stopleak_detector::Rules;
+use tonic::transport::{Identity, ServerTlsConfig};
+use zeroize::Zeroizing;
 
 /// The configuration of `stopleak serve`. Unknown keys are refused: a misspelt setting would be a setting that is not in force.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -131,7 +133,27 @@ impl Config {
         if self.rules.is_some() {
             self.rules()?;
         }
+        self.feed_tls()?;
         self.data_dir().map(drop)
+    }
+
+    /// TLS of the feed.
+    pub fn feed_tls(&self) -> Result<Option<ServerTlsConfig>, ConfigError> {
+        let read = |key: &'static str, path: &Path| {
+            std::fs::read(path).map_err(|error| ConfigError::Value { key, reason: format!("{}: {error}", path.display()) })
+        };
+        let Some(tls) = &self.feed_tls else { return Ok(None) };
+        let certificate = read("feed_tls.certificate", &tls.certificate)?;
+        let private_key = Zeroizing::new(read("feed_tls.private_key", &tls.private_key)?);
+        let tls = ServerTlsConfig::new().identity(Identity::from_pem(certificate, private_key.as_slice()));
+        // Files without sense are found here, and not when the first gateway comes.
+        match tonic::transport::Server::builder().tls_config(tls.clone()) {
+            Ok(_) => Ok(Some(tls)),
+            Err(error) => {
+                let reason = format!("certificate and private key are not a pair in PEM form: {error}");
+                Err(ConfigError::Value { key: "feed_tls", reason })
+            }
+        }
     }
 
     /// The token formats that scans look for.
@@ -201,6 +223,8 @@ mod tests {
             ("[keys]\nfingerprint_command = []", "`keys.fingerprint_command`"),
             ("[keys]\nfingerprint = \"aa\"", "`fingerprint`"),
             ("[feed_tls]\ncertificate = \"a\"", "`private_key`"),
+            ("[feed_tls]\ncertificate = \"/no/a\"\nprivate_key = \"/no/b\"", "`feed_tls.certificate`"),
+            ("rules = \"/no/rules.toml\"", "/no/rules.toml"),
         ] {
             let refusal = refusal(text);
             assert!(refusal.contains(expected), "{text} → {refusal}");

@@ -12,6 +12,7 @@ use axum::serve::ListenerExt as _;
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
+use tonic::transport::ServerTlsConfig;
 
 use crate::api_tokens::{self, Role};
 use crate::app::{App, LazyDetector};
@@ -30,6 +31,7 @@ pub struct Server {
     app: Arc<App>,
     http: TcpListener,
     feed: TcpListener,
+    tls: Option<ServerTlsConfig>,
     addresses: Addresses,
     data_dir: PathBuf,
     /// Whether this start made the administrator's token.
@@ -62,6 +64,7 @@ impl Server {
         let data_dir = config.data_dir()?;
         create_private_folder(&data_dir).with_context(|| format!("data folder {}", data_dir.display()))?;
         let lock = lock(&data_dir)?;
+        let tls = config.feed_tls()?;
         let database = data_dir.join(store::FILE);
         let keys = Keys::load(&data_dir, &config.keys, database.exists())?;
         let store = Store::open(&data_dir).await.map_err(|error| explain(error, &database))?;
@@ -90,15 +93,15 @@ impl Server {
             feed: addresses.feed,
             stopping,
         });
-        if !addresses.feed.ip().is_loopback() && config.feed_tls.is_none() {
+        if !addresses.feed.ip().is_loopback() && tls.is_none() {
             tracing::warn!(
                 feed = %addresses.feed,
                 "the feed carries the fingerprint key and is open to other machines without TLS; \
-                 bind it to loopback, or put a proxy or a mesh with TLS before it"
+                 set feed_tls in the configuration, or put a proxy or a mesh with TLS before it"
             );
         }
         write_private(&data_dir.join(ADDRESSES), &serde_json::to_string(&addresses)?)?;
-        Ok(Self { app, http, feed, addresses, data_dir, first_start, _lock: lock })
+        Ok(Self { app, http, feed, tls, addresses, data_dir, first_start, _lock: lock })
     }
 
     /// Where it listens.
@@ -121,7 +124,7 @@ impl Server {
 
     /// Serves until `stop` comes, then ends what is under way.
     pub async fn run(self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
-        let Self { app, http, feed, data_dir, .. } = self;
+        let Self { app, http, feed, tls, data_dir, .. } = self;
         let stopped = Arc::clone(&app);
         let http = http.tap_io(|stream| {
             // Answers are small: waiting to fill a packet would only delay them.
@@ -132,7 +135,7 @@ impl Server {
         });
         let serving = async {
             tokio::try_join!(async { api.await.context("serving the API") }, async {
-                feed::serve(Arc::clone(&app), feed).await.context("serving the feed")
+                feed::serve(Arc::clone(&app), feed, tls).await.context("serving the feed")
             })
         };
         tokio::pin!(serving);

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use stopleak_contract::feed::{MAX_MESSAGE, wire};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::metadata::MetadataMap;
+use tonic::transport::ServerTlsConfig;
 use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status, Streaming};
 
@@ -28,16 +30,21 @@ struct Service {
 }
 
 /// Serves the feed until the control plane stops.
-pub async fn serve(app: Arc<App>, listener: TcpListener) -> Result<(), tonic::transport::Error> {
+pub async fn serve(app: Arc<App>, listener: TcpListener, tls: Option<ServerTlsConfig>) -> anyhow::Result<()> {
     let service = FeedServer::new(Service { app: Arc::clone(&app) }).max_decoding_message_size(MAX_MESSAGE);
-    tonic::transport::Server::builder()
+    let mut server = tonic::transport::Server::builder();
+    if let Some(tls) = tls {
+        server = server.tls_config(tls).context("feed_tls")?;
+    }
+    server
         .http2_keepalive_interval(Some(KEEPALIVE))
         .http2_keepalive_timeout(Some(KEEPALIVE))
         .add_service(service)
         .serve_with_incoming_shutdown(TcpIncoming::from(listener).with_nodelay(Some(true)), async move {
             app.stopped().await;
         })
-        .await
+        .await?;
+    Ok(())
 }
 
 #[tonic::async_trait]

@@ -6,7 +6,7 @@ use stopleak_contract::index::{Index, PublicKey, SealedHeader};
 use stopleak_contract::{CONTRACT_VERSION, Fingerprint, FingerprintKey, Token};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::transport::Channel;
+use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Status, Streaming};
 
 use crate::world::{DEADLINE, World};
@@ -29,6 +29,10 @@ impl Gateway {
 
     pub async fn open_with(world: &World, authorization: Option<&str>) -> Result<Self, Status> {
         let channel = Channel::from_shared(format!("http://{}", world.addresses.feed)).unwrap();
+        Self::open_by(world, channel, authorization).await
+    }
+
+    pub async fn open_by(world: &World, channel: Endpoint, authorization: Option<&str>) -> Result<Self, Status> {
         let channel = channel.initial_stream_window_size(WINDOW).connect().await.unwrap();
         let mut grpc = tonic::client::Grpc::new(channel);
         grpc.ready().await.unwrap();

@@ -50,7 +50,12 @@ impl World {
     }
 
     pub async fn start_in(data: tempfile::TempDir) -> Self {
-        let server = Server::start(&config(data.path())).await.unwrap();
+        let config = config(data.path());
+        Self::start_with(data, &config).await
+    }
+
+    pub async fn start_with(data: tempfile::TempDir, config: &Config) -> Self {
+        let server = Server::start(config).await.unwrap();
         let (addresses, app) = (server.addresses(), server.app());
         let (stop, stopped) = oneshot::channel();
         let running = tokio::spawn(server.run(async {
