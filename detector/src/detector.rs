@@ -9,7 +9,7 @@ use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use crate::checksum::Proof;
 use crate::overlap::{Claim, settle};
 use crate::rule::{Rule, Tier};
-use crate::windows::Windows;
+use crate::windows::{Matched, Windows};
 use crate::{Confidence, Rules, boundary, plausible};
 
 /// No token is longer; a large PGP private key comes closest.
@@ -102,12 +102,18 @@ impl Detector {
 
     fn claims(&self, bytes: &[u8]) -> Vec<Claim> {
         let mut claims = Vec::new();
-        let mut windows = Windows::default();
+        let (mut windows, mut matched) = (Windows::default(), Matched::default());
         for hit in self.keywords.find_overlapping_iter(bytes) {
             for &index in &self.woken[hit.pattern().as_usize()] {
                 let rule = &self.rules[index];
                 if rule.is_anchored() {
-                    claims.extend(anchored(rule, index, bytes, hit.range()));
+                    if !matched.covers(index, hit.start())
+                        && let Some(found) = anchored(rule, bytes, hit.range())
+                    {
+                        matched.add(index, &found.span);
+                        let Found { span, confidence } = found;
+                        claims.extend(confidence.map(|confidence| Claim { rule: index, span, confidence, keyword: hit.len() }));
+                    }
                     continue;
                 }
                 let start = hit.start().saturating_sub(rule.window());
@@ -149,8 +155,14 @@ impl fmt::Debug for Detector {
     }
 }
 
+/// What a pattern matched, and what that is worth if it is a token.
+struct Found {
+    span: Range<usize>,
+    confidence: Option<Confidence>,
+}
+
 /// Tries a rule whose tokens begin with the keyword that stands at `hit`.
-fn anchored(rule: &Rule, index: usize, bytes: &[u8], hit: Range<usize>) -> Option<Claim> {
+fn anchored(rule: &Rule, bytes: &[u8], hit: Range<usize>) -> Option<Found> {
     // Cheaper than the pattern, and keeps a text such as `eyJeyJeyJ…` from costing its length squared.
     if rule.checksum() == crate::Checksum::None || rule.is_structured() {
         boundary::begins(bytes, hit.start, rule.boundary()).then_some(())?;
@@ -160,8 +172,8 @@ fn anchored(rule: &Rule, index: usize, bytes: &[u8], hit: Range<usize>) -> Optio
     let inner = if regex.captures_len() == 1 { regex.find(text)?.range() } else { regex.captures(text)?.get(1)?.range() };
     let span = hit.start + inner.start..hit.start + inner.end;
     let prefix = if inner.start == 0 { hit.len() } else { 0 };
-    let confidence = judge(rule, bytes, &span, prefix)?;
-    Some(Claim { rule: index, span, confidence, keyword: hit.len() })
+    let confidence = judge(rule, bytes, &span, prefix);
+    Some(Found { span, confidence })
 }
 
 /// Whether a match is a token, and how sure that is.

@@ -34,9 +34,48 @@ impl Windows {
     }
 }
 
+/// The long stretches that an anchored rule has matched already, the latest of each rule.
+///
+/// A text such as `-key_-key_-key_…` matches at each keyword up to its end, which costs its length squared; but what begins
+/// inside a long match is the same run of letters again.
+#[derive(Debug, Default)]
+pub(crate) struct Matched {
+    ends: Vec<(usize, usize)>,
+}
+
+impl Matched {
+    /// Shorter matches cost too little to remember, and a real token may begin inside a refused one.
+    const LONG: usize = 512;
+
+    /// Whether `rule` has matched a stretch that goes on at `offset`.
+    pub(crate) fn covers(&self, rule: usize, offset: usize) -> bool {
+        self.ends.iter().any(|&(other, end)| other == rule && offset < end)
+    }
+
+    /// Remembers that `rule` matched `span`.
+    pub(crate) fn add(&mut self, rule: usize, span: &Range<usize>) {
+        if span.len() < Self::LONG {
+            return;
+        }
+        match self.ends.iter_mut().find(|(other, _)| *other == rule) {
+            Some((_, end)) => *end = span.end,
+            None => self.ends.push((rule, span.end)),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_long_matches_cover_what_begins_inside_them() {
+        let mut matched = Matched::default();
+        matched.add(1, &(0..Matched::LONG));
+        matched.add(2, &(0..Matched::LONG - 1));
+        assert!(matched.covers(1, 5) && !matched.covers(1, Matched::LONG));
+        assert!(!matched.covers(2, 5));
+    }
 
     #[test]
     fn close_stretches_merge_and_distant_ones_are_handed_out() {

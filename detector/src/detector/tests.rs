@@ -109,13 +109,27 @@ fn two_tokens_in_one_text_come_in_order() {
 #[test]
 fn a_hostile_text_costs_its_length_and_not_its_square() {
     let (_, detector) = all();
-    for piece in
-        ["eyJ", "-eyJ", "sk-ant-api03-", "ghp_", "-----BEGIN PRIVATE KEY-----", "twilio", "://", ":AA", "secret=\"", "-us1"]
-    {
+    for piece in [
+        "eyJ",
+        "-eyJ",
+        "-sntrys_eyJ",
+        "/sntrys_eyJexample",
+        ".ya29.",
+        "=ATATT3",
+        "-glpat-",
+        "sk-ant-api03-",
+        "ghp_",
+        "-----BEGIN PRIVATE KEY-----",
+        "twilio",
+        "://",
+        ":AA",
+        "secret=\"",
+        "-us1",
+    ] {
         let text = piece.repeat((2 << 20) / piece.len());
         let started = std::time::Instant::now();
         found(&detector, &text);
-        assert!(started.elapsed().as_secs() < 20, "{piece} took {:?}", started.elapsed());
+        assert!(started.elapsed().as_secs() < 5, "{piece} took {:?}", started.elapsed());
     }
 }
 

@@ -13,9 +13,9 @@ use crate::ScanError;
 
 /// Variables that would point `git` at another repository, give it other programs to run, or make it talk.
 const FOREIGN_VARIABLES: &str = "GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE GIT_OBJECT_DIRECTORY GIT_ALTERNATE_OBJECT_DIRECTORIES GIT_COMMON_DIR \
-    GIT_NAMESPACE GIT_CONFIG GIT_CONFIG_PARAMETERS GIT_CONFIG_COUNT GIT_REPLACE_REF_BASE GIT_SHALLOW_FILE \
+    GIT_NAMESPACE GIT_CONFIG GIT_REPLACE_REF_BASE GIT_SHALLOW_FILE \
     GIT_GRAFT_FILE GIT_PREFIX GIT_EXTERNAL_DIFF GIT_DIFF_OPTS GIT_TRACE GIT_TRACE2 GIT_TRACE2_EVENT GIT_TRACE_CURL \
-    GIT_TRACE_PACKET GIT_TEMPLATE_DIR GIT_QUARANTINE_PATH GIT_PROXY_COMMAND";
+    GIT_TRACE_PACKET GIT_TEMPLATE_DIR GIT_QUARANTINE_PATH";
 
 /// Settings that hold for every command.
 const SETTINGS: &[&str] = &[
@@ -76,6 +76,7 @@ pub(super) fn opening(path: &Path) -> Command {
 /// to fetch what a partial clone lacks.
 pub(super) fn reading(repository: &Path) -> Command {
     let mut command = base();
+    command.env_remove("GIT_CONFIG_PARAMETERS").env_remove("GIT_CONFIG_COUNT");
     command.env("GIT_CONFIG_NOSYSTEM", "1").env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_ATTR_NOSYSTEM", "1");
     command.env("GIT_ALLOW_PROTOCOL", "").env("GIT_NO_LAZY_FETCH", "1").env("GIT_NO_REPLACE_OBJECTS", "1");
     command.arg("--git-dir").arg(repository);

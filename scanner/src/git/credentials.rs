@@ -19,9 +19,11 @@ pub(super) fn hand_over(url: &str, command: &mut Command) -> String {
     let mut pair = decoded(user);
     pair.push(b':');
     pair.extend(decoded(password));
-    command.env("GIT_CONFIG_COUNT", "1");
-    command.env("GIT_CONFIG_KEY_0", format!("http.{scheme}://{host}/.extraHeader"));
-    command.env("GIT_CONFIG_VALUE_0", format!("Authorization: Basic {}", STANDARD.encode(pair)));
+    // The user may have settings in the environment too.
+    let count = std::env::var("GIT_CONFIG_COUNT").ok().and_then(|count| count.parse().ok()).unwrap_or(0_u32);
+    command.env("GIT_CONFIG_COUNT", count.saturating_add(1).to_string());
+    command.env(format!("GIT_CONFIG_KEY_{count}"), format!("http.{scheme}://{host}/.extraHeader"));
+    command.env(format!("GIT_CONFIG_VALUE_{count}"), format!("Authorization: Basic {}", STANDARD.encode(pair)));
     format!("{scheme}://{host}{path}")
 }
 
@@ -46,7 +48,10 @@ mod tests {
     fn handed(url: &str) -> (String, Option<String>) {
         let mut command = Command::new("git");
         let address = hand_over(url, &mut command);
-        let value = command.get_envs().find(|(key, _)| *key == "GIT_CONFIG_VALUE_0").and_then(|(_, value)| value);
+        let value = command
+            .get_envs()
+            .find(|(key, _)| key.to_string_lossy().starts_with("GIT_CONFIG_VALUE_"))
+            .and_then(|(_, value)| value);
         (address, value.map(|value| value.to_str().unwrap().to_owned()))
     }
 
