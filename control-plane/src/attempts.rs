@@ -108,21 +108,18 @@ pub async fn store_batch(
             (outcome(attempt), place(attempt), Fingerprint::from_stored(&attempt.fingerprint), attempt.id.len())
         else {
             stored.malformed += 1;
-            tracing::warn!(gateway, "an attempt cannot be read and is dropped");
             continue;
         };
         let token = match leaks::find_token(&mut db, tenant, &fingerprint).await? {
             Some(known) if known.leak == attempt.leak => known.token,
             known => {
                 stored.false_matches += 1;
-                let owner = known.map(|known| leak_id(known.leak));
-                tracing::error!(
-                    gateway,
-                    leak = leak_id(attempt.leak),
-                    owner,
-                    ?outcome,
-                    "false match: a gateway took a request for a leak that it does not belong to"
-                );
+                // One line for a batch: the counter has them all.
+                if stored.false_matches == 1 {
+                    let owner = known.map(|known| leak_id(known.leak));
+                    let leak = leak_id(attempt.leak);
+                    tracing::error!(gateway, leak, owner, ?outcome, "false match: the token belongs to another leak or to none");
+                }
                 continue;
             }
         };
@@ -134,6 +131,9 @@ pub async fn store_batch(
         }
     }
     db.commit().await?;
+    if stored.malformed > 0 {
+        tracing::warn!(gateway, attempts = stored.malformed, "attempts cannot be read and are dropped");
+    }
     Ok(stored)
 }
 

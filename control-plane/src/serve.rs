@@ -223,6 +223,14 @@ async fn bind(key: &'static str, address: SocketAddr) -> anyhow::Result<TcpListe
 }
 
 fn explain(error: sqlx::Error, database: &Path) -> anyhow::Error {
+    if let sqlx::Error::Migrate(migrate) = &error
+        && let sqlx::migrate::MigrateError::VersionMissing(version) = **migrate
+    {
+        return anyhow::anyhow!(
+            "the database {} has schema {version}, which this version does not know: it was used by a newer Stopleak; start that one",
+            database.display()
+        );
+    }
     match trouble(&error) {
         Trouble::Locked => anyhow::anyhow!(
             "the database {} is locked by another process; end that process (perhaps an open sqlite3 shell or a backup), then start again",

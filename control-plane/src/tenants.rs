@@ -1,5 +1,7 @@
 //! Tenants: whom each row belongs to, and the epoch of the index that each has.
 
+use stopleak_contract::index::LeakNumber;
+
 use crate::store::Connection;
 use crate::time::Time;
 
@@ -28,6 +30,8 @@ pub struct Epoch {
 
 /// The tenant that every installation has.
 pub const DEFAULT: &str = "default";
+/// The index has 22 bits for a leak's number.
+const MAX_LEAK: LeakNumber = (1 << 22) - 1;
 
 /// Makes sure that the tenant is there.
 pub async fn ensure(db: &mut Connection, name: &str, now: Time) -> Result<Tenant, sqlx::Error> {
@@ -59,10 +63,9 @@ pub async fn next_epoch(db: &mut Connection, tenant: TenantId, now: Time) -> Res
         .await
 }
 
-/// The number of a new leak.
-pub async fn next_leak(db: &mut Connection, tenant: TenantId) -> Result<u32, sqlx::Error> {
-    sqlx::query_scalar("UPDATE tenants SET last_leak = last_leak + 1 WHERE id = $1 RETURNING last_leak")
-        .bind(tenant)
-        .fetch_one(db)
-        .await
+/// The number of a new leak. A number that the index cannot hold would end all pushes, so it is never given.
+pub async fn next_leak(db: &mut Connection, tenant: TenantId) -> Result<LeakNumber, sqlx::Error> {
+    let query = "UPDATE tenants SET last_leak = last_leak + 1 WHERE id = $1 AND last_leak < $2 RETURNING last_leak";
+    let number = sqlx::query_scalar(query).bind(tenant).bind(MAX_LEAK).fetch_optional(db).await?;
+    number.ok_or_else(|| sqlx::Error::Protocol("the tenant has as many leaks as an index can number".to_owned()))
 }

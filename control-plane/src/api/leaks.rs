@@ -13,6 +13,7 @@ use stopleak_detector::Risk;
 use super::auth::{Administrator, Reader};
 use super::input::{Asked, Body, LeakInPath, SecretText, limit, line};
 use super::problem::{Answer, Problem};
+use crate::api_tokens::Caller;
 use crate::app::App;
 use crate::leaks::{self, Action, DecisionView, Filter, LeakDetail, LeakNumber, LeakSummary, NewLeak, NewToken, Status};
 use crate::time::Time;
@@ -69,6 +70,7 @@ struct DecisionTaken {
     epoch: i64,
 }
 
+const CONTAINS_TOKEN: &str = "contains a leaked token, and would be stored and shown; write its preview instead";
 const MAX_TITLE: usize = 200;
 const MAX_REASON: usize = 1000;
 /// The whole leak is written in one transaction, and nobody else writes meanwhile.
@@ -81,6 +83,7 @@ pub(super) async fn add(
 ) -> Answer<Response> {
     let title = line("title", &request.title, MAX_TITLE)?;
     let tokens = take_tokens(&app, &title, request.tokens)?;
+    refuse_tokens(&app, &caller, "title", &title).await?;
     let leak = NewLeak { title: &title, risk: request.risk.unwrap_or(Risk::High), place: None };
     let added = leaks::add(&app.store, caller.tenant.id, &leak, &tokens, Time::now()).await?;
     app.committed(caller.tenant.id, added.epoch);
@@ -124,6 +127,9 @@ pub(super) async fn decide(
     Body(asked): Body<Decide>,
 ) -> Answer<Response> {
     let reason = asked.reason.as_deref().map(|reason| line("reason", reason, MAX_REASON)).transpose()?;
+    if let Some(reason) = &reason {
+        refuse_tokens(&app, &caller, "reason", reason).await?;
+    }
     let request = leaks::Request { action: asked.action, risk: asked.risk, confirm: asked.confirm };
     let tenant = caller.tenant.id;
     let decided = leaks::record(&app.store, tenant, number, request, reason.as_deref(), &caller.name, Time::now()).await?;
@@ -151,16 +157,22 @@ fn take_tokens(app: &App, title: &str, texts: Vec<SecretText>) -> Answer<Vec<New
         let token =
             Token::parse(text.as_bytes()).map_err(|error| Problem::TokenRejected { position, reason: error.to_string() })?;
         if title.as_bytes().windows(token.as_bytes().len()).any(|part| part == token.as_bytes()) {
-            return Err(Problem::Invalid {
-                field: "title",
-                detail: "contains one of the tokens; titles are stored and shown".to_owned(),
-            });
+            return Err(Problem::Invalid { field: "title", detail: CONTAINS_TOKEN.to_owned() });
         }
         Ok(NewToken::of(&app.keys.fingerprint, &token, None))
     };
     (1..).zip(texts).map(take).collect()
 }
 
-async fn load(app: &App, caller: &crate::api_tokens::Caller, number: LeakNumber) -> Answer<LeakDetail> {
+/// In texts that are stored and shown.
+async fn refuse_tokens(app: &App, caller: &Caller, field: &'static str, text: &str) -> Answer<()> {
+    let mut db = app.store.read().await?;
+    if leaks::mentions_token(&mut db, caller.tenant.id, &app.keys.fingerprint, text).await? {
+        return Err(Problem::Invalid { field, detail: CONTAINS_TOKEN.to_owned() });
+    }
+    Ok(())
+}
+
+async fn load(app: &App, caller: &Caller, number: LeakNumber) -> Answer<LeakDetail> {
     leaks::show(&mut *app.store.read().await?, caller.tenant.id, number).await?.ok_or(Problem::NotFound { what: "leak" })
 }

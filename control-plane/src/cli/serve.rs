@@ -1,5 +1,6 @@
 //! `stopleak serve`
 
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -24,6 +25,10 @@ The keys come from files under <data-dir>/keys, or from STOPLEAK_FINGERPRINT_KEY
 
   [keys]
   fingerprint_command = [\"vault\", \"kv\", \"get\", \"-field=fingerprint\", \"secret/stopleak\"]
+  signing_command = [\"vault\", \"kv\", \"get\", \"-field=signing\", \"secret/stopleak\"]
+
+Other keys of the configuration: data_dir, http, feed, log_format, log (such as \"stopleak=debug,info\"),
+rules (a file with your own token formats), and [feed_tls] with certificate and private_key (PEM files).
 
 Exit codes: 0 stopped by SIGTERM or SIGINT, 1 could not start or serve, 2 bad flags or configuration.")]
 pub(super) struct Serve {
@@ -97,15 +102,17 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
 fn greet(server: &Server) {
     let addresses = server.addresses();
     let token = server.data_dir().join(ADMIN_TOKEN);
-    println!("API   http://{}/api/v1", addresses.http);
-    println!("Feed  {} (gRPC)", addresses.feed);
-    println!("Data  {}", server.data_dir().display());
-    if server.first_start {
-        println!("An administrator's API token was made. To sign in:");
-    } else {
-        println!("To sign in:");
-    }
-    println!("  curl -H \"authorization: Bearer $(cat {})\" http://{}/api/v1/leaks", token.display(), addresses.http);
+    let sign_in = if server.first_start { "An administrator's API token was made. To sign in:" } else { "To sign in:" };
+    let text = format!(
+        "API   http://{http}/api/v1\nFeed  {feed} (gRPC)\nData  {data}\n{sign_in}\n  \
+         curl -H \"authorization: Bearer $(cat {token})\" http://{http}/api/v1/leaks\n",
+        http = addresses.http,
+        feed = addresses.feed,
+        data = server.data_dir().display(),
+        token = token.display(),
+    );
+    // Nobody has to listen.
+    let _ = std::io::stdout().write_all(text.as_bytes());
 }
 
 fn log_to_stderr(config: &Config) {

@@ -112,6 +112,14 @@ impl Connection {
         match event {
             Event::Joined(hello) => {
                 tracing::info!(gateway, node = hello.node, filter = hello.filter_version, epoch = hello.epoch, "stream opened");
+                if hello.epoch > self.index.borrow().epoch {
+                    tracing::error!(
+                        gateway,
+                        epoch = hello.epoch,
+                        "a gateway has a newer epoch than this control plane and will refuse every older index; \
+                         was the database restored from an old backup?"
+                    );
+                }
                 self.member.join(&hello, self.built_at(hello.epoch));
                 outbox.answers.push_back(to_gateway(Message::Welcome(wire::Welcome {
                     fingerprint_key: self.app.keys.fingerprint.as_bytes().to_vec(),

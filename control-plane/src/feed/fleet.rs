@@ -8,6 +8,7 @@ use serde::Serialize;
 use stopleak_contract::feed::wire;
 use tokio::sync::watch;
 
+use super::convergence::Convergence;
 use crate::metrics::Metrics;
 use crate::tenants::TenantId;
 use crate::time::Time;
@@ -71,13 +72,6 @@ struct State {
     tenants: BTreeMap<TenantId, Convergence>,
 }
 
-/// Which epochs are in force in a tenant's connected workers, and which decisions are still on their way.
-#[derive(Default)]
-struct Convergence {
-    epochs: BTreeMap<u64, usize>,
-    pending: VecDeque<(u64, Instant)>,
-}
-
 struct Live {
     revoked: watch::Sender<bool>,
     workers: BTreeMap<u64, Worker>,
@@ -110,7 +104,6 @@ struct InForce {
 const WRITE_STEP: Duration = Duration::from_secs(30);
 /// Bounds what gateways can make the control plane remember.
 const MAX_DEPARTED: usize = 64;
-const MAX_PENDING: usize = 1024;
 const MAX_TEXT: usize = 512;
 
 impl Fleet {
@@ -141,9 +134,8 @@ impl Fleet {
     /// A change committed: the time until every connected worker has it is measured from here.
     pub fn committed(&self, tenant: TenantId, epoch: u64) {
         let mut state = self.lock();
-        let convergence = state.tenants.entry(tenant).or_default();
-        if !convergence.epochs.is_empty() && convergence.pending.len() < MAX_PENDING {
-            convergence.pending.push_back((epoch, Instant::now()));
+        for elapsed in state.tenants.entry(tenant).or_default().committed(epoch) {
+            self.metrics.enforced(elapsed);
         }
     }
 
@@ -253,29 +245,6 @@ impl State {
     }
 }
 
-impl Convergence {
-    fn swap(&mut self, before: Option<u64>, after: Option<u64>) {
-        if let Some(before) = before
-            && let Some(count) = self.epochs.get_mut(&before)
-        {
-            *count -= 1;
-            if *count == 0 {
-                self.epochs.remove(&before);
-            }
-        }
-        if let Some(after) = after {
-            *self.epochs.entry(after).or_default() += 1;
-        }
-    }
-
-    /// Takes out the decisions that every connected worker has, with the time that each took.
-    fn settle(&mut self) -> Vec<Duration> {
-        let everywhere = self.epochs.keys().next().copied().unwrap_or(u64::MAX);
-        let settled = self.pending.iter().take_while(|(epoch, _)| *epoch <= everywhere).count();
-        self.pending.drain(..settled).map(|(_, since)| since.elapsed()).collect()
-    }
-}
-
 impl Live {
     fn new() -> Self {
         Self {
@@ -328,71 +297,4 @@ impl Live {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const TENANT: TenantId = TenantId(1);
-
-    fn hello(worker: u8, epoch: u64) -> wire::Hello {
-        wire::Hello { worker: vec![worker], epoch, node: "n".to_owned(), ..Default::default() }
-    }
-
-    fn view(fleet: &Fleet) -> GatewayState {
-        fleet.gateway(1, Time::now())
-    }
-
-    #[test]
-    fn the_epoch_in_force_is_the_lowest_and_stays_known() {
-        let fleet = Fleet::new(Metrics::new());
-        let (one, two) = (fleet.enter(TENANT, 1), fleet.enter(TENANT, 1));
-        assert!(!view(&fleet).connected, "Hello has not come");
-        one.join(&hello(1, 0), None);
-        two.join(&hello(2, 0), None);
-        one.enforced(wire::Ack { epoch: 4, tokens: 9 }, None);
-        assert_eq!((view(&fleet).workers, view(&fleet).epoch), (2, None));
-        two.enforced(wire::Ack { epoch: 5, tokens: 9 }, None);
-        assert_eq!((view(&fleet).epoch, view(&fleet).tokens), (Some(4), Some(9)));
-        drop((one, two));
-        assert_eq!((view(&fleet).connected, view(&fleet).epoch), (false, Some(5)));
-    }
-
-    #[test]
-    fn a_decision_is_measured_when_the_last_worker_has_it() {
-        let metrics = Metrics::new();
-        let fleet = Fleet::new(Arc::clone(&metrics));
-        fleet.committed(TENANT, 1);
-        let (one, two) = (fleet.enter(TENANT, 1), fleet.enter(TENANT, 2));
-        one.join(&hello(1, 1), None);
-        two.join(&hello(2, 1), None);
-        fleet.committed(TENANT, 2);
-        fleet.committed(TENANT, 3);
-        one.enforced(wire::Ack { epoch: 3, tokens: 0 }, None);
-        assert_eq!(metrics.enforced_count(), 0);
-        two.enforced(wire::Ack { epoch: 2, tokens: 0 }, None);
-        assert_eq!(metrics.enforced_count(), 1);
-        two.enforced(wire::Ack { epoch: 3, tokens: 0 }, None);
-        assert_eq!(metrics.enforced_count(), 2, "the decision before anybody was there is not among them");
-    }
-
-    #[test]
-    fn a_worker_that_comes_again_is_one_worker_and_counts_on() {
-        let fleet = Fleet::new(Metrics::new());
-        let broken = fleet.enter(TENANT, 1);
-        broken.join(&hello(1, 3), None);
-        broken.counted(&wire::Stats { attempts_dropped: 5, requests: 0 });
-        let again = fleet.enter(TENANT, 1);
-        again.join(&hello(1, 3), None);
-        again.counted(&wire::Stats { attempts_dropped: 7, requests: 0 });
-        assert_eq!((view(&fleet).workers, view(&fleet).attempts_dropped), (1, 7));
-        drop(broken);
-        assert_eq!(view(&fleet).workers, 1);
-    }
-
-    #[test]
-    fn a_revocation_reaches_streams_that_entered_before() {
-        let fleet = Fleet::new(Metrics::new());
-        let member = fleet.enter(TENANT, 1);
-        fleet.revoke(1);
-        assert!(*member.revoked().borrow());
-    }
-}
+mod tests;

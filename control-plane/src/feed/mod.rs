@@ -5,6 +5,7 @@
 
 pub mod session;
 pub mod fleet;
+mod convergence;
 mod connection;
 mod service;
 

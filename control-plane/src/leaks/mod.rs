@@ -9,7 +9,7 @@ mod record;
 mod view;
 
 pub use decide::{Action, Change, Refusal, Request, State, Status, decide};
-pub use intake::{AddError, Added, Known, NewLeak, NewToken, add, find_token, insert_leak, insert_token};
+pub use intake::{AddError, Added, Known, NewLeak, NewToken, add, find_token, insert_leak, insert_token, mentions_token};
 pub use record::{Decided, RecordError, record};
 pub use view::{AttemptSummary, DecisionView, Filter, LeakDetail, LeakSummary, OccurrenceView, TokenView, list, show};
 

@@ -11,7 +11,6 @@ use super::Status;
 use super::intake::{Found, Target, write};
 use crate::app::App;
 use crate::sources;
-use crate::store::Connection;
 use crate::time::Time;
 
 /// Findings in one transaction: nobody else writes meanwhile.
@@ -42,7 +41,7 @@ pub async fn work(app: Arc<App>) {
         let working = async {
             requeue(&app).await?;
             while let Some(job) = claim(&app).await? {
-                run(&app, job, &cancel).await?;
+                run(&app, job, &cancel).await;
             }
             Ok::<(), sqlx::Error>(())
         };
@@ -108,7 +107,7 @@ async fn claim(app: &App) -> Result<Option<Job>, sqlx::Error> {
     Ok(Some(Job { target: Target { scan, tenant, source, title }, location }))
 }
 
-async fn run(app: &Arc<App>, job: Job, cancel: &Cancel) -> Result<(), sqlx::Error> {
+async fn run(app: &Arc<App>, job: Job, cancel: &Cancel) {
     let Job { target, location } = job;
     let scan = target.scan;
     tracing::info!(scan, source = target.source, "scan started");
@@ -126,24 +125,36 @@ async fn run(app: &Arc<App>, job: Job, cancel: &Cancel) -> Result<(), sqlx::Erro
                 if count == 0 {
                     break;
                 }
-                if let Some(epoch) = write(&app.store, &target, &batch, Time::now()).await? {
+                let epoch = loop {
+                    match write(&app.store, &target, &batch, Time::now()).await {
+                        Ok(epoch) => break epoch,
+                        Err(error) => try_again("findings", &error).await,
+                    }
+                };
+                if let Some(epoch) = epoch {
                     app.committed(target.tenant, epoch);
                 }
                 batch.clear();
             }
             _ = tick.tick() => {
                 let newest = *progressed.borrow_and_update();
-                if let Some(progress) = newest {
-                    let mut db = app.store.write().await?;
-                    write_progress(&mut db, scan, progress).await?;
-                    db.commit().await?;
+                if let Some(progress) = newest
+                    && let Err(error) = write_progress(app, scan, progress).await
+                {
+                    tracing::warn!(scan, %error, "progress was not written down");
                 }
             }
         }
     }
     let outcome = thread.await.unwrap_or_else(|panicked| Err(format!("the scan broke off by a defect: {panicked}")));
     let last = *progressed.borrow();
-    finish(app, scan, outcome, last).await
+    if let Some(progress) = last {
+        // Only for show.
+        let _ = write_progress(app, scan, progress).await;
+    }
+    while let Err(error) = finish(app, scan, &outcome).await {
+        try_again("the end of a scan", &error).await;
+    }
 }
 
 /// `Ok(None)` when the scan was stopped.
@@ -157,26 +168,18 @@ fn read(app: &App, location: &str, mut teller: Teller, cancel: &Cancel) -> Resul
     }
 }
 
-async fn finish(
-    app: &App,
-    scan: i64,
-    outcome: Result<Option<Coverage>, String>,
-    progress: Option<Progress>,
-) -> Result<(), sqlx::Error> {
+async fn finish(app: &App, scan: i64, outcome: &Result<Option<Coverage>, String>) -> Result<(), sqlx::Error> {
     let (status, coverage, error) = match outcome {
-        Ok(Some(coverage)) => (Status::Done, serde_json::to_string(&coverage).ok(), None),
+        Ok(Some(coverage)) => (Status::Done, serde_json::to_string(coverage).ok(), None),
         Ok(None) => (Status::Queued, None, None),
         Err(error) => (Status::Failed, None, Some(error)),
     };
     let mut db = app.store.write().await?;
-    if let Some(progress) = progress {
-        write_progress(&mut db, scan, progress).await?;
-    }
     sqlx::query("UPDATE scans SET status = $2, coverage = $3, error = $4, finished_at = $5 WHERE id = $1")
         .bind(scan)
         .bind(status)
         .bind(coverage)
-        .bind(&error)
+        .bind(error)
         .bind((status != Status::Queued).then(Time::now))
         .execute(&mut *db)
         .await?;
@@ -185,11 +188,18 @@ async fn finish(
     Ok(())
 }
 
-async fn write_progress(db: &mut Connection, scan: i64, progress: Progress) -> Result<(), sqlx::Error> {
+async fn write_progress(app: &App, scan: i64, progress: Progress) -> Result<(), sqlx::Error> {
     let Progress { phase, done, total, bytes } = progress;
     let json = json!({"phase": phase.describe(), "done": done, "total": total, "bytes": bytes});
-    sqlx::query("UPDATE scans SET progress = $2 WHERE id = $1").bind(scan).bind(json.to_string()).execute(db).await?;
-    Ok(())
+    let mut db = app.store.write().await?;
+    sqlx::query("UPDATE scans SET progress = $2 WHERE id = $1").bind(scan).bind(json.to_string()).execute(&mut *db).await?;
+    db.commit().await
+}
+
+/// The scanner waits as long as the database does not take what it found, so nothing is lost.
+async fn try_again(what: &str, error: &sqlx::Error) {
+    tracing::error!(%error, "{what} cannot be written down; trying again");
+    tokio::time::sleep(RETRY).await;
 }
 
 impl Observer for Teller {

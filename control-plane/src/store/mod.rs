@@ -4,6 +4,8 @@
 //! own waiting. A commit is on the disk when it returns (`synchronous = FULL`): what was answered 2xx survives a power cut.
 //! Placeholders are `$1`, `$2`, times and numbers are integers, conflicts are `ON CONFLICT`: what `PostgreSQL` reads too.
 
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -46,9 +48,11 @@ const READERS: u32 = 4;
 impl Store {
     /// Opens the file, which is created when absent, and brings its schema up to date.
     pub async fn open(data_dir: &Path) -> Result<Self, sqlx::Error> {
+        let path = data_dir.join(FILE);
+        // SQLite gives its other files the same mode.
+        OpenOptions::new().create(true).append(true).mode(0o600).open(&path)?;
         let options = SqliteConnectOptions::new()
-            .filename(data_dir.join(FILE))
-            .create_if_missing(true)
+            .filename(path)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(BUSY_TIMEOUT)

@@ -29,10 +29,10 @@ impl Gateway {
 
     pub async fn open_with(world: &World, authorization: Option<&str>) -> Result<Self, Status> {
         let channel = Channel::from_shared(format!("http://{}", world.addresses.feed)).unwrap();
-        Self::open_by(world, channel, authorization).await
+        Self::open_by(channel, authorization, world.app.keys.signing.public_key()).await
     }
 
-    pub async fn open_by(world: &World, channel: Endpoint, authorization: Option<&str>) -> Result<Self, Status> {
+    pub async fn open_by(channel: Endpoint, authorization: Option<&str>, public_key: PublicKey) -> Result<Self, Status> {
         let channel = channel.initial_stream_window_size(WINDOW).connect().await.unwrap();
         let mut grpc = tonic::client::Grpc::new(channel);
         grpc.ready().await.unwrap();
@@ -44,7 +44,7 @@ impl Gateway {
         let path = format!("/{SERVICE}/{METHOD}").parse().unwrap();
         let codec = tonic_prost::ProstCodec::<wire::ToControlPlane, wire::ToGateway>::default();
         let inbound = grpc.streaming(request, path, codec).await?.into_inner();
-        Ok(Self { outbound, inbound, public_key: world.app.keys.signing.public_key(), key: None, index: None })
+        Ok(Self { outbound, inbound, public_key, key: None, index: None })
     }
 
     pub async fn send(&self, message: to_control_plane::Message) {

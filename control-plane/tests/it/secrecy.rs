@@ -5,6 +5,11 @@ use std::path::Path;
 
 use serde_json::json;
 
+use stopleak::serve::Addresses;
+use stopleak_contract::index::PublicKey;
+use tonic::transport::Channel;
+
+use crate::client::Gateway;
 use crate::start::Process;
 use crate::world::{Answer, Api};
 
@@ -19,7 +24,7 @@ async fn seeded_tokens_are_in_no_file_and_in_no_log() {
     // The pipe would fill and stop the server otherwise.
     let log = process.drain();
     process.wait_until_ready(data.path());
-    let addresses = serde_json::from_slice(&fs::read(data.path().join("addresses.json")).unwrap()).unwrap();
+    let addresses: Addresses = serde_json::from_slice(&fs::read(data.path().join("addresses.json")).unwrap()).unwrap();
     let api = Api::new(addresses, &fs::read_to_string(data.path().join("admin-token")).unwrap());
 
     let add = |tokens: &[&str]| -> Answer { api.post("/leaks", &json!({"title": "t", "tokens": tokens})) };
@@ -31,7 +36,20 @@ async fn seeded_tokens_are_in_no_file_and_in_no_log() {
     api.get(&format!("/leaks/{}", SEEDED[1])).problem(404, "not-found");
     api.get(&format!("/{}", SEEDED[1])).problem(404, "no-such-route");
     api.with_token(SEEDED[1]).get("/leaks").problem(401, "unauthenticated");
+    api.post("/leaks", &json!({"title": format!("about {}.", SEEDED[0]), "tokens": ["fk_some-other-token-1"]}))
+        .problem(422, "invalid");
+    let reason = format!("see ({})", SEEDED[2].to_lowercase());
+    api.post("/leaks/1/decisions", &json!({"action": "apply_virtual_patch", "reason": reason})).problem(422, "invalid");
     api.post("/leaks/1/decisions", &json!({"action": "apply_virtual_patch"})).created();
+
+    let added = api.post("/gateways", &json!({"name": "edge"})).created();
+    let credential = added["credential"].as_str().unwrap();
+    let key = PublicKey::from_hex(added["public_key"].as_str().unwrap()).unwrap();
+    let channel = Channel::from_shared(format!("http://{}", addresses.feed)).unwrap();
+    let mut gateway = Gateway::open_by(channel, Some(&format!("Bearer {credential}")), key).await.unwrap();
+    gateway.hello().await;
+    gateway.take_index().await;
+    gateway.report(1, vec![gateway.attempt(1, 1, SEEDED[0])]).await;
 
     assert_clean(data.path(), &["stopleak.db", "stopleak.db-wal"]);
     process.terminate();
@@ -41,6 +59,7 @@ async fn seeded_tokens_are_in_no_file_and_in_no_log() {
     for token in SEEDED {
         assert!(!log.contains(token) && !log.contains(&token.to_lowercase()), "{token} is in the log");
     }
+    assert!(!log.contains(credential), "a gateway's credential is in the log");
     let admin = fs::read_to_string(data.path().join("admin-token")).unwrap();
     assert!(!log.contains(&admin));
 }

@@ -185,7 +185,12 @@ fn a_locked_database_is_said_to_be_locked() {
 async fn a_database_that_gets_locked_is_a_503_and_heals() {
     use serde_json::json;
     use sqlx::{Connection as _, Executor as _};
+    use stopleak_contract::feed::wire::{self, to_control_plane, to_gateway};
     let world = crate::world::World::start().await;
+    world.leak(&["fk_known-before-000001"]);
+    let gateway = &mut world.connected("edge").await;
+    let attempts = vec![gateway.attempt(1, 1, "fk_known-before-000001")];
+    let batch = to_control_plane::Message::Attempts(wire::AttemptBatch { batch: 1, attempts });
     let url = format!("sqlite://{}", world.data.path().join("stopleak.db").display());
     let mut other = sqlx::SqliteConnection::connect(&url).await.unwrap();
     other.execute("BEGIN EXCLUSIVE").await.unwrap();
@@ -193,6 +198,14 @@ async fn a_database_that_gets_locked_is_a_503_and_heals() {
     let detail = world.api.post("/leaks", &body).problem(503, "database-locked");
     assert!(detail.contains("another process"), "{detail}");
     world.api.get("/leaks").ok();
+    gateway.send(batch).await;
     other.execute("ROLLBACK").await.unwrap();
     world.api.post("/leaks", &body).created();
+    loop {
+        // The attempt waited for the database, and is acknowledged now that it is stored.
+        if let to_gateway::Message::AttemptsAck(_) = gateway.next().await.unwrap() {
+            break;
+        }
+    }
+    assert_eq!(world.api.get("/attempts").ok()["attempts"].as_array().unwrap().len(), 1);
 }

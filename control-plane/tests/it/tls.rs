@@ -21,8 +21,9 @@ async fn a_gateway_may_check_the_feeds_certificate() {
 
     let (_, credential) = world.gateway("edge");
     let trust = ClientTlsConfig::new().domain_name("feed.example").ca_certificate(Certificate::from_pem(made.cert.pem()));
+    let key = world.app.keys.signing.public_key();
     let channel = Channel::from_shared(format!("https://{}", world.addresses.feed)).unwrap().tls_config(trust).unwrap();
-    let mut gateway = Gateway::open_by(&world, channel, Some(&format!("Bearer {credential}"))).await.unwrap();
+    let mut gateway = Gateway::open_by(channel, Some(&format!("Bearer {credential}")), key).await.unwrap();
     gateway.hello().await;
     gateway.take_index().await;
 

@@ -1,0 +1,68 @@
+//! Joining, acknowledging and leaving, without a stream.
+
+use super::*;
+
+const TENANT: TenantId = TenantId(1);
+
+fn hello(worker: u8, epoch: u64) -> wire::Hello {
+    wire::Hello { worker: vec![worker], epoch, node: "n".to_owned(), ..Default::default() }
+}
+
+fn view(fleet: &Fleet) -> GatewayState {
+    fleet.gateway(1, Time::now())
+}
+
+#[test]
+fn the_epoch_in_force_is_the_lowest_and_stays_known() {
+    let fleet = Fleet::new(Metrics::new());
+    let (one, two) = (fleet.enter(TENANT, 1), fleet.enter(TENANT, 1));
+    assert!(!view(&fleet).connected, "Hello has not come");
+    one.join(&hello(1, 0), None);
+    two.join(&hello(2, 0), None);
+    one.enforced(wire::Ack { epoch: 4, tokens: 9 }, None);
+    assert_eq!((view(&fleet).workers, view(&fleet).epoch), (2, None));
+    two.enforced(wire::Ack { epoch: 5, tokens: 9 }, None);
+    assert_eq!((view(&fleet).epoch, view(&fleet).tokens), (Some(4), Some(9)));
+    drop((one, two));
+    assert_eq!((view(&fleet).connected, view(&fleet).epoch), (false, Some(5)));
+}
+
+#[test]
+fn a_decision_is_measured_when_the_last_worker_has_it() {
+    let metrics = Metrics::new();
+    let fleet = Fleet::new(Arc::clone(&metrics));
+    fleet.committed(TENANT, 1);
+    let (one, two) = (fleet.enter(TENANT, 1), fleet.enter(TENANT, 2));
+    one.join(&hello(1, 1), None);
+    two.join(&hello(2, 1), None);
+    fleet.committed(TENANT, 2);
+    fleet.committed(TENANT, 3);
+    one.enforced(wire::Ack { epoch: 3, tokens: 0 }, None);
+    assert_eq!(metrics.enforced_count(), 0);
+    two.enforced(wire::Ack { epoch: 2, tokens: 0 }, None);
+    assert_eq!(metrics.enforced_count(), 1);
+    two.enforced(wire::Ack { epoch: 3, tokens: 0 }, None);
+    assert_eq!(metrics.enforced_count(), 2, "the decision before anybody was there is not among them");
+}
+
+#[test]
+fn a_worker_that_comes_again_is_one_worker_and_counts_on() {
+    let fleet = Fleet::new(Metrics::new());
+    let broken = fleet.enter(TENANT, 1);
+    broken.join(&hello(1, 3), None);
+    broken.counted(&wire::Stats { attempts_dropped: 5, requests: 0 });
+    let again = fleet.enter(TENANT, 1);
+    again.join(&hello(1, 3), None);
+    again.counted(&wire::Stats { attempts_dropped: 7, requests: 0 });
+    assert_eq!((view(&fleet).workers, view(&fleet).attempts_dropped), (1, 7));
+    drop(broken);
+    assert_eq!(view(&fleet).workers, 1);
+}
+
+#[test]
+fn a_revocation_reaches_streams_that_entered_before() {
+    let fleet = Fleet::new(Metrics::new());
+    let member = fleet.enter(TENANT, 1);
+    fleet.revoke(1);
+    assert!(*member.revoked().borrow());
+}
