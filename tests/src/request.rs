@@ -97,10 +97,10 @@ impl Reply {
     fn parse(answer: &[u8]) -> Result<Self> {
         let answer = String::from_utf8_lossy(answer);
         let (head, body) = answer.split_once("\r\n\r\n").with_context(|| format!("not an HTTP answer: {answer:?}"))?;
-        let head = head.to_ascii_lowercase();
-        let body = if head.contains("transfer-encoding: chunked") { unchunked(body) } else { body.to_owned() };
+        let body =
+            if head.to_ascii_lowercase().contains("transfer-encoding: chunked") { unchunked(body) } else { body.to_owned() };
         let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
-        Ok(Self { status: status.with_context(|| format!("no status in {head:?}"))?, head, body })
+        Ok(Self { status: status.with_context(|| format!("no status in {head:?}"))?, head: head.to_owned(), body })
     }
 }
 

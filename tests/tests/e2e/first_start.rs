@@ -42,7 +42,7 @@ fn the_command_line_takes_a_leak_through_its_life() -> Result<()> {
         serde_json::from_str(&text).with_context(|| format!("{arguments:?} prints no JSON: {text}"))
     };
 
-    let added = run(&["leak", "add", "--title", "pasted", "--file", &file.display().to_string(), "--json"])?;
+    let added = run(&["leak", "add", "--title", "pasted", &file.display().to_string(), "--json"])?;
     let number = added["number"].to_string();
     for (action, status, patched) in
         [("patch", "open", true), ("close", "closed", false), ("reopen", "open", false), ("false", "false_positive", false)]

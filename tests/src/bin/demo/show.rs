@@ -38,15 +38,16 @@ impl Show {
     }
 
     pub fn reply(&self, reply: &Reply) {
-        let line = reply.head.lines().next().unwrap_or_default().to_ascii_uppercase();
-        println!("   {}", self.paint(if reply.status == 200 { GREEN } else { RED }, &line));
+        let line = reply.head.lines().next().unwrap_or_default();
+        println!("   {}", self.paint(if reply.status == 200 { GREEN } else { RED }, line));
         println!("   {}", reply.body.trim_end());
     }
 
     pub fn leaks(&self, leaks: &[Value]) {
         println!("   {}", self.paint(DIM, &format!("{:<8}{:<10}{:<10}{}", "LEAK", "RISK", "STATUS", "TITLE")));
         for leak in leaks {
-            println!("   LK-{:<5}{:<10}{:<10}{}", leak["number"], text(leak, "risk"), text(leak, "status"), text(leak, "title"));
+            let [id, risk, status, title] = ["id", "risk", "status", "title"].map(|key| text(leak, key));
+            println!("   {id:<8}{risk:<10}{status:<10}{title}");
         }
         if leaks.is_empty() {
             println!("   none");
