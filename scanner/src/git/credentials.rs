@@ -57,7 +57,7 @@ mod tests {
 
     #[test]
     fn the_address_loses_its_credentials_and_the_header_has_them() {
-        let (address, header) = handed("https://me%40x:p%2Fw@h:8443/r.git");
+        let (address, header) = handed(&format!("https://{}@h:8443/r.git", "me%40x:p%2Fw"));
         assert_eq!(address, "https://h:8443/r.git");
         assert_eq!(header, Some(format!("Authorization: Basic {}", STANDARD.encode("me@x:p/w"))));
         assert_eq!(handed("https://tok@h").1, Some(format!("Authorization: Basic {}", STANDARD.encode("tok:"))));

