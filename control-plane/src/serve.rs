@@ -64,6 +64,8 @@ impl Server {
         let data_dir = config.data_dir()?;
         create_private_folder(&data_dir).with_context(|| format!("data folder {}", data_dir.display()))?;
         let lock = lock(&data_dir)?;
+        // Left by a crash: whoever waits for it would call a server that is gone.
+        let _ = fs::remove_file(data_dir.join(ADDRESSES));
         let tls = config.feed_tls()?;
         let database = data_dir.join(store::FILE);
         let keys = Keys::load(&data_dir, &config.keys, database.exists())?;

@@ -138,8 +138,11 @@ impl Client {
         if !status.is_success() {
             let problem: Value = serde_json::from_str(&text).unwrap_or_default();
             let detail = problem.get("detail").and_then(Value::as_str);
-            let detail =
+            let mut detail =
                 detail.map_or_else(|| format!("{} answered {status}, which no Stopleak server would", self.base), str::to_owned);
+            if problem["type"] == "urn:stopleak:problem:confirmation-required" {
+                detail.push_str(" (here: --confirm)");
+            }
             return Err(Fault::Refused(detail));
         }
         if text.is_empty() {

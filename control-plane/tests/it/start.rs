@@ -5,25 +5,27 @@ use std::io::Read as _;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
-use crate::world::DEADLINE;
+use crate::world::{Api, DEADLINE};
 
 /// A `stopleak` process, killed when dropped.
-pub struct Process(Child);
+pub struct Process(Child, SystemTime);
 
 impl Process {
     pub fn serve(data: &Path, more: &[&str]) -> Self {
+        let started = SystemTime::now();
         let mut command = Command::new(env!("CARGO_BIN_EXE_stopleak"));
         command.arg("serve").arg("--data-dir").arg(data).args(["--http", "127.0.0.1:0", "--feed", "127.0.0.1:0"]);
         let child = command.args(more).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        Self(child)
+        Self(child, started)
     }
 
-    /// Waits until it has written where it listens.
+    /// Waits until it has written where it listens. A file that a killed process left is not taken for its own.
     pub fn wait_until_ready(&mut self, data: &Path) {
         let started = Instant::now();
-        while !data.join("addresses.json").exists() {
+        let written = || fs::metadata(data.join("addresses.json")).is_ok_and(|file| file.modified().unwrap() >= self.1);
+        while !written() {
             assert!(started.elapsed() < DEADLINE, "not ready");
             if let Some(status) = self.0.try_wait().unwrap() {
                 panic!("ended with {status}: {}", self.output());
@@ -78,6 +80,11 @@ impl Drop for Process {
     }
 }
 
+fn api_of(data: &Path) -> Api {
+    let addresses = serde_json::from_slice(&fs::read(data.join("addresses.json")).unwrap()).unwrap();
+    Api::new(addresses, &fs::read_to_string(data.join("admin-token")).unwrap())
+}
+
 #[test]
 fn the_first_start_prepares_the_data_folder_and_the_next_uses_it() {
     use std::os::unix::fs::PermissionsExt as _;
@@ -112,8 +119,31 @@ fn a_second_server_on_the_same_data_is_refused() {
     assert!(output.contains("another stopleak serves the data folder"), "{output}");
     first.kill();
     let mut third = Process::serve(data.path(), &[]);
-    fs::remove_file(data.path().join("addresses.json")).unwrap();
     third.wait_until_ready(data.path());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_answered_survives_a_kill() {
+    use serde_json::json;
+    let data = tempfile::tempdir().unwrap();
+    for n in 1..=5 {
+        let mut process = Process::serve(data.path(), &[]);
+        process.wait_until_ready(data.path());
+        let api = api_of(data.path());
+        assert_eq!(api.get("/leaks").ok()["leaks"].as_array().unwrap().len(), n - 1);
+        let body = json!({"title": "t", "tokens": [format!("fk_9aQ7zLm2Xw4RtB8v{n}")]});
+        assert_eq!(api.post("/leaks", &body).created()["number"], n);
+        let patch = json!({"action": "apply_virtual_patch"});
+        let epoch = api.post(&format!("/leaks/{n}/decisions"), &patch).created()["epoch"].clone();
+        process.kill();
+
+        let mut process = Process::serve(data.path(), &[]);
+        process.wait_until_ready(data.path());
+        let api = api_of(data.path());
+        assert!(api.get(&format!("/leaks/{n}")).ok()["virtual_patch"].is_object());
+        assert_eq!(api.get("/gateways").ok()["epoch"], epoch);
+        process.kill();
+    }
 }
 
 #[test]
