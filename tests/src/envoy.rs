@@ -105,6 +105,11 @@ impl Envoy {
         self.running.log()
     }
 
+    /// Whether these bytes are anywhere in its memory.
+    pub fn remembers(&self, bytes: &[u8]) -> Result<bool> {
+        self.running.remembers(bytes)
+    }
+
     /// Replaces keys of the filter's configuration while it runs, and waits until the new one is in force.
     pub fn reconfigure(&self, plugin: &Value) -> Result<()> {
         let mut listeners: Value = serde_json::from_slice(&fs::read(&self.listener_file)?)?;

@@ -1,6 +1,7 @@
 //! A child process that writes into a log and ends with its owner.
 
 use std::fs::{self, File};
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
@@ -13,6 +14,9 @@ pub struct Running {
     child: Child,
     log: PathBuf,
 }
+
+/// Bytes of memory that are read at once.
+const REGION: usize = 1024 * 1024;
 
 /// Lines of the log that are shown when a test fails.
 const SHOWN_LINES: usize = 60;
@@ -48,10 +52,24 @@ impl Running {
         fs::read(&self.log).map(|log| String::from_utf8_lossy(&log).into_owned()).unwrap_or_default()
     }
 
-    /// Its process id.
-    #[must_use]
-    pub fn pid(&self) -> u32 {
-        self.child.id()
+    /// Whether these bytes are anywhere in its memory.
+    pub fn remembers(&self, bytes: &[u8]) -> Result<bool> {
+        let process = PathBuf::from(format!("/proc/{}", self.child.id()));
+        let memory = File::open(process.join("mem"))?;
+        let mut buffer = vec![0; REGION];
+        for line in fs::read_to_string(process.join("maps"))?.lines().filter(|line| line.contains(" rw")) {
+            let range = line.split(' ').next().and_then(|range| range.split_once('-')).context("a range")?;
+            let (start, end) = (u64::from_str_radix(range.0, 16)?, u64::from_str_radix(range.1, 16)?);
+            // Regions overlap by what is looked for, so that none is cut in two.
+            for at in (start..end).step_by(REGION - bytes.len()) {
+                // What is not mapped any more cannot be read, and holds nothing.
+                let Ok(read) = memory.read_at(&mut buffer, at) else { break };
+                if memchr::memmem::find(&buffer[..read], bytes).is_some() {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
     }
 }
 

@@ -82,6 +82,20 @@ impl World {
         Request::get(self.envoy.listener(), target)
     }
 
+    /// Another gateway with a credential of its own, once it has the newest index.
+    pub fn another_gateway(&self, name: &str) -> Result<Envoy> {
+        let gateway = self.control_plane.post("/api/v1/gateways", &json!({"name": name}))?;
+        let credential = gateway["credential"].as_str().context("no credential")?.to_owned();
+        let setting = EnvoySetting { credential, ..self.setting.clone() };
+        let envoy = Envoy::start(&self.tools, &self.dir.path().join(name), &setting)?;
+        let newest = self.control_plane.get("/api/v1/gateways")?["epoch"].clone();
+        eventually(&format!("{name} has the index"), Duration::from_secs(20), || {
+            let gateway = self.control_plane.gateway(name)?;
+            Ok((gateway["workers"] == json!(WORKERS + 1) && gateway["epoch"] == newest).then_some(()))
+        })?;
+        Ok(envoy)
+    }
+
     /// Ends the gateway and starts it anew.
     pub fn restart_envoy(&mut self) -> Result<()> {
         self.envoy = Envoy::start(&self.tools, &self.dir.path().join("envoy"), &self.setting)?;

@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::Result;
 use serde_json::json;
 use stopleak_tests::repository::Repository;
-use stopleak_tests::{World, tokens};
+use stopleak_tests::{Request, World, tokens};
 
 #[test]
 fn no_seeded_token_is_left_in_any_file_log_page_or_answer() -> Result<()> {
@@ -54,6 +54,21 @@ fn no_seeded_token_is_left_in_any_file_log_page_or_answer() -> Result<()> {
     drop(repository);
     let files = assert_files_clean(world.dir(), &secrets)?;
     assert!(files > 5, "only {files} files were looked at");
+    Ok(())
+}
+
+#[test]
+fn a_gateway_that_blocks_a_token_has_never_seen_it() -> Result<()> {
+    let world = World::start()?;
+    let token = tokens::own(1);
+    world.patched_leak(&[&token])?;
+    let other = world.another_gateway("another-gateway")?;
+
+    let marker = tokens::own(2);
+    assert_eq!(Request::get(other.listener(), "/").bearer(&marker).status()?, 200);
+    assert!(other.remembers(marker.as_bytes())?, "what it has seen is found");
+    assert!(!other.remembers(token.as_bytes())?, "what only others have seen is not");
+    assert_eq!(Request::get(other.listener(), "/").bearer(&token).status()?, 403, "and yet it is known");
     Ok(())
 }
 
