@@ -16,6 +16,7 @@ use crate::app::App;
 use crate::feed::GatewayState;
 use crate::gateways::{self, Gateway};
 use crate::secret::{Purpose, Secret};
+use crate::tenants;
 use crate::time::Time;
 
 #[derive(Deserialize)]
@@ -55,7 +56,7 @@ struct GatewayView {
 pub(super) struct GatewayList {
     gateways: Vec<GatewayView>,
     /// The newest epoch: a gateway whose epoch is lower is behind.
-    epoch: Option<u64>,
+    epoch: i64,
     /// What gateways pin.
     public_key: String,
 }
@@ -92,7 +93,9 @@ pub(super) async fn add(
 }
 
 pub(super) async fn list(State(app): State<Arc<App>>, Reader(caller): Reader) -> Answer<Json<GatewayList>> {
-    let gateways = gateways::list(&mut *app.store.read().await?, caller.tenant.id).await?;
+    let mut db = app.store.read().await?;
+    let gateways = gateways::list(&mut db, caller.tenant.id).await?;
+    let epoch = tenants::epoch(&mut db, caller.tenant.id).await?.epoch;
     let now = Time::now();
     let view = |gateway: Gateway| {
         let state = app.fleet.gateway(gateway.id, now);
@@ -102,7 +105,7 @@ pub(super) async fn list(State(app): State<Arc<App>>, Reader(caller): Reader) ->
     };
     Ok(Json(GatewayList {
         gateways: gateways.into_iter().map(view).collect(),
-        epoch: app.publisher.subscribe(caller.tenant.id).map(|index| index.borrow().epoch),
+        epoch,
         public_key: app.keys.signing.public_key().to_hex(),
     }))
 }

@@ -1,6 +1,6 @@
 //! The API, `/api/v1`: JSON in, JSON out, problem+json when something is wrong.
 //!
-//! A request passes the access log, then [`auth`] says who calls, [`input`] reads what they send, and a handler beside its noun
+//! A request passes the access log, then `auth` says who calls, `input` reads what they send, and a handler beside its noun
 //! answers. Neither log lines nor answers ever repeat what was sent where it might be a token.
 
 mod problem;

@@ -1,6 +1,6 @@
 //! The command line: one binary that serves, scans, and calls a server's API.
 //!
-//! `serve` and `scan` do their work here; every other command is a call of the API by the [`client`], shown by [`table`] or,
+//! `serve` and `scan` do their work here; every other command is a call of the API by the `client`, shown by `table` or,
 //! with `--json`, as the API's own JSON.
 
 mod serve;

@@ -1,7 +1,7 @@
 //! The feed: how every gateway gets the index, and how attempts come back.
 //!
-//! A gateway opens one stream for each of its workers. [`service`] lets it in by its credential; [`session`] is the protocol, a
-//! pure state machine; [`connection`] drives one stream with it; [`fleet`] remembers what is in force where.
+//! A gateway opens one stream for each of its workers. `service` lets it in by its credential; [`session`] is the protocol, a
+//! pure state machine; `connection` drives one stream with it; [`fleet`] remembers what is in force where.
 
 pub mod session;
 pub mod fleet;

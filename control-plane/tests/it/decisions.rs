@@ -1,6 +1,7 @@
 //! Decisions: what they change, what the index says of it, and what stays on record.
 
 use serde_json::{Value, json};
+use stopleak::tenants::TenantId;
 
 use crate::world::{World, eventually};
 
@@ -32,7 +33,9 @@ async fn the_epoch_grows_exactly_when_the_index_changes() {
         assert_eq!(taken["decision"]["epoch"], epoch, "{action}");
         assert_eq!(taken["decision"]["action"], action["action"]);
     }
-    eventually("the newest epoch is published", || i64::try_from(world.epoch()).unwrap() == epoch).await;
+    assert_eq!(i64::try_from(world.epoch()).unwrap(), epoch);
+    let index = world.app.publisher.subscribe(TenantId(1)).unwrap();
+    eventually("the newest epoch is published", || index.borrow().epoch == world.epoch()).await;
 
     let leak = world.api.get("/leaks/1").ok();
     assert_eq!(leak["decisions"].as_array().unwrap().len(), 8);
@@ -87,12 +90,12 @@ async fn what_was_answered_is_there_after_a_restart() {
     world.leak(&[TOKEN]);
     decide(&world, &json!({"action": "apply_virtual_patch"})).created();
     let before = world.api.get("/leaks/1").ok();
-    let root = world.app.publisher.subscribe(stopleak::tenants::TenantId(1)).unwrap().borrow().root.clone();
+    let root = world.app.publisher.subscribe(TenantId(1)).unwrap().borrow().root.clone();
     let data = world.stop().await;
     assert!(!data.path().join("addresses.json").exists());
 
     let world = World::start_in(data).await;
     assert_eq!(world.api.get("/leaks/1").ok(), before);
-    let again = world.app.publisher.subscribe(stopleak::tenants::TenantId(1)).unwrap().borrow().root.clone();
+    let again = world.app.publisher.subscribe(TenantId(1)).unwrap().borrow().root.clone();
     assert_eq!(again, root, "the same epoch is the same index");
 }
