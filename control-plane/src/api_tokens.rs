@@ -79,6 +79,17 @@ pub async fn add(
     Ok(())
 }
 
+/// Takes all tokens of a name back.
+pub async fn revoke(db: &mut Connection, tenant: TenantId, name: &str, now: Time) -> Result<(), sqlx::Error> {
+    sqlx::query("UPDATE api_tokens SET revoked_at = $3 WHERE tenant_id = $1 AND name = $2 AND revoked_at IS NULL")
+        .bind(tenant)
+        .bind(name)
+        .bind(now)
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
 /// Whether the tenant has any token.
 pub async fn any(db: &mut Connection, tenant: TenantId) -> Result<bool, sqlx::Error> {
     let count: i64 =

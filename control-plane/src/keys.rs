@@ -15,11 +15,12 @@ use stopleak_contract::index::SigningKey;
 use zeroize::Zeroizing;
 
 use crate::config::KeysConfig;
+use crate::tenants::TenantId;
 
 /// What the control plane keeps secret.
 pub struct Keys {
-    /// Turns tokens into fingerprints.
-    pub fingerprint: FingerprintKey,
+    /// Of which each tenant's fingerprint key is made.
+    fingerprint: FingerprintKey,
     /// Seals index headers.
     pub signing: SigningKey,
 }
@@ -114,6 +115,15 @@ impl Keys {
         let fingerprint = load(&FINGERPRINT, &config.fingerprint_command)?;
         let signing = load(&SIGNING, &config.signing_command)?;
         Ok(Self { fingerprint: FingerprintKey::new(*fingerprint), signing: SigningKey::new(&signing) })
+    }
+
+    /// The tenant's key, which turns its tokens into fingerprints and goes to its gateways: what a gateway of one tenant knows is of
+    /// no use against another. Made of the tenant's number, since a name can change and fingerprints cannot.
+    #[must_use]
+    pub fn fingerprint(&self, tenant: TenantId) -> FingerprintKey {
+        let TenantId(number) = tenant;
+        let context = format!("stopleak fingerprint key v1 of tenant {number}");
+        FingerprintKey::new(*blake3::keyed_hash(self.fingerprint.as_bytes(), context.as_bytes()).as_bytes())
     }
 
     /// Values to store with the database, by which [`Keys`] of another installation are recognised; they do not tell the keys.
@@ -259,6 +269,9 @@ mod tests {
         let config = |text| KeysConfig { fingerprint_command: command(text), ..KeysConfig::default() };
         let keys = Keys::load(folder.path(), &config("printf '%064d\\n' 7"), false).unwrap();
         assert_eq!(keys.fingerprint.as_bytes()[31], 7);
+        assert_eq!(keys.fingerprint(TenantId(1)), keys.fingerprint(TenantId(1)));
+        assert_ne!(keys.fingerprint(TenantId(1)), keys.fingerprint(TenantId(2)));
+        assert_ne!(keys.fingerprint(TenantId(1)), keys.fingerprint);
         assert!(matches!(Keys::load(folder.path(), &config("exit 3"), false), Err(KeyError::Command { .. })));
         assert!(matches!(Keys::load(folder.path(), &config("echo no"), false), Err(KeyError::Malformed { .. })));
     }

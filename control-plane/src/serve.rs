@@ -23,6 +23,7 @@ use crate::keys::{Keys, create_private_folder, write_private};
 use crate::metrics::Metrics;
 use crate::secret::{Purpose, Secret};
 use crate::store::{self, Store, Trouble, trouble};
+use crate::tenants::TenantId;
 use crate::time::Time;
 use crate::{api, feed, scans, tenants};
 
@@ -182,13 +183,39 @@ async fn prepare(store: &Store, keys: &Keys, data_dir: &Path) -> anyhow::Result<
     let tenant = tenants::ensure(&mut db, tenants::DEFAULT, now).await?;
     let first = !api_tokens::any(&mut db, tenant.id).await?;
     if first {
-        let secret = Secret::generate(Purpose::ApiToken).map_err(|error| anyhow::Error::msg(error.to_string()))?;
-        // Before the commit: a crash in between leaves a file that the next start replaces, not a lock without a key.
-        write_private(&data_dir.join(ADMIN_TOKEN), secret.expose())?;
-        api_tokens::add(&mut db, tenant.id, api_tokens::FIRST, Role::Administrator, &secret, now).await?;
+        make_admin_token(&mut db, tenant.id, data_dir, now).await?;
     }
     db.commit().await?;
     Ok(first)
+}
+
+/// Takes the administrator's token back and makes another; works beside a running server. Returns the file that holds it.
+pub async fn renew_admin_token(data_dir: &Path) -> anyhow::Result<PathBuf> {
+    let database = data_dir.join(store::FILE);
+    anyhow::ensure!(database.exists(), "there is no database in {}; `stopleak serve` makes one", data_dir.display());
+    let renewed = async {
+        let store = Store::open(data_dir).await?;
+        let (now, mut db) = (Time::now(), store.write().await?);
+        let tenant = tenants::ensure(&mut db, tenants::DEFAULT, now).await?;
+        api_tokens::revoke(&mut db, tenant.id, api_tokens::FIRST, now).await?;
+        let file = make_admin_token(&mut db, tenant.id, data_dir, now).await?;
+        db.commit().await?;
+        store.close().await;
+        Ok(file)
+    };
+    renewed.await.map_err(|error: anyhow::Error| match error.downcast() {
+        Ok(error) => explain(error, &database),
+        Err(error) => error,
+    })
+}
+
+async fn make_admin_token(db: &mut store::Connection, tenant: TenantId, data_dir: &Path, now: Time) -> anyhow::Result<PathBuf> {
+    let secret = Secret::generate(Purpose::ApiToken).map_err(|error| anyhow::Error::msg(error.to_string()))?;
+    let file = data_dir.join(ADMIN_TOKEN);
+    // Before the commit: a crash in between leaves a file that the next try replaces, not a lock without a key.
+    write_private(&file, secret.expose())?;
+    api_tokens::add(db, tenant, api_tokens::FIRST, Role::Administrator, &secret, now).await?;
+    Ok(file)
 }
 
 fn lock(data_dir: &Path) -> anyhow::Result<File> {

@@ -1,6 +1,6 @@
 //! Tenants: whom each row belongs to, and the epoch of the index that each has.
 
-use stopleak_contract::index::LeakNumber;
+use stopleak_contract::index::{LeakNumber, MAX_LEAK};
 
 use crate::store::Connection;
 use crate::time::Time;
@@ -30,8 +30,6 @@ pub struct Epoch {
 
 /// The tenant that every installation has.
 pub const DEFAULT: &str = "default";
-/// The index has 22 bits for a leak's number.
-const MAX_LEAK: LeakNumber = (1 << 22) - 1;
 
 /// Makes sure that the tenant is there.
 pub async fn ensure(db: &mut Connection, name: &str, now: Time) -> Result<Tenant, sqlx::Error> {

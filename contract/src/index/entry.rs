@@ -35,7 +35,7 @@ pub struct Hit {
 }
 
 /// The largest leak number that fits: 4,194,303.
-pub(super) const MAX_LEAK: LeakNumber = (1 << LEAK_BITS) - 1;
+pub const MAX_LEAK: LeakNumber = (1 << LEAK_BITS) - 1;
 
 /// Bits of the fingerprint that are compared beside the path through the map.
 const CHECK_BITS: u32 = 40;

@@ -12,7 +12,7 @@ mod shard;
 mod header;
 
 pub use build::{BuildError, BuiltIndex, build};
-pub use entry::{Action, Entry, Hit, LeakNumber};
+pub use entry::{Action, Entry, Hit, LeakNumber, MAX_LEAK};
 pub use header::{HeaderError, IndexHeader, PublicKey, SealedHeader, ShardSum, Signature, SigningKey};
 pub use shard::{Shard, ShardError};
 

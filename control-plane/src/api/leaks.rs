@@ -16,6 +16,7 @@ use super::problem::{Answer, Problem};
 use crate::api_tokens::Caller;
 use crate::app::App;
 use crate::leaks::{self, Action, DecisionView, Filter, LeakDetail, LeakNumber, LeakSummary, NewLeak, NewToken, Status};
+use crate::tenants::TenantId;
 use crate::time::Time;
 
 /// A manual leak.
@@ -82,7 +83,7 @@ pub(super) async fn add(
     Body(request): Body<AddLeak>,
 ) -> Answer<Response> {
     let title = line("title", &request.title, MAX_TITLE)?;
-    let tokens = take_tokens(&app, &title, request.tokens)?;
+    let tokens = take_tokens(&app, caller.tenant.id, &title, request.tokens)?;
     refuse_tokens(&app, &caller, "title", &title).await?;
     let leak = NewLeak { title: &title, risk: request.risk.unwrap_or(Risk::High), place: None };
     let added = leaks::add(&app.store, caller.tenant.id, &leak, &tokens, Time::now()).await?;
@@ -146,20 +147,21 @@ pub(super) async fn decide(
 }
 
 /// Turns the texts into what may be kept; the texts themselves are gone when this returns.
-fn take_tokens(app: &App, title: &str, texts: Vec<SecretText>) -> Answer<Vec<NewToken>> {
+fn take_tokens(app: &App, tenant: TenantId, title: &str, texts: Vec<SecretText>) -> Answer<Vec<NewToken>> {
     if texts.is_empty() {
         return Err(Problem::Invalid { field: "tokens", detail: "is empty; a leak has one token at least".to_owned() });
     }
     if texts.len() > MAX_TOKENS {
         return Err(Problem::Invalid { field: "tokens", detail: format!("has over {MAX_TOKENS} tokens; make several leaks") });
     }
+    let key = app.keys.fingerprint(tenant);
     let take = |(position, SecretText(text)): (usize, SecretText)| {
         let token =
             Token::parse(text.as_bytes()).map_err(|error| Problem::TokenRejected { position, reason: error.to_string() })?;
         if title.as_bytes().windows(token.as_bytes().len()).any(|part| part == token.as_bytes()) {
             return Err(Problem::Invalid { field: "title", detail: CONTAINS_TOKEN.to_owned() });
         }
-        Ok(NewToken::of(&app.keys.fingerprint, &token, None))
+        Ok(NewToken::of(&key, &token, None))
     };
     (1..).zip(texts).map(take).collect()
 }
@@ -167,7 +169,7 @@ fn take_tokens(app: &App, title: &str, texts: Vec<SecretText>) -> Answer<Vec<New
 /// In texts that are stored and shown.
 async fn refuse_tokens(app: &App, caller: &Caller, field: &'static str, text: &str) -> Answer<()> {
     let mut db = app.store.read().await?;
-    if leaks::mentions_token(&mut db, caller.tenant.id, &app.keys.fingerprint, text).await? {
+    if leaks::mentions_token(&mut db, caller.tenant.id, &app.keys.fingerprint(caller.tenant.id), text).await? {
         return Err(Problem::Invalid { field, detail: CONTAINS_TOKEN.to_owned() });
     }
     Ok(())

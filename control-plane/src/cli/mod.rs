@@ -1,6 +1,6 @@
 //! The command line: one binary that serves, scans, and calls a server's API.
 //!
-//! `serve` and `scan` do their work here; every other command is a call of the API by the `client`, shown by `table` or,
+//! `serve`, `scan` and `admin-token` do their work here; every other command is a call of the API by the `client`, shown by `table` or,
 //! with `--json`, as the API's own JSON.
 
 mod serve;
@@ -11,6 +11,7 @@ mod leak;
 mod attempts;
 mod source;
 mod gateway;
+mod admin_token;
 mod completions;
 
 use std::process::ExitCode;
@@ -33,6 +34,7 @@ enum Command {
     Attempts(attempts::Attempts),
     Source(source::Source),
     Gateway(gateway::Gateway),
+    AdminToken(admin_token::AdminToken),
     Completions(completions::Completions),
 }
 
@@ -58,6 +60,7 @@ impl Cli {
             Command::Attempts(attempts) => attempts.run(),
             Command::Source(source) => source.run(),
             Command::Gateway(gateway) => gateway.run(),
+            Command::AdminToken(admin_token) => admin_token.run(),
             Command::Completions(completions) => completions.run(),
         };
         match outcome {

@@ -122,7 +122,7 @@ impl Connection {
                 }
                 self.member.join(&hello, self.built_at(hello.epoch));
                 outbox.answers.push_back(to_gateway(Message::Welcome(wire::Welcome {
-                    fingerprint_key: self.app.keys.fingerprint.as_bytes().to_vec(),
+                    fingerprint_key: self.app.keys.fingerprint(self.subscriber.tenant.id).as_bytes().to_vec(),
                     tenant: self.subscriber.tenant.name.clone(),
                 })));
                 self.push(session, outbox);

@@ -111,6 +111,27 @@ fn the_first_start_prepares_the_data_folder_and_the_next_uses_it() {
 }
 
 #[test]
+fn a_lost_admin_token_is_made_anew_beside_the_running_server() {
+    let data = tempfile::tempdir().unwrap();
+    let mut server = Process::serve(data.path(), &[]);
+    server.wait_until_ready(data.path());
+    let old = fs::read_to_string(data.path().join("admin-token")).unwrap();
+    fs::remove_file(data.path().join("admin-token")).unwrap();
+
+    let renew = || Command::new(env!("CARGO_BIN_EXE_stopleak")).arg("admin-token").arg("--data-dir").arg(data.path()).output();
+    assert!(renew().unwrap().status.success());
+    let new = fs::read_to_string(data.path().join("admin-token")).unwrap();
+    let addresses = || serde_json::from_slice(&fs::read(data.path().join("addresses.json")).unwrap()).unwrap();
+    let status = |token: &str| Api::new(addresses(), token).get("/leaks").status;
+    assert_eq!((status(&old), status(&new)), (401, 200));
+
+    let elsewhere = tempfile::tempdir().unwrap();
+    let refused =
+        Command::new(env!("CARGO_BIN_EXE_stopleak")).arg("admin-token").arg("--data-dir").arg(elsewhere.path()).output();
+    assert!(String::from_utf8_lossy(&refused.unwrap().stderr).contains("there is no database"));
+}
+
+#[test]
 fn a_second_server_on_the_same_data_is_refused() {
     let data = tempfile::tempdir().unwrap();
     let mut first = Process::serve(data.path(), &[]);
