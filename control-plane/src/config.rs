@@ -160,9 +160,13 @@ impl Config {
     pub fn rules(&self) -> Result<Rules, ConfigError> {
         let Some(path) = &self.rules else { return Ok(Rules::built_in()) };
         let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Unreadable { path: path.clone(), source })?;
-        Rules::built_in()
-            .with_operator_file(&text)
-            .map_err(|error| ConfigError::Value { key: "rules", reason: format!("{}: {error}", path.display()) })
+        let refuse = |error: &dyn std::error::Error| {
+            let reason = format!("{}: {error}", path.display());
+            ConfigError::Value { key: "rules", reason }
+        };
+        let rules = Rules::built_in().with_operator_file(&text).map_err(|error| refuse(&error))?;
+        stopleak_detector::prove(&rules).map_err(|error| refuse(&error))?;
+        Ok(rules)
     }
 
     /// The API's address.

@@ -3,7 +3,7 @@
 //! The flow: [`Rules`] are read from the TOML files in `rules/` (and from an operator's own file); a
 //! [`Detector`] builds one keyword automaton over them; [`Detector::scan`] runs a rule's pattern only where
 //! one of its keywords stands, then asks the checksum and the plausibility checks, settles overlaps, and hands
-//! each [`Match`] to the caller. [`Position`] turns an offset into a line and a column, and [`Example`] makes
+//! each [`Match`] to the caller. [`prove`] holds an operator's formats against their own examples. [`Position`] turns an offset into a line and a column, and [`Example`] makes
 //! well-formed fake tokens at run time, so that none has to be written down anywhere.
 //!
 //! The crate does no IO, starts no thread and never panics on its input, so that it runs in a browser too.
@@ -19,6 +19,7 @@ mod checksum;
 mod plausible;
 mod overlap;
 
+mod prove;
 mod position;
 mod example;
 
@@ -26,6 +27,7 @@ pub use checksum::{Checksum, crc32_base62};
 pub use detector::{Detector, Match};
 pub use example::{Example, token};
 pub use position::Position;
+pub use prove::prove;
 pub use risk::{Confidence, Risk};
 pub use rule::{Rule, RuleError, Tier};
 pub use rules::{Rules, RulesError};

@@ -22,7 +22,9 @@ const FILE_LIMIT: usize = 1 << 20;
 /// A set of rules with unique ids.
 #[derive(Clone, Debug)]
 pub struct Rules {
-    rules: Vec<Arc<Rule>>,
+    all: Vec<Arc<Rule>>,
+    /// How many of them are built in; they come first.
+    built_in: usize,
     /// Over the text of every file, so that a change of any rule is a new version.
     checksum: crc32fast::Hasher,
 }
@@ -57,14 +59,15 @@ impl Rules {
     #[must_use]
     #[expect(clippy::missing_panics_doc, reason = "a test reads the very same text")]
     pub fn built_in() -> Self {
-        let mut rules = Self { rules: Vec::new(), checksum: crc32fast::Hasher::new() };
+        let mut rules = Self { all: Vec::new(), built_in: 0, checksum: crc32fast::Hasher::new() };
         for file in BUILT_IN {
             rules.add(file, false).expect("the built-in rules are valid");
         }
+        rules.built_in = rules.all.len();
         rules
     }
 
-    /// Adds the operator's own formats, written like the built-in ones:
+    /// Adds the operator's own formats, written like the built-in ones; [`crate::prove`] then holds them against their examples:
     ///
     /// ```toml
     /// [[rule]]
@@ -98,7 +101,12 @@ impl Rules {
 
     /// Every rule, those of the generic tier included.
     pub fn iter(&self) -> impl Iterator<Item = &Rule> {
-        self.rules.iter().map(AsRef::as_ref)
+        self.all.iter().map(AsRef::as_ref)
+    }
+
+    /// The rules of the operator's own.
+    pub fn own(&self) -> impl Iterator<Item = &Rule> {
+        self.iter().skip(self.built_in)
     }
 
     /// The rule with this id.
@@ -114,7 +122,7 @@ impl Rules {
     }
 
     pub(crate) fn of_tiers(&self, generic: bool) -> Vec<Arc<Rule>> {
-        self.rules.iter().filter(|rule| generic || rule.tier() == Tier::Format).cloned().collect()
+        self.all.iter().filter(|rule| generic || rule.tier() == Tier::Format).cloned().collect()
     }
 
     fn add(&mut self, text: &str, compile: bool) -> Result<(), RulesError> {
@@ -132,7 +140,7 @@ impl Rules {
             if self.get(rule.id()).is_some() {
                 return Err(RulesError::Duplicate(rule.id().into()));
             }
-            self.rules.push(Arc::new(rule));
+            self.all.push(Arc::new(rule));
         }
         self.checksum.update(text.as_bytes());
         Ok(())

@@ -1,6 +1,6 @@
 //! The operator's own formats: a good file is used, a bad one is refused with an error that says where and why.
 
-use stopleak_detector::{Confidence, Detector, Rules};
+use stopleak_detector::{Confidence, Detector, Rules, prove};
 
 const GOOD: &str = r#"
 [[rule]]
@@ -65,4 +65,14 @@ fn a_fake_token_is_the_same_for_the_same_seed() {
     assert_eq!(make(1), make(1));
     assert_ne!(make(1), make(2));
     assert_eq!(stopleak_detector::token("no-such-rule", 1), None);
+}
+
+#[test]
+fn a_format_that_misses_its_own_examples_is_refused() {
+    let proved = |file: &str| prove(&Rules::built_in().with_operator_file(file).unwrap());
+    proved(GOOD).unwrap();
+    let misses = GOOD.replace("acme_{alnum:32}{crc32}", "acme_{alnum:20}");
+    assert!(proved(&misses).unwrap_err().to_string().starts_with("rule `acme-deploy-key`: key `examples`"));
+    let finds = GOOD.replace("[\"acme_{alnum:38}\"]", "[\"acme_{alnum:32}{crc32}\"]");
+    assert!(proved(&finds).unwrap_err().to_string().starts_with("rule `acme-deploy-key`: key `negative_examples`"));
 }
