@@ -206,7 +206,8 @@ impl Add {
         if self.remote.json {
             return table::json(&leak);
         }
-        table::print(&format!("{} added with {} tokens", cell(&leak, "id"), cell(&leak, "token_count")))?;
+        let tokens = if leak["token_count"] == 1 { "token" } else { "tokens" };
+        table::print(&format!("{} added with {} {tokens}", cell(&leak, "id"), cell(&leak, "token_count")))?;
         show(&leak)
     }
 }
