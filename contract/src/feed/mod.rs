@@ -2,6 +2,7 @@
 //!
 //! `proto/stopleak/feed/v1/feed.proto` is the source; the code in `gen/` is made from it by the crate in `contract/codegen`.
 
+#[rustfmt::skip]
 #[path = "gen/stopleak.feed.v1.rs"]
 #[expect(missing_docs, clippy::pedantic, reason = "generated; the comments of feed.proto are its documentation")]
 pub mod wire;

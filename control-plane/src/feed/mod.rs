@@ -12,6 +12,7 @@ mod service;
 pub use fleet::{Fleet, GatewayState};
 pub use service::serve;
 
+#[rustfmt::skip]
 #[path = "gen/stopleak.feed.v1.rs"]
 #[expect(clippy::pedantic, clippy::allow_attributes, unused_qualifications, reason = "generated")]
 mod generated;
