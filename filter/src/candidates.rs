@@ -1,18 +1,16 @@
-//! Where a token can be in a request, and the texts there that may be one.
-//!
-//! A value is offered as a whole, in the pieces that lists are made of, in what follows the first `=` or `:` of each piece, and
-//! in the smallest parts between punctuation. A token that contains punctuation itself is found among the larger texts, a token
-//! inside a composite value among the smaller ones. Places that usually carry credentials come first, so that padding elsewhere
-//! cannot use up the budget before them.
+//! Where a token can be in a request. Places that usually carry credentials come first, so that padding elsewhere cannot use up the
+//! budget before them. What texts a value offers is the matter of [`texts`], how bytes are read the matter of [`decode`].
 
-use std::borrow::Cow;
+mod decode;
+mod texts;
+
 use std::ops::ControlFlow;
 
-use base64::Engine as _;
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use stopleak_contract::HeaderSelection;
 use stopleak_contract::feed::wire::Place;
-use stopleak_contract::{HeaderSelection, Token};
 
+use self::decode::{base64, base64_text};
+use self::texts::{Offer, value, value_and_decoded};
 use crate::request::Request;
 
 /// A text of a request that may be a token.
@@ -29,6 +27,9 @@ pub struct Candidate<'a> {
 /// Takes a candidate; breaks when it has seen enough.
 pub type Visit<'v> = dyn FnMut(Candidate<'_>) -> ControlFlow<()> + 'v;
 
+/// A token that spans several segments begins in one of the first: Slack's webhooks have it in the second.
+const MAX_SPANS: usize = 16;
+
 /// Offers every candidate of the request to `visit`.
 pub fn visit(request: Request<'_>, selection: Option<&HeaderSelection>, visit: &mut Visit<'_>) -> ControlFlow<()> {
     let covered = |name: &str| selection.is_none_or(|selection| selection.covers(name.as_bytes()));
@@ -43,175 +44,84 @@ pub fn visit(request: Request<'_>, selection: Option<&HeaderSelection>, visit: &
         cookies(value, &mut Offer { place: Place::Cookie, header: "", visit })?;
     }
     for (name, value) in headers().filter(|(name, _)| !is_authorization(name) && *name != "cookie") {
-        let mut offer = Offer { place: Place::Header, header: name, visit };
-        value_and_parts(value, &mut offer)?;
-        if name.ends_with("-bin")
-            && let Some(decoded) = base64_any(value)
-        {
-            value_and_parts(&decoded, &mut offer)?;
-        }
+        header(name, value, &mut Offer { place: Place::Header, header: name, visit })?;
     }
     ControlFlow::Continue(())
-}
-
-/// A place, and the visitor of what is found there.
-struct Offer<'a, 'v, 'f> {
-    place: Place,
-    header: &'a str,
-    visit: &'v mut Visit<'f>,
-}
-
-impl Offer<'_, '_, '_> {
-    fn text(&mut self, text: &[u8]) -> ControlFlow<()> {
-        if text.len() < Token::MIN_LEN {
-            return ControlFlow::Continue(());
-        }
-        (self.visit)(Candidate { text, place: self.place, header: self.header })
-    }
 }
 
 fn is_authorization(name: &str) -> bool {
     matches!(name, "authorization" | "proxy-authorization")
 }
 
-/// `scheme credentials`, in any case and with any white space; Basic is decoded into user, password and the pair.
-fn authorization(value: &[u8], offer: &mut Offer<'_, '_, '_>) -> ControlFlow<()> {
-    let value = value.trim_ascii();
-    if let Some(at) = value.iter().position(u8::is_ascii_whitespace) {
-        let (scheme, credentials) = value.split_at(at);
+/// `scheme credentials`, in any case and with any white space; what Basic encodes may be any bytes.
+fn authorization(text: &[u8], offer: &mut Offer<'_, '_, '_>) -> ControlFlow<()> {
+    let text = text.trim_ascii();
+    if let Some(at) = text.iter().position(u8::is_ascii_whitespace) {
+        let (scheme, credentials) = text.split_at(at);
         let credentials = credentials.trim_ascii();
         offer.text(credentials)?;
         if scheme.eq_ignore_ascii_case(b"basic")
-            && let Some(pair) = base64_any(credentials)
+            && let Some(pair) = base64(credentials)
         {
-            offer.text(&pair)?;
-            if let Some(colon) = pair.iter().position(|&b| b == b':') {
-                let (user, password) = pair.split_at(colon);
-                offer.text(user)?;
-                offer.text(password.get(1..).unwrap_or_default())?;
-            }
+            value(&pair, offer)?;
         }
     }
-    value_and_parts(value, offer)
-}
-
-/// `name=value` pairs between semicolons.
-fn cookies(value: &[u8], offer: &mut Offer<'_, '_, '_>) -> ControlFlow<()> {
-    for cookie in value.split(|&b| b == b';') {
-        decoded_and_parts(cookie, offer)?;
-    }
-    ControlFlow::Continue(())
+    value_and_decoded(text, offer)
 }
 
 /// `key=value` pairs between `&` or `;`.
 fn query(query: &[u8], offer: &mut Offer<'_, '_, '_>) -> ControlFlow<()> {
     for pair in query.split(|&b| b == b'&' || b == b';') {
-        decoded_and_parts(pair, offer)?;
+        value_and_decoded(pair, offer)?;
         if pair.contains(&b'+') {
             let spaced: Vec<u8> = pair.iter().map(|&b| if b == b'+' { b' ' } else { b }).collect();
-            decoded_and_parts(&spaced, offer)?;
+            value_and_decoded(&spaced, offer)?;
         }
     }
     ControlFlow::Continue(())
 }
 
-/// Segments between slashes. Telegram's API puts `bot` in front of the token.
+/// Segments between slashes, and what spans several of them. Telegram's API puts `bot` in front of the token.
 fn path(path: &[u8], offer: &mut Offer<'_, '_, '_>) -> ControlFlow<()> {
     for segment in path.split(|&b| b == b'/') {
-        let decoded = percent_decoded(segment);
-        if let Some(token) = decoded.strip_prefix(b"bot") {
+        if let Some(token) = segment.strip_prefix(b"bot") {
             offer.text(token)?;
+            offer.text(&decode::percent(token))?;
         }
-        decoded_and_parts(segment, offer)?;
+        value_and_decoded(segment, offer)?;
+    }
+    let whole = path.strip_suffix(b"/").unwrap_or(path);
+    for (at, _) in whole.iter().enumerate().filter(|(_, b)| **b == b'/').take(MAX_SPANS) {
+        offer.text(whole.get(at + 1..).unwrap_or_default())?;
     }
     ControlFlow::Continue(())
 }
 
-/// A value as it stands, and with its percent escapes resolved.
-fn decoded_and_parts(value: &[u8], offer: &mut Offer<'_, '_, '_>) -> ControlFlow<()> {
-    value_and_parts(value, offer)?;
-    if let Cow::Owned(decoded) = percent_decoded(value) {
-        value_and_parts(&decoded, offer)?;
+/// `name=value` pairs between semicolons.
+fn cookies(cookies: &[u8], offer: &mut Offer<'_, '_, '_>) -> ControlFlow<()> {
+    for cookie in cookies.split(|&b| b == b';') {
+        value_and_decoded(cookie, offer)?;
     }
     ControlFlow::Continue(())
 }
 
-/// The whole, its pieces, what follows a piece's first `=` or `:`, and its smallest parts; none of them twice in a row.
-fn value_and_parts(value: &[u8], offer: &mut Offer<'_, '_, '_>) -> ControlFlow<()> {
-    let value = value.trim_ascii();
-    offer.text(value)?;
-    for piece in value.split(|&b| is_list_separator(b)).filter(|piece| piece.len() >= Token::MIN_LEN) {
-        if piece.len() < value.len() {
-            offer.text(piece)?;
+/// Any other header. Metadata of gRPC whose name ends in `-bin` is base64 of any bytes; browsers put the token of a websocket, plain or in
+/// base64, behind a dotted prefix into `Sec-WebSocket-Protocol`.
+fn header(name: &str, text: &[u8], offer: &mut Offer<'_, '_, '_>) -> ControlFlow<()> {
+    value_and_decoded(text, offer)?;
+    let entries = || text.split(|&b| b == b',').map(<[u8]>::trim_ascii);
+    if name.ends_with("-bin") {
+        for decoded in entries().filter_map(base64) {
+            value(&decoded, offer)?;
         }
-        for separator in *b"=:" {
-            if let Some(at) = piece.iter().position(|&b| b == separator) {
-                offer.text(piece.get(at + 1..).unwrap_or_default())?;
-            }
-        }
-        for part in piece.split(|&b| is_punctuation(b)) {
-            if part.len() < piece.len() {
-                offer.text(part)?;
-            }
+    }
+    if name == "sec-websocket-protocol" {
+        let last = |entry: &[u8]| entry.rsplit(|&b| b == b'.').next().and_then(base64_text);
+        for decoded in entries().filter_map(last) {
+            value(&decoded, offer)?;
         }
     }
     ControlFlow::Continue(())
-}
-
-fn is_list_separator(byte: u8) -> bool {
-    byte.is_ascii_whitespace() || byte == b',' || byte == b';'
-}
-
-fn is_punctuation(byte: u8) -> bool {
-    b"=:/?&#@\"'`()<>[]{}|\\".contains(&byte)
-}
-
-/// Resolves the escapes that are well-formed and leaves the others as they are.
-fn percent_decoded(text: &[u8]) -> Cow<'_, [u8]> {
-    if !text.contains(&b'%') {
-        return Cow::Borrowed(text);
-    }
-    let mut decoded = Vec::with_capacity(text.len());
-    let mut rest = text;
-    while let [first, after @ ..] = rest {
-        rest = after;
-        if *first == b'%'
-            && let [high, low, after @ ..] = after
-            && let (Some(high), Some(low)) = (hex_digit(*high), hex_digit(*low))
-        {
-            decoded.push(high << 4 | low);
-            rest = after;
-        } else {
-            decoded.push(*first);
-        }
-    }
-    Cow::Owned(decoded)
-}
-
-fn hex_digit(byte: u8) -> Option<u8> {
-    char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
-}
-
-/// Base64 of either alphabet, with or without padding: servers are as lenient.
-fn base64_any(text: &[u8]) -> Option<Vec<u8>> {
-    const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
-        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
-        .with_decode_allow_trailing_bits(true);
-    const ENGINE: GeneralPurpose = GeneralPurpose::new(&base64::alphabet::STANDARD, LENIENT);
-
-    if text.len() > 2 * Token::MAX_LEN {
-        return None;
-    }
-    let standard: Vec<u8> = text
-        .trim_ascii()
-        .iter()
-        .map(|&b| match b {
-            b'-' => b'+',
-            b'_' => b'/',
-            other => other,
-        })
-        .collect();
-    ENGINE.decode(standard).ok()
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ mod upstream;
 mod network;
 mod control_plane;
 mod envoy;
+mod http2;
 mod request;
 mod world;
 

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
+use crate::http2;
+
 /// A request on a connection of its own.
 #[derive(Clone, Debug)]
 pub struct Request {
@@ -13,6 +15,7 @@ pub struct Request {
     method: String,
     target: String,
     headers: Vec<(String, Vec<u8>)>,
+    http2: bool,
 }
 
 /// What came back.
@@ -20,7 +23,7 @@ pub struct Request {
 pub struct Reply {
     /// The status code.
     pub status: u16,
-    /// Status line and headers.
+    /// Status line and headers of HTTP/1.1; empty over HTTP/2.
     pub head: String,
     /// The body.
     pub body: String,
@@ -33,7 +36,7 @@ impl Request {
     /// `GET target`.
     #[must_use]
     pub fn get(to: SocketAddr, target: &str) -> Self {
-        Self { to, method: "GET".to_owned(), target: target.to_owned(), headers: Vec::new() }
+        Self { to, method: "GET".to_owned(), target: target.to_owned(), headers: Vec::new(), http2: false }
     }
 
     /// Another method.
@@ -56,8 +59,27 @@ impl Request {
         self.header("authorization", format!("Bearer {token}"))
     }
 
+    /// Over HTTP/2, without TLS.
+    #[must_use]
+    pub fn over_http2(mut self) -> Self {
+        self.http2 = true;
+        self
+    }
+
     /// Sends it and waits for the answer.
     pub fn send(&self) -> Result<Reply> {
+        if self.http2 { self.send_http2() } else { self.send_http1() }
+    }
+
+    fn send_http2(&self) -> Result<Reply> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let target = format!("http://api.test{}", self.target);
+        let exchange = http2::exchange(self.to, &self.method, &target, &self.headers);
+        let (status, body) = runtime.block_on(async { tokio::time::timeout(PATIENCE, exchange).await })??;
+        Ok(Reply { status, head: String::new(), body: String::from_utf8_lossy(&body).into_owned() })
+    }
+
+    fn send_http1(&self) -> Result<Reply> {
         let mut bytes =
             format!("{} {} HTTP/1.1\r\nhost: api.test\r\nconnection: close\r\n", self.method, self.target).into_bytes();
         for (name, value) in &self.headers {

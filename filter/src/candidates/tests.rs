@@ -1,6 +1,7 @@
 //! Which texts are offered, and from where.
 
 use proptest::prelude::*;
+use stopleak_contract::Token;
 
 use super::*;
 

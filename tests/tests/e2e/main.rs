@@ -3,6 +3,7 @@
 mod the_loop;
 mod decisions;
 mod places;
+mod evasion;
 mod mesh;
 mod faults;
 mod hostile;
