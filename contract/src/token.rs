@@ -55,8 +55,7 @@ impl Token {
 
     /// Brings a text into canonical form.
     pub fn parse(text: &[u8]) -> Result<Self, TokenError> {
-        let text = trim(text);
-        let text = jwt_signing_input(text).unwrap_or(text);
+        let text = canonical(text);
         match text.len() {
             got if got < Self::MIN_LEN => return Err(TokenError::TooShort { got }),
             got if got > Self::MAX_LEN => return Err(TokenError::TooLong { got }),
@@ -67,6 +66,12 @@ impl Token {
             bytes.make_ascii_lowercase();
         }
         Ok(Self(bytes))
+    }
+
+    /// How many bytes the canonical form of a text has, also when it would be refused.
+    #[must_use]
+    pub fn canonical_length(text: &[u8]) -> usize {
+        canonical(text).len()
     }
 
     /// The secret itself: for hashing and for searching, never for showing.
@@ -117,6 +122,12 @@ impl Weakness {
             Self::LowEntropy => "low_entropy",
         }
     }
+}
+
+/// The part of a text that is its canonical form, but for the case of letters.
+fn canonical(text: &[u8]) -> &[u8] {
+    let text = trim(text);
+    jwt_signing_input(text).unwrap_or(text)
 }
 
 /// Removes white space and wrapping quotes until neither is left, so that trimming twice changes nothing.
@@ -245,6 +256,7 @@ mod tests {
         #[test]
         fn the_canonical_form_is_its_own_canonical_form(text in prop::collection::vec(any::<u8>(), 0..80)) {
             if let Ok(once) = Token::parse(&text) {
+                prop_assert_eq!(Token::canonical_length(&text), once.as_bytes().len());
                 let twice = Token::parse(once.as_bytes()).unwrap();
                 prop_assert_eq!(once.as_bytes(), twice.as_bytes());
             }

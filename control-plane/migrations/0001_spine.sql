@@ -78,6 +78,8 @@ CREATE TABLE tokens (
     leak        BIGINT NOT NULL,
     fingerprint BLOB   NOT NULL,
     preview     TEXT   NOT NULL,
+    -- Bytes of the canonical token: gateways hash only texts of a length that some token has.
+    length      BIGINT NOT NULL,
     weakness    TEXT,
     rule        TEXT,
     created_at  BIGINT NOT NULL,

@@ -113,8 +113,8 @@ impl Publisher {
     async fn load(&self, tenant: TenantId) -> Result<(tenants::Epoch, Vec<Entry>), sqlx::Error> {
         let mut db = self.store.read().await?;
         let epoch = tenants::epoch(&mut db, tenant).await?;
-        let rows: Vec<(Vec<u8>, LeakNumber, bool)> = sqlx::query_as(
-            "SELECT t.fingerprint, t.leak, l.patched_at IS NOT NULL
+        let rows: Vec<(Vec<u8>, LeakNumber, bool, i64)> = sqlx::query_as(
+            "SELECT t.fingerprint, t.leak, l.patched_at IS NOT NULL, t.length
              FROM tokens t JOIN leaks l ON l.tenant_id = t.tenant_id AND l.number = t.leak
              WHERE t.tenant_id = $1 AND l.status = $2",
         )
@@ -122,10 +122,12 @@ impl Publisher {
         .bind(Status::Open)
         .fetch_all(&mut *db)
         .await?;
-        let entry = |(fingerprint, leak, patched): (Vec<u8>, _, _)| {
+        let entry = |(fingerprint, leak, patched, length): (Vec<u8>, _, _, _)| {
+            let undecodable = |what: &str| sqlx::Error::Decode(what.into());
             let fingerprint = Fingerprint::from_stored(&fingerprint)
-                .ok_or_else(|| sqlx::Error::Decode("a stored fingerprint does not have 32 bytes".into()))?;
-            Ok(Entry { fingerprint, leak, action: if patched { Action::Block } else { Action::Observe } })
+                .ok_or_else(|| undecodable("a stored fingerprint does not have 32 bytes"))?;
+            let length = usize::try_from(length).map_err(|_| undecodable("a stored length is negative"))?;
+            Ok(Entry { fingerprint, leak, action: if patched { Action::Block } else { Action::Observe }, length })
         };
         Ok((epoch, rows.into_iter().map(entry).collect::<Result<_, sqlx::Error>>()?))
     }

@@ -3,10 +3,10 @@
 use std::ops::ControlFlow;
 
 use stopleak_contract::feed::wire::Place;
-use stopleak_contract::index::{Action, Index, LeakNumber};
+use stopleak_contract::index::{Action, Hit, Index, LeakNumber};
 use stopleak_contract::{Fingerprint, FingerprintKey, HeaderSelection, OnNotReady, PluginConfig, Token};
 
-use crate::candidates;
+use crate::candidates::{self, Candidate};
 use crate::request::{Request, shown_header};
 
 /// What the filter says of one request, with the reason as data.
@@ -62,11 +62,16 @@ pub struct Policy {
     headers: Option<HeaderSelection>,
 }
 
-/// Candidates that are hashed for one request: a browser's request with many cookies has some hundred.
-pub const MAX_CANDIDATES: usize = 4_096;
+/// Candidates that are looked at for one request: four times what a request at Envoy's default limit of 60 KiB of headers offers when
+/// it is made for that, and a hundred times a browser's with many cookies.
+pub const MAX_CANDIDATES: usize = 32_768;
 
-/// Bytes that are hashed for one request: several times Envoy's default limit of 60 KiB of headers.
+/// Bytes that are hashed for one request, those of candidates whose length some token has; a shorter one counts as a block. Only a
+/// request that is made for it gets there within Envoy's default limit.
 pub const MAX_HASHED: usize = 512 * 1024;
+
+/// BLAKE3 works on blocks.
+const BLOCK: usize = 64;
 
 impl Policy {
     /// Takes what it needs from a configuration.
@@ -90,39 +95,75 @@ impl Policy {
             return Judgement { verdict: Verdict::NotReady(self.on_not_ready), over_budget: false };
         };
 
-        let mut verdict = Verdict::Pass;
-        let (mut candidates_left, mut bytes_left, mut over_budget) = (MAX_CANDIDATES, MAX_HASHED, false);
-        let _ = candidates::visit(request, self.headers.as_ref(), &mut |candidate| {
-            let (Some(candidates), Some(bytes)) = (candidates_left.checked_sub(1), bytes_left.checked_sub(candidate.text.len()))
-            else {
-                over_budget = true;
-                return ControlFlow::Break(());
-            };
-            (candidates_left, bytes_left) = (candidates, bytes);
+        let mut search = Search::new(enforced, self.enforce);
+        let _ = candidates::visit(request, self.headers.as_ref(), &mut |candidate| search.look_at(candidate));
+        Judgement { verdict: search.verdict, over_budget: search.over_budget }
+    }
+}
 
-            let Ok(token) = Token::parse(candidate.text) else { return ControlFlow::Continue(()) };
-            let fingerprint = Fingerprint::of(&enforced.key, &token);
-            let Some(hit) = enforced.index.look_up(&fingerprint) else { return ControlFlow::Continue(()) };
-            let found = Match {
-                leak: hit.leak,
-                fingerprint,
-                place: candidate.place,
-                header: shown_header(candidate.place, candidate.header),
-            };
-            match hit.action {
-                Action::Block if self.enforce => {
-                    verdict = Verdict::Block(found);
-                    ControlFlow::Break(())
-                }
-                Action::Block | Action::Observe => {
-                    if verdict == Verdict::Pass {
-                        verdict = Verdict::Observe(found);
-                    }
-                    ControlFlow::Continue(())
-                }
+/// The search for the strongest match, and what is left of its budget.
+struct Search<'e> {
+    enforced: &'e Enforced,
+    enforce: bool,
+    verdict: Verdict,
+    candidates_left: usize,
+    bytes_left: usize,
+    over_budget: bool,
+}
+
+impl<'e> Search<'e> {
+    fn new(enforced: &'e Enforced, enforce: bool) -> Self {
+        Self {
+            enforced,
+            enforce,
+            verdict: Verdict::Pass,
+            candidates_left: MAX_CANDIDATES,
+            bytes_left: MAX_HASHED,
+            over_budget: false,
+        }
+    }
+
+    fn look_at(&mut self, candidate: Candidate<'_>) -> ControlFlow<()> {
+        self.candidates_left = match self.candidates_left.checked_sub(1) {
+            Some(left) => left,
+            None => return self.give_up(),
+        };
+        let length = Token::canonical_length(candidate.text);
+        if !self.enforced.index.header().lengths.hold(length) {
+            return ControlFlow::Continue(());
+        }
+        self.bytes_left = match self.bytes_left.checked_sub(length.max(BLOCK)) {
+            Some(left) => left,
+            None => return self.give_up(),
+        };
+        let Ok(token) = Token::parse(candidate.text) else { return ControlFlow::Continue(()) };
+        let fingerprint = Fingerprint::of(&self.enforced.key, &token);
+        match self.enforced.index.look_up(&fingerprint) {
+            Some(hit) => self.hit(hit, fingerprint, candidate),
+            None => ControlFlow::Continue(()),
+        }
+    }
+
+    fn hit(&mut self, hit: Hit, fingerprint: Fingerprint, candidate: Candidate<'_>) -> ControlFlow<()> {
+        let header = shown_header(candidate.place, candidate.header);
+        let found = Match { leak: hit.leak, fingerprint, place: candidate.place, header };
+        match hit.action {
+            Action::Block if self.enforce => {
+                self.verdict = Verdict::Block(found);
+                ControlFlow::Break(())
             }
-        });
-        Judgement { verdict, over_budget }
+            Action::Block | Action::Observe => {
+                if self.verdict == Verdict::Pass {
+                    self.verdict = Verdict::Observe(found);
+                }
+                ControlFlow::Continue(())
+            }
+        }
+    }
+
+    fn give_up(&mut self) -> ControlFlow<()> {
+        self.over_budget = true;
+        ControlFlow::Break(())
     }
 }
 

@@ -7,7 +7,7 @@ use crate::{Fingerprint, FingerprintKey, Token};
 fn entry(n: u32) -> Entry {
     let token = Token::parse(format!("fake-token-{n}").as_bytes()).unwrap();
     let fingerprint = Fingerprint::of(&FingerprintKey::new([7; 32]), &token);
-    Entry { fingerprint, leak: n, action: Action::Block }
+    Entry { fingerprint, leak: n, action: Action::Block, length: token.as_bytes().len() }
 }
 
 /// A push of more than one part.
@@ -91,6 +91,9 @@ fn malformed_headers_are_refused() {
     let mut wire = good.clone();
     wire.signature.pop();
     assert_eq!(refusal(wire), HeaderError::Malformed("a signature has 64 bytes"));
+    let mut wire = good.clone();
+    wire.lengths.pop();
+    assert_eq!(refusal(wire), HeaderError::Malformed("lengths are a set of 32 bytes"));
     let mut wire = good.clone();
     wire.shards[0].hash.pop();
     assert_eq!(refusal(wire), HeaderError::Malformed("a hash has 32 bytes"));

@@ -2,7 +2,7 @@
 
 use super::entry::{self, Entry, LeakNumber};
 use super::header::{IndexHeader, ShardSum};
-use super::{FORMAT, shard};
+use super::{FORMAT, Lengths, shard};
 
 /// What [`build`] made: the header still wants a signature.
 #[derive(Debug)]
@@ -39,7 +39,9 @@ const MIN_PATH: usize = 2;
 /// Builds the index of one tenant. The same entries give the same bytes, in whatever order they come.
 pub fn build(tenant: &str, epoch: u64, built_at_ms: u64, mut entries: Vec<Entry>) -> Result<BuiltIndex, BuildError> {
     entries.sort_unstable_by_key(|entry| entry.fingerprint);
+    let mut lengths = Lengths::default();
     for entry in &entries {
+        lengths.add(entry.length);
         if entry.leak > entry::MAX_LEAK {
             return Err(BuildError::LeakNumber { got: entry.leak });
         }
@@ -56,6 +58,7 @@ pub fn build(tenant: &str, epoch: u64, built_at_ms: u64, mut entries: Vec<Entry>
         epoch,
         shard_bits: 0,
         tokens: entries.len() as u64,
+        lengths,
         built_at_ms,
         shards: vec![sum],
     };

@@ -23,6 +23,8 @@ pub struct Entry {
     pub leak: LeakNumber,
     /// What to do.
     pub action: Action,
+    /// Bytes of the canonical token.
+    pub length: usize,
 }
 
 /// What a look-up found.

@@ -2,7 +2,7 @@
 
 use ed25519_dalek::{Signer as _, VerifyingKey};
 
-use super::FORMAT;
+use super::{FORMAT, Lengths};
 use crate::Fingerprint;
 
 /// The control plane's key for sealing headers.
@@ -28,6 +28,8 @@ pub struct IndexHeader {
     pub shard_bits: u8,
     /// Fingerprints in all shards.
     pub tokens: u64,
+    /// Lengths of the tokens.
+    pub lengths: Lengths,
     /// Milliseconds since the Unix epoch.
     pub built_at_ms: u64,
     /// One for each shard, in order.
@@ -107,6 +109,7 @@ impl IndexHeader {
         hasher.update(&self.epoch.to_le_bytes());
         hasher.update(&[self.shard_bits]);
         hasher.update(&self.tokens.to_le_bytes());
+        hasher.update(self.lengths.as_bytes());
         hasher.update(&self.built_at_ms.to_le_bytes());
         for shard in &self.shards {
             hasher.update(&shard.hash);

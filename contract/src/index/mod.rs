@@ -7,6 +7,7 @@
 //! The format has its place for several shards and for a prefilter in each; version 1 is built with one shard and without one.
 
 mod entry;
+mod lengths;
 mod build;
 mod shard;
 mod header;
@@ -14,6 +15,7 @@ mod header;
 pub use build::{BuildError, BuiltIndex, build};
 pub use entry::{Action, Entry, Hit, LeakNumber, MAX_LEAK};
 pub use header::{HeaderError, IndexHeader, PublicKey, SealedHeader, ShardSum, Signature, SigningKey};
+pub use lengths::Lengths;
 pub use shard::{Shard, ShardError};
 
 use crate::Fingerprint;

@@ -14,7 +14,7 @@ fn fingerprint(n: u32) -> Fingerprint {
 
 fn entry(n: u32) -> Entry {
     let action = if n.is_multiple_of(3) { Action::Block } else { Action::Observe };
-    Entry { fingerprint: fingerprint(n), leak: n / 2 + 1, action }
+    Entry { fingerprint: fingerprint(n), leak: n / 2 + 1, action, length: 12 }
 }
 
 fn index(entries: Vec<Entry>) -> Index {
@@ -28,7 +28,7 @@ fn every_entry_is_found_and_nothing_else() {
         let index = index((0..size).map(entry).collect());
         assert_eq!(index.header().tokens, u64::from(size));
         for n in 0..size {
-            let Entry { fingerprint, leak, action } = entry(n);
+            let Entry { fingerprint, leak, action, .. } = entry(n);
             assert_eq!(index.look_up(&fingerprint), Some(Hit { leak, action }));
         }
         for n in size..size + 10_000 {
@@ -96,7 +96,7 @@ fn the_golden_file_of_format_1_is_read_and_made() {
     assert_eq!(built.shards[0], golden);
     let index = Index::open(built.header, vec![golden.to_vec()]).unwrap();
     for n in 0..4 {
-        let Entry { fingerprint, leak, action } = entry(n);
+        let Entry { fingerprint, leak, action, .. } = entry(n);
         assert_eq!(index.look_up(&fingerprint), Some(Hit { leak, action }));
     }
 }
@@ -124,7 +124,8 @@ mod seal {
     #[test]
     fn breaks_with_any_change() {
         type Change = fn(&mut SealedHeader);
-        let changes: [(&str, Change); 7] = [
+        let changes: [(&str, Change); 8] = [
+            ("lengths", |s| s.header.lengths.add(99)),
             ("tenant", |s| s.header.tenant.push('x')),
             ("epoch", |s| s.header.epoch += 1),
             ("tokens", |s| s.header.tokens += 1),
@@ -186,7 +187,7 @@ proptest! {
             let action = if *block { Action::Block } else { Action::Observe };
             (Fingerprint::from_stored(bytes).unwrap(), Hit { leak: *leak, action })
         }).collect();
-        let index = index(oracle.iter().map(|(&fingerprint, &Hit { leak, action })| Entry { fingerprint, leak, action }).collect());
+        let index = index(oracle.iter().map(|(&fingerprint, &Hit { leak, action })| Entry { fingerprint, leak, action, length: 40 }).collect());
         for (fingerprint, hit) in &oracle {
             prop_assert_eq!(index.look_up(fingerprint), Some(*hit));
         }

@@ -18,6 +18,8 @@ pub struct NewToken {
     pub fingerprint: Fingerprint,
     /// By which people recognise it.
     pub preview: String,
+    /// Bytes of its canonical form.
+    pub length: usize,
     /// Why it should not be blocked without asking.
     pub weakness: Option<&'static str>,
     /// The rule that found it.
@@ -78,6 +80,7 @@ impl NewToken {
         Self {
             fingerprint: Fingerprint::of(key, token),
             preview: token.preview(),
+            length: token.as_bytes().len(),
             weakness: token.weakness().map(stopleak_contract::Weakness::as_str),
             rule: rule.map(str::to_owned),
         }
@@ -169,13 +172,14 @@ pub async fn insert_token(
     now: Time,
 ) -> Result<i64, sqlx::Error> {
     sqlx::query_scalar(
-        "INSERT INTO tokens (tenant_id, leak, fingerprint, preview, weakness, rule, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING id",
+        "INSERT INTO tokens (tenant_id, leak, fingerprint, preview, length, weakness, rule, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING id",
     )
     .bind(tenant)
     .bind(leak)
     .bind(token.fingerprint.as_bytes().as_slice())
     .bind(&token.preview)
+    .bind(i64::try_from(token.length).unwrap_or(i64::MAX))
     .bind(token.weakness)
     .bind(&token.rule)
     .bind(now)

@@ -27,7 +27,7 @@ fn welcome(tenant: &str) -> Vec<u8> {
 /// Header and parts of an index with one token.
 fn push(key: &SigningKey, tenant: &str, epoch: u64) -> Vec<Vec<u8>> {
     let fingerprint = Fingerprint::of(&FingerprintKey::new(KEY), &Token::parse(b"fk_9aQ7zLm2Xw4RtB8v").unwrap());
-    let built = build(tenant, epoch, 0, vec![Entry { fingerprint, leak: 1, action: Action::Block }]).unwrap();
+    let built = build(tenant, epoch, 0, vec![Entry { fingerprint, leak: 1, action: Action::Block, length: 19 }]).unwrap();
     let header = wire::IndexHeader::from(&key.seal(built.header));
     let mut messages = vec![wrap(to_gateway::Message::Header(header))];
     messages.extend(parts(epoch, 0, &built.shards[0]).map(|part| wrap(to_gateway::Message::Shard(part))));

@@ -11,7 +11,7 @@ fn enforced() -> Enforced {
     let key = FingerprintKey::new([7; 32]);
     let entry = |text: &str, leak, action| {
         let fingerprint = Fingerprint::of(&key, &Token::parse(text.as_bytes()).unwrap());
-        Entry { fingerprint, leak, action }
+        Entry { fingerprint, leak, action, length: text.len() }
     };
     let entries = vec![entry(PATCHED, 1, Action::Block), entry(OPEN, 2, Action::Observe)];
     let built = build("acme", 1, 0, entries).unwrap();
@@ -82,8 +82,9 @@ fn work_is_bounded_and_what_exceeds_the_bound_is_said() {
 
     let many = [("x".to_owned(), b"abcdef ".repeat(MAX_CANDIDATES))];
     assert!(judge(&many).over_budget);
-    let large: Vec<_> = (0..40).map(|n| (format!("x-{n}"), vec![b'a'; 15_000])).collect();
-    assert!(judge(&large).over_budget);
+    let of_a_length = |length| [("x".to_owned(), format!("{} ", "a".repeat(length)).repeat(10_000).into_bytes())];
+    assert!(judge(&of_a_length(PATCHED.len())).over_budget);
+    assert!(!judge(&of_a_length(PATCHED.len() + 5)).over_budget, "texts of a length that no token has cost next to nothing");
 
     let padded = [many.to_vec(), vec![("authorization".to_owned(), PATCHED.as_bytes().to_vec())]].concat();
     assert_eq!(summary(&judge(&padded).verdict), ("block", 1), "padding does not hide a credential");

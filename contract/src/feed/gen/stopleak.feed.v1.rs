@@ -98,6 +98,9 @@ pub struct IndexHeader {
     /// 64 bytes, Ed25519 over the root.
     #[prost(bytes = "vec", tag = "9")]
     pub signature: ::prost::alloc::vec::Vec<u8>,
+    /// 32 bytes, a set: bit n % 8 of byte n / 8 says that there are tokens of n canonical bytes; n = 255 stands for all from there on.
+    #[prost(bytes = "vec", tag = "10")]
+    pub lengths: ::prost::alloc::vec::Vec<u8>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ShardSum {
