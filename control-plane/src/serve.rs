@@ -261,7 +261,7 @@ fn explain(error: sqlx::Error, database: &Path) -> anyhow::Error {
         );
     }
     match trouble(&error) {
-        Trouble::Locked => anyhow::anyhow!(
+        Trouble::Locked | Trouble::Busy => anyhow::anyhow!(
             "the database {} is locked by another process; end that process (perhaps an open sqlite3 shell or a backup), then start again",
             database.display()
         ),

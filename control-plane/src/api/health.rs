@@ -16,9 +16,10 @@ pub(super) async fn healthz() -> &'static str {
     "ok\n"
 }
 
-/// The database answers and every tenant has an index.
+/// The database answers and takes what is written, and every tenant has an index.
 pub(super) async fn readyz(State(app): State<Arc<App>>) -> Answer<&'static str> {
     let tenants = tenants::all(&mut *app.store.read().await?).await?;
+    app.store.probe().await?;
     match tenants.iter().find(|tenant| app.publisher.subscribe(tenant.id).is_none()) {
         Some(tenant) => Err(Problem::Internal(anyhow::anyhow!("tenant {} has no index", tenant.name))),
         None => Ok("ready\n"),

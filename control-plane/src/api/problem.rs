@@ -247,6 +247,13 @@ fn store(error: &sqlx::Error) -> Told {
             "Database locked",
             "another process holds the lock on the database; end that process or wait, then send the request again; nothing was changed",
         ),
+        Trouble::Busy => told(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "database-busy",
+            "Database busy",
+            "more is being written than the database takes at the moment; send the request again; nothing was changed; \
+             if this goes on, a gateway that reports very many attempts may be why: GET /api/v1/gateways",
+        ),
         Trouble::Unavailable => told(
             StatusCode::SERVICE_UNAVAILABLE,
             "database-unavailable",

@@ -5,18 +5,26 @@
 //! Placeholders are `$1`, `$2`, times and numbers are integers, conflicts are `ON CONFLICT`: what `PostgreSQL` reads too.
 
 use std::fs::OpenOptions;
+use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Sqlite, SqliteConnection, Transaction};
+use sqlx::{Connection as _, Sqlite, SqliteConnection, Transaction};
+use tokio::sync::Mutex;
 
 /// The open database.
 #[derive(Clone)]
 pub struct Store {
     readers: SqlitePool,
     writer: SqlitePool,
+    /// Whether the last try to write met another process's lock.
+    locked: Arc<AtomicBool>,
+    /// When it was last seen that the disk takes what is written.
+    probed: Arc<Mutex<Option<Instant>>>,
 }
 
 /// A transaction that may write.
@@ -29,8 +37,10 @@ pub type Connection = SqliteConnection;
 /// Why the database did not do as asked, as far as callers can tell apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trouble {
-    /// Another process holds the lock, or all connections are busy.
+    /// Another process holds the lock.
     Locked,
+    /// More requests want a connection than get one in time.
+    Busy,
     /// The disk is full, read-only or broken.
     Unavailable,
     /// A defect of this program.
@@ -44,6 +54,10 @@ pub const BUSY_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long a request waits for a connection: longer than one writer may wait for the lock.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 const READERS: u32 = 4;
+/// A probe writes to the disk, and anybody may ask for one.
+const PROBE_STEP: Duration = Duration::from_secs(1);
+/// Longest that a probe takes: a bit longer than another process's lock is waited for.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(4);
 
 impl Store {
     /// Opens the file, which is created when absent, and brings its schema up to date.
@@ -58,10 +72,11 @@ impl Store {
             .busy_timeout(BUSY_TIMEOUT)
             .foreign_keys(true);
         let pool = |connections| SqlitePoolOptions::new().max_connections(connections).acquire_timeout(ACQUIRE_TIMEOUT);
-        let writer = pool(1).connect_with(options.clone()).await?;
+        let writer = pool(1).after_release(|connection, _| Box::pin(is_clean(connection)));
+        let writer = writer.connect_with(options.clone()).await?;
         sqlx::migrate!().run(&writer).await?;
         let readers = pool(READERS).connect_with(options).await?;
-        Ok(Self { readers, writer })
+        Ok(Self { readers, writer, locked: Arc::default(), probed: Arc::default() })
     }
 
     /// Begins a transaction that sees one state of the database.
@@ -71,7 +86,33 @@ impl Store {
 
     /// Begins a transaction that may write. The lock is taken at once: a transaction that began by reading could not wait for it.
     pub async fn write(&self) -> Result<Write, sqlx::Error> {
-        self.writer.begin_with("BEGIN IMMEDIATE").await
+        match self.writer.begin_with("BEGIN IMMEDIATE").await {
+            // Those before this one waited for another process: its lock is to blame, not our own load.
+            Err(sqlx::Error::PoolTimedOut) if self.locked.load(Ordering::Relaxed) => {
+                Err(sqlx::Error::Io(io::ErrorKind::ResourceBusy.into()))
+            }
+            begun => {
+                self.locked.store(begun.as_ref().is_err_and(|error| trouble(error) == Trouble::Locked), Ordering::Relaxed);
+                begun
+            }
+        }
+    }
+
+    /// Finds out whether something can be written, by writing something that changes nothing: a lock alone is also given on a
+    /// disk that is full.
+    pub async fn probe(&self) -> Result<(), sqlx::Error> {
+        let probe = async {
+            let mut probed = self.probed.lock().await;
+            if probed.is_some_and(|at| at.elapsed() < PROBE_STEP) {
+                return Ok(());
+            }
+            let mut db = self.write().await?;
+            sqlx::query("PRAGMA user_version = 0").execute(&mut *db).await?;
+            db.commit().await?;
+            *probed = Some(Instant::now());
+            Ok(())
+        };
+        tokio::time::timeout(PROBE_TIMEOUT, probe).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
     }
 
     /// Waits for what is under way and closes the file.
@@ -81,12 +122,27 @@ impl Store {
     }
 }
 
+/// Whether the next writer can use the connection. After some errors, such as a full disk, `SQLite` ends the transaction by
+/// itself; the rollback then fails, and sqlx would take the connection to be within that transaction for ever.
+async fn is_clean(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+    // A dropped transaction only asks for its rollback: after an answer it has been carried out, or has failed.
+    connection.ping().await?;
+    let clean = !connection.is_in_transaction();
+    if !clean {
+        tracing::warn!("a transaction could not be rolled back: its connection to the database is replaced");
+    }
+    Ok(clean)
+}
+
 /// Sorts an error.
 #[must_use]
 pub fn trouble(error: &sqlx::Error) -> Trouble {
     match error {
-        sqlx::Error::PoolTimedOut => Trouble::Locked,
+        sqlx::Error::PoolTimedOut => Trouble::Busy,
+        sqlx::Error::Io(error) if error.kind() == io::ErrorKind::ResourceBusy => Trouble::Locked,
         sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed | sqlx::Error::Io(_) => Trouble::Unavailable,
+        // What a full or broken disk left of a connection; `is_clean` sees to it that the next writer has another one.
+        sqlx::Error::InvalidSavePointStatement | sqlx::Error::BeginFailed => Trouble::Unavailable,
         sqlx::Error::Migrate(error) => match &**error {
             sqlx::migrate::MigrateError::Execute(error) | sqlx::migrate::MigrateError::ExecuteMigration(error, _) => {
                 trouble(error)
@@ -103,3 +159,6 @@ pub fn trouble(error: &sqlx::Error) -> Trouble {
         _ => Trouble::Defect,
     }
 }
+
+#[cfg(test)]
+mod tests;
