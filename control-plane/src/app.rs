@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use stopleak_detector::{Detector, Rules};
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 
 use crate::feed::Fleet;
 use crate::index::Publisher;
@@ -24,6 +24,10 @@ pub struct App {
     pub publisher: Arc<Publisher>,
     /// The connected gateways.
     pub fleet: Arc<Fleet>,
+    /// Turns at storing attempts: gateways may report many, and decisions go through the same writer.
+    pub storing: Semaphore,
+    /// Attempts that are kept of each tenant.
+    pub max_attempts: u64,
     /// What operators watch.
     pub metrics: Arc<Metrics>,
     /// Finds tokens; made when the first scan needs it.

@@ -1,15 +1,18 @@
 //! Attempts: uses of leaked tokens, as gateways report them.
 //!
 //! A gateway sends a batch until it is acknowledged; each attempt is stored once, by its id. The full fingerprint of every attempt
-//! is compared with the tokens here, because the index at the gateway compares only a part of it.
+//! is compared with the tokens here, because the index at the gateway compares only a part of it. Of each tenant, the newest
+//! attempts are kept, up to a limit.
+
+mod intake;
+
+pub use intake::store_batch;
 
 use serde::Serialize;
-use stopleak_contract::Fingerprint;
-use stopleak_contract::feed::wire;
 use stopleak_contract::index::LeakNumber;
 
-use crate::leaks::{self, leak_id};
-use crate::store::{Connection, Store};
+use crate::leaks::leak_id;
+use crate::store::Connection;
 use crate::tenants::TenantId;
 use crate::time::Time;
 
@@ -88,54 +91,13 @@ pub struct Stored {
     pub false_matches: u64,
     /// Attempts that cannot be read.
     pub malformed: u64,
+    /// The first of the false matches: the leak that the gateway named, and whose the token is.
+    pub false_match: Option<(LeakNumber, Option<LeakNumber>)>,
 }
 
-/// Longest texts that are kept; what is longer is cut.
-const MAX_NAME: usize = 256;
-const MAX_PATH: usize = 2048;
-
-/// Stores a batch: all of it that can be stored, or nothing.
-pub async fn store_batch(
-    store: &Store,
-    tenant: TenantId,
-    gateway: i64,
-    attempts: &[wire::Attempt],
-) -> Result<Stored, sqlx::Error> {
-    let mut stored = Stored::default();
-    let mut db = store.write().await?;
-    for attempt in attempts {
-        let (Some(outcome), Some(place), Some(fingerprint), 16) =
-            (outcome(attempt), place(attempt), Fingerprint::from_stored(&attempt.fingerprint), attempt.id.len())
-        else {
-            stored.malformed += 1;
-            continue;
-        };
-        let token = match leaks::find_token(&mut db, tenant, &fingerprint).await? {
-            Some(known) if known.leak == attempt.leak => known.token,
-            known => {
-                stored.false_matches += 1;
-                // One line for a batch: the counter has them all.
-                if stored.false_matches == 1 {
-                    let owner = known.map(|known| leak_id(known.leak));
-                    let leak = leak_id(attempt.leak);
-                    tracing::error!(gateway, leak, owner, ?outcome, "false match: the token belongs to another leak or to none");
-                }
-                continue;
-            }
-        };
-        if insert(&mut db, tenant, gateway, attempt, token, outcome, place).await? {
-            match outcome {
-                Outcome::Observed => stored.observed += u64::from(attempt.count),
-                Outcome::Blocked => stored.blocked += u64::from(attempt.count),
-            }
-        }
-    }
-    db.commit().await?;
-    if stored.malformed > 0 {
-        tracing::warn!(gateway, attempts = stored.malformed, "attempts cannot be read and are dropped");
-    }
-    Ok(stored)
-}
+/// Attempts that are kept of one tenant, unless the configuration says otherwise: some 500 MB. Whoever holds a leaked token can
+/// make as many as they like.
+pub const MAX_ATTEMPTS: u64 = 1_000_000;
 
 /// The attempts that the filter wants, the newest first.
 pub async fn list(db: &mut Connection, tenant: TenantId, filter: &Filter) -> Result<Vec<AttemptView>, sqlx::Error> {
@@ -166,65 +128,4 @@ impl Serialize for LeakId {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(&leak_id(self.0))
     }
-}
-
-/// Whether the attempt is new.
-async fn insert(
-    db: &mut Connection,
-    tenant: TenantId,
-    gateway: i64,
-    attempt: &wire::Attempt,
-    token: i64,
-    outcome: Outcome,
-    place: &str,
-) -> Result<bool, sqlx::Error> {
-    let done = sqlx::query(
-        "INSERT INTO attempts (tenant_id, attempt, gateway_id, leak, token_id, outcome, place, header, client, method,
-                               host, path, status, first_seen_at, last_seen_at, count)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
-         ON CONFLICT (tenant_id, attempt) DO NOTHING",
-    )
-    .bind(tenant)
-    .bind(&attempt.id)
-    .bind(gateway)
-    .bind(attempt.leak)
-    .bind(token)
-    .bind(outcome)
-    .bind(place)
-    .bind(cut(&attempt.header, MAX_NAME))
-    .bind(cut(&attempt.client, MAX_NAME))
-    .bind(cut(&attempt.method, MAX_NAME))
-    .bind(cut(&attempt.host, MAX_NAME))
-    .bind(cut(&attempt.path, MAX_PATH))
-    .bind((attempt.status != 0).then_some(attempt.status))
-    .bind(Time::from_millis(attempt.first_seen_ms))
-    .bind(Time::from_millis(attempt.last_seen_ms))
-    .bind(attempt.count)
-    .execute(db)
-    .await?;
-    Ok(done.rows_affected() == 1)
-}
-
-fn outcome(attempt: &wire::Attempt) -> Option<Outcome> {
-    match attempt.outcome() {
-        wire::Outcome::Unspecified => None,
-        wire::Outcome::Observed => Some(Outcome::Observed),
-        wire::Outcome::Blocked => Some(Outcome::Blocked),
-    }
-}
-
-fn place(attempt: &wire::Attempt) -> Option<&'static str> {
-    match attempt.place() {
-        wire::Place::Unspecified => None,
-        wire::Place::Authorization => Some("authorization"),
-        wire::Place::Header => Some("header"),
-        wire::Place::Cookie => Some("cookie"),
-        wire::Place::Query => Some("query"),
-        wire::Place::Path => Some("path"),
-    }
-}
-
-/// The longest beginning of at most `max` bytes.
-fn cut(text: &str, max: usize) -> &str {
-    text.get(..text.floor_char_boundary(max)).unwrap_or(text)
 }

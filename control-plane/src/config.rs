@@ -1,6 +1,7 @@
 //! What an operator may set: one struct, from flags and a TOML file; flags win.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
@@ -27,6 +28,8 @@ pub struct Config {
     pub keys: KeysConfig,
     /// A file with the operator's own token formats, beside those that are built in.
     pub rules: Option<PathBuf>,
+    /// Attempts that are kept of each tenant; the oldest go when there are more. Default: 1,000,000.
+    pub max_attempts: Option<NonZeroU64>,
     /// TLS of the feed, for gateways on other machines.
     pub feed_tls: Option<FeedTls>,
 }
@@ -111,6 +114,7 @@ impl Config {
                 signing_command: self.keys.signing_command.or(other.keys.signing_command),
             },
             rules: self.rules.or(other.rules),
+            max_attempts: self.max_attempts.or(other.max_attempts),
             feed_tls: self.feed_tls.or(other.feed_tls),
         }
     }

@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io;
 use std::net::SocketAddr;
+use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +12,7 @@ use anyhow::Context as _;
 use axum::serve::ListenerExt as _;
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 use tonic::transport::ServerTlsConfig;
 
 use crate::api_tokens::{self, Role};
@@ -25,7 +26,7 @@ use crate::secret::{Purpose, Secret};
 use crate::store::{self, Store, Trouble, trouble};
 use crate::tenants::TenantId;
 use crate::time::Time;
-use crate::{api, feed, scans, tenants};
+use crate::{api, attempts, feed, scans, tenants};
 
 /// A control plane whose ports are open.
 pub struct Server {
@@ -89,6 +90,8 @@ impl Server {
             keys,
             publisher,
             fleet,
+            storing: Semaphore::new(feed::STORING_AT_ONCE),
+            max_attempts: config.max_attempts.map_or(attempts::MAX_ATTEMPTS, NonZeroU64::get),
             metrics,
             detector: LazyDetector::new(config.rules()?),
             scan_queued: Notify::new(),

@@ -19,7 +19,7 @@ impl Time {
     /// From a gateway's message; the end of time when it is beyond it.
     #[must_use]
     pub fn from_millis(millis: u64) -> Self {
-        Self(i64::try_from(millis).unwrap_or(i64::MAX))
+        Self(i64::try_from(millis).unwrap_or(i64::MAX).min(jiff::Timestamp::MAX.as_millisecond()))
     }
 
     /// From a text in the form of RFC 3339.
@@ -47,8 +47,8 @@ impl Time {
 
 impl Serialize for Time {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        // A gateway with a broken clock must not make a whole list unreadable.
-        let time = jiff::Timestamp::from_millisecond(self.0).unwrap_or_default();
+        // A gateway with a broken clock must not make a whole list unreadable, nor look as if it lived in 1970.
+        let time = jiff::Timestamp::from_millisecond(self.0).unwrap_or(jiff::Timestamp::MAX);
         serializer.collect_str(&time)
     }
 }
@@ -60,6 +60,8 @@ mod tests {
     #[test]
     fn json_shows_rfc_3339() {
         assert_eq!(serde_json::to_string(&Time::from_millis(1_700_000_000_123)).unwrap(), r#""2023-11-14T22:13:20.123Z""#);
-        assert_eq!(serde_json::to_string(&Time::from_millis(u64::MAX)).unwrap(), r#""1970-01-01T00:00:00Z""#);
+        for beyond in [Time::from_millis(u64::MAX), Time(i64::MAX)] {
+            assert!(serde_json::to_string(&beyond).unwrap().starts_with("\"9999-12-30T"));
+        }
     }
 }

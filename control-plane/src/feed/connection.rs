@@ -13,9 +13,10 @@ use tonic::{Status, Streaming};
 use super::fleet::Member;
 use super::session::{Event, Session, Violation};
 use crate::app::App;
-use crate::attempts;
+use crate::attempts::{self, Stored};
 use crate::gateways::{self, Subscriber};
 use crate::index::Published;
+use crate::leaks::leak_id;
 use crate::time::Time;
 
 /// What one stream has to hand.
@@ -40,13 +41,18 @@ struct Outbox {
 #[derive(Default)]
 struct Intake {
     waiting: VecDeque<wire::AttemptBatch>,
-    storing: Option<Pin<Box<dyn Future<Output = u64> + Send>>>,
+    storing: Option<Storing>,
 }
+
+/// Ends with the batch's number and what became of it.
+type Storing = Pin<Box<dyn Future<Output = (u64, Stored)> + Send>>;
 
 /// A stream without Hello for that long is of no use.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
-/// The gateway keeps what is not acknowledged, so reading can wait.
-const MAX_BATCHES: usize = 4;
+/// Beside the one that is being stored. The gateway keeps what is not acknowledged, so reading can wait.
+const MAX_BATCHES: usize = 1;
+/// Batches of all streams that are being stored at once: half the readers stay free, and a decision waits behind that many at most.
+pub const STORING_AT_ONCE: usize = 2;
 /// Between two tries when the database cannot be written.
 const RETRY: Duration = Duration::from_millis(500);
 
@@ -80,7 +86,8 @@ impl Connection {
                 () = &mut stopped => {
                     return Err(Status::unavailable("the control plane is shutting down; reconnect"));
                 }
-                batch = intake.stored() => {
+                (batch, stored) = intake.stored() => {
+                    self.look_at(&stored);
                     outbox.answers.push_back(to_gateway(Message::AttemptsAck(wire::AttemptsAck { batch })));
                     intake.next(|batch| self.store(batch));
                 }
@@ -132,12 +139,10 @@ impl Connection {
                 self.member.enforced(ack, self.built_at(ack.epoch));
             }
             Event::Kept(nack) => {
-                tracing::error!(
-                    gateway,
-                    epoch = nack.epoch,
-                    reason = nack.reason,
-                    "a gateway refused the index and keeps the last good one"
-                );
+                if let Some(unlogged) = self.app.fleet.complains(self.subscriber.gateway) {
+                    let (epoch, reason) = (nack.epoch, nack.reason.as_str());
+                    tracing::error!(gateway, epoch, reason, unlogged, "a gateway refused the index and keeps the last good one");
+                }
                 self.member.kept(&nack, Time::now());
             }
             Event::Reported(batch) => {
@@ -158,20 +163,49 @@ impl Connection {
     }
 
     /// Stores the batch, however long the database takes: it is acknowledged when it is on the disk.
-    fn store(&self, batch: wire::AttemptBatch) -> Pin<Box<dyn Future<Output = u64> + Send>> {
+    fn store(&self, batch: wire::AttemptBatch) -> Storing {
         let (app, tenant, gateway) = (Arc::clone(&self.app), self.subscriber.tenant.id, self.subscriber.gateway);
         Box::pin(async move {
             loop {
-                match attempts::store_batch(&app.store, tenant, gateway, &batch.attempts).await {
+                let turn = app.storing.acquire().await;
+                match attempts::store_batch(&app.store, tenant, gateway, &batch.attempts, app.max_attempts).await {
                     Ok(stored) => {
                         app.metrics.stored(&stored);
-                        return batch.batch;
+                        return (batch.batch, stored);
                     }
-                    Err(error) => tracing::error!(gateway, %error, "attempts cannot be stored; trying again"),
+                    Err(error) => {
+                        if let Some(unlogged) = app.fleet.complains(gateway) {
+                            tracing::error!(gateway, %error, unlogged, "attempts cannot be stored; trying again");
+                        }
+                    }
                 }
+                drop(turn);
                 tokio::time::sleep(RETRY).await;
             }
         })
+    }
+
+    /// The counters have all of it, the log a line now and then.
+    fn look_at(&self, stored: &Stored) {
+        if stored.false_matches == 0 && stored.malformed == 0 {
+            return;
+        }
+        let Some(unlogged) = self.app.fleet.complains(self.subscriber.gateway) else { return };
+        let (gateway, Stored { false_matches, malformed, .. }) = (self.subscriber.name.as_str(), *stored);
+        if let Some((leak, owner)) = stored.false_match {
+            let (leak, owner) = (leak_id(leak), owner.map(leak_id));
+            tracing::error!(
+                gateway,
+                leak,
+                owner,
+                false_matches,
+                unlogged,
+                "false match: the token belongs to another leak or to none"
+            );
+        }
+        if malformed > 0 {
+            tracing::warn!(gateway, attempts = malformed, unlogged, "attempts cannot be read and are dropped");
+        }
     }
 
     fn heard(&self) {
@@ -218,12 +252,12 @@ impl Outbox {
 }
 
 impl Intake {
-    fn next(&mut self, store: impl FnOnce(wire::AttemptBatch) -> Pin<Box<dyn Future<Output = u64> + Send>>) {
+    fn next(&mut self, store: impl FnOnce(wire::AttemptBatch) -> Storing) {
         self.storing = self.waiting.pop_front().map(store);
     }
 
-    /// The number of the batch that was stored; never when there is none.
-    async fn stored(&mut self) -> u64 {
+    /// The batch that was stored; never when there is none.
+    async fn stored(&mut self) -> (u64, Stored) {
         match &mut self.storing {
             Some(storing) => storing.await,
             None => future::pending().await,

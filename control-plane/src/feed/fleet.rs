@@ -68,12 +68,14 @@ pub struct NackView {
 #[derive(Default)]
 struct State {
     connections: u64,
+    streams: usize,
     gateways: BTreeMap<i64, Live>,
     tenants: BTreeMap<TenantId, Convergence>,
 }
 
 struct Live {
     revoked: watch::Sender<bool>,
+    streams: usize,
     workers: BTreeMap<u64, Worker>,
     /// Totals of workers that left lately: one that comes back goes on counting where it was.
     departed: VecDeque<(Vec<u8>, u64)>,
@@ -82,6 +84,8 @@ struct Live {
     attempts_dropped: u64,
     last_seen_at: Time,
     written_at: Option<Instant>,
+    logged_at: Option<Instant>,
+    unlogged: u64,
 }
 
 #[derive(Default)]
@@ -104,7 +108,12 @@ struct InForce {
 const WRITE_STEP: Duration = Duration::from_secs(30);
 /// Bounds what gateways can make the control plane remember.
 const MAX_DEPARTED: usize = 64;
-const MAX_TEXT: usize = 512;
+/// Streams of one gateway, which has one for each worker of each Envoy.
+pub const MAX_STREAMS: usize = 1_024;
+/// Streams of all gateways: a stream may hold up to two of the largest messages in memory.
+pub const MAX_STREAMS_IN_ALL: usize = 8_192;
+/// One line of complaint about a gateway in that time: it can give reason for thousands.
+const LOG_STEP: Duration = Duration::from_secs(1);
 
 impl Fleet {
     /// An empty one.
@@ -113,15 +122,37 @@ impl Fleet {
         Arc::new(Self { state: Mutex::default(), metrics })
     }
 
-    /// Reserves a place for a stream. Whether the gateway is revoked has to be read after this, so that no revocation is missed.
-    pub fn enter(self: &Arc<Self>, tenant: TenantId, gateway: i64) -> Member {
+    /// Reserves a place for a stream; `None` when there are too many. Whether the gateway is revoked has to be read after this, so
+    /// that no revocation is missed.
+    pub fn enter(self: &Arc<Self>, tenant: TenantId, gateway: i64) -> Option<Member> {
         let mut state = self.lock();
+        if state.streams >= MAX_STREAMS_IN_ALL {
+            return None;
+        }
+        let live = state.gateways.entry(gateway).or_insert_with(Live::new);
+        if live.streams >= MAX_STREAMS {
+            return None;
+        }
+        live.streams += 1;
+        let revoked = live.revoked.subscribe();
+        state.streams += 1;
         state.connections += 1;
         let connection = state.connections;
-        let live = state.gateways.entry(gateway).or_insert_with(Live::new);
-        let revoked = live.revoked.subscribe();
         drop(state);
-        Member { fleet: Arc::clone(self), tenant, gateway, connection, revoked }
+        Some(Member { fleet: Arc::clone(self), tenant, gateway, connection, revoked })
+    }
+
+    /// Whether a complaint about this gateway is to be logged now, and then how many were not since the last one that was.
+    #[must_use]
+    pub fn complains(&self, gateway: i64) -> Option<u64> {
+        let mut state = self.lock();
+        let live = state.gateways.get_mut(&gateway)?;
+        if live.logged_at.is_some_and(|at| at.elapsed() < LOG_STEP) {
+            live.unlogged += 1;
+            return None;
+        }
+        live.logged_at = Some(Instant::now());
+        Some(std::mem::take(&mut live.unlogged))
     }
 
     /// Ends all streams of the gateway.
@@ -171,8 +202,7 @@ impl Member {
         let ghost = ghost.and_then(|connection| live.part(connection));
         let attempts_dropped = live.departed.iter().find(|(id, _)| *id == hello.worker).map_or(0, |&(_, n)| n);
         let in_force = InForce { epoch: hello.epoch, tokens: None, built_at };
-        let text = |text: &str| text.chars().take(MAX_TEXT).collect();
-        let (node, filter_version) = (text(&hello.node), text(&hello.filter_version));
+        let (node, filter_version) = (hello.node.clone(), hello.filter_version.clone());
         let worker = Worker { id: hello.worker.clone(), node, filter_version, in_force, attempts_dropped };
         live.workers.insert(self.connection, worker);
         let convergence = state.tenants.entry(self.tenant).or_default();
@@ -196,7 +226,7 @@ impl Member {
     /// This worker refused a push.
     pub fn kept(&self, nack: &wire::Nack, now: Time) {
         self.fleet.metrics.push_nacked();
-        let reason = nack.reason.chars().take(MAX_TEXT).collect();
+        let reason = nack.reason.clone();
         if let Some(live) = self.fleet.lock().gateways.get_mut(&self.gateway) {
             live.last_nack = Some(NackView { epoch: nack.epoch, reason, at: now });
         }
@@ -231,7 +261,10 @@ impl Member {
 impl Drop for Member {
     fn drop(&mut self) {
         let mut state = self.fleet.lock();
-        let Some(in_force) = state.gateways.get_mut(&self.gateway).and_then(|live| live.part(self.connection)) else { return };
+        state.streams = state.streams.saturating_sub(1);
+        let Some(live) = state.gateways.get_mut(&self.gateway) else { return };
+        live.streams = live.streams.saturating_sub(1);
+        let Some(in_force) = live.part(self.connection) else { return };
         let convergence = state.tenants.entry(self.tenant).or_default();
         convergence.swap(Some(in_force.epoch), None);
         // Nobody is left to wait for, or those who are left have acknowledged before: neither is a time worth measuring.
@@ -249,6 +282,7 @@ impl Live {
     fn new() -> Self {
         Self {
             revoked: watch::Sender::new(false),
+            streams: 0,
             workers: BTreeMap::new(),
             departed: VecDeque::new(),
             last: None,
@@ -256,6 +290,8 @@ impl Live {
             attempts_dropped: 0,
             last_seen_at: Time::now(),
             written_at: None,
+            logged_at: None,
+            unlogged: 0,
         }
     }
 

@@ -9,6 +9,7 @@ mod convergence;
 mod connection;
 mod service;
 
+pub use connection::STORING_AT_ONCE;
 pub use fleet::{Fleet, GatewayState};
 pub use service::serve;
 

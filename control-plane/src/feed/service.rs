@@ -14,6 +14,7 @@ use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::connection::{Connection, revoked_status};
+use super::fleet::{MAX_STREAMS, MAX_STREAMS_IN_ALL};
 use super::generated::feed_server::{Feed, FeedServer};
 use crate::app::App;
 use crate::gateways::{self, Subscriber};
@@ -57,7 +58,7 @@ impl Feed for Service {
     ) -> Result<Response<Self::SubscribeStream>, Status> {
         let credential = credential(request.metadata()).inspect_err(refused)?;
         let subscriber = self.present(&credential).await?;
-        let member = self.app.fleet.enter(subscriber.tenant.id, subscriber.gateway);
+        let member = self.app.fleet.enter(subscriber.tenant.id, subscriber.gateway).ok_or_else(|| self.crowded(&subscriber))?;
         // Once more, now that a revocation would reach the member: one in between would be missed otherwise.
         let subscriber = self.present(&credential).await?;
         let index = self
@@ -74,6 +75,17 @@ impl Feed for Service {
 }
 
 impl Service {
+    fn crowded(&self, subscriber: &Subscriber) -> Status {
+        let status = Status::resource_exhausted(format!(
+            "too many streams: a gateway may have {MAX_STREAMS}, one for each worker of each Envoy, and all gateways together \
+             {MAX_STREAMS_IN_ALL}; give every fleet a credential of its own"
+        ));
+        if let Some(unlogged) = self.app.fleet.complains(subscriber.gateway) {
+            tracing::warn!(gateway = subscriber.name, reason = status.message(), unlogged, "a stream was refused");
+        }
+        status
+    }
+
     async fn present(&self, credential: &Secret) -> Result<Subscriber, Status> {
         let found = async { gateways::present(&mut *self.app.store.read().await?, credential).await };
         let subscriber = found.await.map_err(|error| {

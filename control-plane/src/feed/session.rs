@@ -78,8 +78,12 @@ pub enum Violation {
 }
 
 impl Session {
-    /// Attempts in one batch.
-    pub const MAX_ATTEMPTS: usize = 4096;
+    /// Attempts in one batch: as many as the filter sends.
+    pub const MAX_ATTEMPTS: usize = 256;
+    /// Characters of a text that a gateway says of itself. They are kept, logged and shown; a message may have a megabyte.
+    pub const MAX_TEXT: usize = 200;
+    /// Bytes of a worker's id, and of a root.
+    const MAX_WORKER: usize = 64;
 
     /// Takes a message.
     pub fn receive(&mut self, message: wire::ToControlPlane) -> Result<Event, Violation> {
@@ -90,7 +94,7 @@ impl Session {
         match message {
             Message::Hello(_) => Err(Violation::HelloTwice),
             Message::Ack(ack) => known(ack.epoch).map(|()| Event::Enforced(ack)),
-            Message::Nack(nack) => known(nack.epoch).map(|()| Event::Kept(nack)),
+            Message::Nack(nack) => known(nack.epoch).map(|()| Event::Kept(wire::Nack { reason: cut(nack.reason), ..nack })),
             Message::Attempts(batch) if batch.attempts.len() > Self::MAX_ATTEMPTS => {
                 Err(Violation::TooManyAttempts { got: batch.attempts.len() })
             }
@@ -120,16 +124,24 @@ impl Session {
     }
 
     fn greet(&mut self, message: Message) -> Result<Event, Violation> {
-        let hello = match message {
-            Message::Hello(hello) => hello,
+        let mut hello = match message {
+            Message::Hello(hello) => wire::Hello { node: cut(hello.node), filter_version: cut(hello.filter_version), ..hello },
             other => return Err(Violation::HelloExpected { got: name(&other) }),
         };
         if hello.contract_version != CONTRACT_VERSION {
             return Err(Violation::Contract { expected: CONTRACT_VERSION, got: hello.contract_version });
         }
+        hello.worker.truncate(Self::MAX_WORKER);
+        // Kept as long as the stream is open, and compared with a root of 32 bytes.
+        hello.root.truncate(Self::MAX_WORKER);
         self.state = State::Open { had: hello.epoch, had_root: hello.root.clone(), sent: None };
         Ok(Event::Joined(hello))
     }
+}
+
+/// The text's beginning, in memory of its own: the rest is freed.
+fn cut(text: String) -> String {
+    if text.len() <= Session::MAX_TEXT { text } else { text.chars().take(Session::MAX_TEXT).collect() }
 }
 
 fn name(message: &Message) -> &'static str {
@@ -196,6 +208,26 @@ mod tests {
             assert_eq!(receive(&mut session, message).err(), expected, "{label}");
         }
         assert_eq!(Session::default().receive(wire::ToControlPlane { message: None }), Err(Violation::Unknown));
+    }
+
+    #[test]
+    fn long_texts_are_cut() {
+        let long = "ü".repeat(100_000);
+        let mut session = Session::default();
+        let greeting = wire::Hello {
+            contract_version: CONTRACT_VERSION,
+            node: long.clone(),
+            filter_version: long.clone(),
+            worker: vec![7; 100_000],
+            ..Default::default()
+        };
+        let Ok(Event::Joined(hello)) = receive(&mut session, Message::Hello(greeting)) else { panic!("not joined") };
+        let nack = Message::Nack(wire::Nack { epoch: 0, reason: long });
+        let Ok(Event::Kept(nack)) = receive(&mut session, nack) else { panic!("not kept") };
+        for text in [hello.node, hello.filter_version, nack.reason] {
+            assert_eq!(text, "ü".repeat(Session::MAX_TEXT));
+        }
+        assert_eq!(hello.worker.len(), Session::MAX_WORKER);
     }
 
     #[test]

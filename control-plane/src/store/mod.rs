@@ -140,9 +140,12 @@ pub fn trouble(error: &sqlx::Error) -> Trouble {
     match error {
         sqlx::Error::PoolTimedOut => Trouble::Busy,
         sqlx::Error::Io(error) if error.kind() == io::ErrorKind::ResourceBusy => Trouble::Locked,
-        sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed | sqlx::Error::Io(_) => Trouble::Unavailable,
-        // What a full or broken disk left of a connection; `is_clean` sees to it that the next writer has another one.
-        sqlx::Error::InvalidSavePointStatement | sqlx::Error::BeginFailed => Trouble::Unavailable,
+        // The last two are what a full disk leaves of a connection; `is_clean` sees to it that the next writer has another one.
+        sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed
+        | sqlx::Error::Io(_)
+        | sqlx::Error::InvalidSavePointStatement
+        | sqlx::Error::BeginFailed => Trouble::Unavailable,
         sqlx::Error::Migrate(error) => match &**error {
             sqlx::migrate::MigrateError::Execute(error) | sqlx::migrate::MigrateError::ExecuteMigration(error, _) => {
                 trouble(error)

@@ -5,6 +5,7 @@ mod client;
 mod leaks;
 mod decisions;
 mod feed;
+mod flood;
 mod tls;
 mod scans;
 mod cli;

@@ -15,7 +15,7 @@ fn view(fleet: &Fleet) -> GatewayState {
 #[test]
 fn the_epoch_in_force_is_the_lowest_and_stays_known() {
     let fleet = Fleet::new(Metrics::new());
-    let (one, two) = (fleet.enter(TENANT, 1), fleet.enter(TENANT, 1));
+    let (one, two) = (fleet.enter(TENANT, 1).unwrap(), fleet.enter(TENANT, 1).unwrap());
     assert!(!view(&fleet).connected, "Hello has not come");
     one.join(&hello(1, 0), None);
     two.join(&hello(2, 0), None);
@@ -32,7 +32,7 @@ fn a_decision_is_measured_when_the_last_worker_has_it() {
     let metrics = Metrics::new();
     let fleet = Fleet::new(Arc::clone(&metrics));
     fleet.committed(TENANT, 1);
-    let (one, two) = (fleet.enter(TENANT, 1), fleet.enter(TENANT, 2));
+    let (one, two) = (fleet.enter(TENANT, 1).unwrap(), fleet.enter(TENANT, 2).unwrap());
     one.join(&hello(1, 1), None);
     two.join(&hello(2, 1), None);
     fleet.committed(TENANT, 2);
@@ -48,10 +48,10 @@ fn a_decision_is_measured_when_the_last_worker_has_it() {
 #[test]
 fn a_worker_that_comes_again_is_one_worker_and_counts_on() {
     let fleet = Fleet::new(Metrics::new());
-    let broken = fleet.enter(TENANT, 1);
+    let broken = fleet.enter(TENANT, 1).unwrap();
     broken.join(&hello(1, 3), None);
     broken.counted(&wire::Stats { attempts_dropped: 5, requests: 0 });
-    let again = fleet.enter(TENANT, 1);
+    let again = fleet.enter(TENANT, 1).unwrap();
     again.join(&hello(1, 3), None);
     again.counted(&wire::Stats { attempts_dropped: 7, requests: 0 });
     assert_eq!((view(&fleet).workers, view(&fleet).attempts_dropped), (1, 7));
@@ -62,7 +62,40 @@ fn a_worker_that_comes_again_is_one_worker_and_counts_on() {
 #[test]
 fn a_revocation_reaches_streams_that_entered_before() {
     let fleet = Fleet::new(Metrics::new());
-    let member = fleet.enter(TENANT, 1);
+    let member = fleet.enter(TENANT, 1).unwrap();
     fleet.revoke(1);
     assert!(*member.revoked().borrow());
+}
+
+#[test]
+fn the_streams_of_one_gateway_and_of_all_have_a_limit() {
+    let fleet = Fleet::new(Metrics::new());
+    let mut members: Vec<_> = (0..MAX_STREAMS).map(|_| fleet.enter(TENANT, 1).unwrap()).collect();
+    assert!(fleet.enter(TENANT, 1).is_none());
+    drop(members.pop());
+    members.push(fleet.enter(TENANT, 1).unwrap());
+    let mut others = 2..;
+    while members.len() < MAX_STREAMS_IN_ALL {
+        members.push(fleet.enter(TENANT, others.next().unwrap()).unwrap());
+    }
+    assert!(fleet.enter(TENANT, 0).is_none());
+    drop(members);
+    assert!(fleet.enter(TENANT, 1).is_some());
+}
+
+#[test]
+fn a_gateway_gives_reason_for_one_line_at_a_time() {
+    let fleet = Fleet::new(Metrics::new());
+    let _members = [fleet.enter(TENANT, 1).unwrap(), fleet.enter(TENANT, 2).unwrap()];
+    assert_eq!(fleet.complains(1), Some(0));
+    assert_eq!((fleet.complains(1), fleet.complains(1), fleet.complains(2)), (None, None, Some(0)));
+    let mut held_back = 2;
+    let unlogged = loop {
+        match fleet.complains(1) {
+            Some(unlogged) => break unlogged,
+            None => held_back += 1,
+        }
+        std::thread::yield_now();
+    };
+    assert_eq!(unlogged, held_back);
 }
