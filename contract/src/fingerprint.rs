@@ -27,6 +27,13 @@ impl FingerprintKey {
         bytes.try_into().ok().map(Self)
     }
 
+    /// What tells this key from others without telling it: signed with the index, so that a gateway notices a key that does not belong
+    /// to it.
+    #[must_use]
+    pub fn check(&self) -> [u8; 32] {
+        *blake3::keyed_hash(&self.0, b"stopleak fingerprint key check v1").as_bytes()
+    }
+
     /// The secret, for the feed's Welcome and for key files.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8; 32] {

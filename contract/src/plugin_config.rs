@@ -20,6 +20,9 @@ pub struct PluginConfig {
     /// What becomes of requests before the first index has come.
     #[serde(default)]
     pub on_not_ready: OnNotReady,
+    /// What becomes of requests that are too large to be looked at in full.
+    #[serde(default)]
+    pub on_overflow: OnOverflow,
     /// `false` observes where it would block: a dry run for the whole fleet.
     #[serde(default = "yes")]
     pub enforce: bool,
@@ -38,6 +41,18 @@ pub enum OnNotReady {
     #[default]
     Allow,
     /// They are answered 503, and are counted.
+    Deny,
+}
+
+/// What becomes of requests that are too large to be looked at in full. Only a request that is made for it gets there within Envoy's
+/// default limits, so the default is the one that nobody can use to hide a token.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnOverflow {
+    /// They pass unless a token was found, and are counted.
+    Allow,
+    /// They are answered 431 unless a token was found, and are counted.
+    #[default]
     Deny,
 }
 
@@ -131,14 +146,14 @@ mod tests {
     #[test]
     fn the_smallest_configuration_names_a_cluster() {
         let config = PluginConfig::from_json(br#"{"cluster": "stopleak_feed"}"#).unwrap();
-        assert_eq!(config.on_not_ready, OnNotReady::Allow);
+        assert_eq!((config.on_not_ready, config.on_overflow), (OnNotReady::Allow, OnOverflow::Deny));
         assert!(config.enforce && config.exempt_paths.is_empty() && config.headers.is_none());
     }
 
     #[test]
     fn every_key_is_read() {
         let json = br#"{
-            "cluster": "c", "authority": "a", "credential": "s", "on_not_ready": "deny", "enforce": false,
+            "cluster": "c", "authority": "a", "credential": "s", "on_not_ready": "deny", "on_overflow": "allow", "enforce": false,
             "public_key": "3b6a27bcceb6a42d62a3a8d02a6f0d73653215771de243a63ac048a18b59da29",
             "exempt_paths": ["/health"], "headers": {"skip": ["X-Trace"]}
         }"#;
@@ -156,6 +171,7 @@ mod tests {
             (r#"{"cluster": ""}"#, "`cluster`"),
             (r#"{"cluster": "c", "enforce": "yes"}"#, "`enforce`"),
             (r#"{"cluster": "c", "on_not_ready": "block"}"#, "`on_not_ready`"),
+            (r#"{"cluster": "c", "on_overflow": "block"}"#, "`on_overflow`"),
             (r#"{"cluster": "c", "public_key": "abc"}"#, "`public_key`"),
             (r#"{"cluster": "c", "credential": ""}"#, "`credential`"),
             (r#"{"cluster": "c", "exempt_paths": ["health"]}"#, "`exempt_paths`"),

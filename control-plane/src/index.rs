@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use stopleak_contract::Fingerprint;
 use stopleak_contract::feed::{parts, wire};
-use stopleak_contract::index::{Action, Entry, LeakNumber, SigningKey, build};
+use stopleak_contract::index::{Action, Entry, LeakNumber, build};
 use tokio::sync::{Notify, watch};
 
 use crate::keys::Keys;
@@ -105,9 +105,9 @@ impl Publisher {
 
     async fn build(&self, tenant: &Tenant) -> anyhow::Result<Published> {
         let (epoch, entries) = self.load(tenant.id).await.context("reading the index's entries")?;
-        let (name, keys) = (tenant.name.clone(), Arc::clone(&self.keys));
+        let (tenant, keys) = (tenant.clone(), Arc::clone(&self.keys));
         // A large set takes long enough to hold up every stream of this thread.
-        tokio::task::spawn_blocking(move || seal(&name, epoch, entries, &keys.signing)).await?
+        tokio::task::spawn_blocking(move || seal(&tenant, epoch, entries, &keys)).await?
     }
 
     async fn load(&self, tenant: TenantId) -> Result<(tenants::Epoch, Vec<Entry>), sqlx::Error> {
@@ -137,11 +137,11 @@ impl Publisher {
     }
 }
 
-fn seal(tenant: &str, epoch: tenants::Epoch, entries: Vec<Entry>, key: &SigningKey) -> anyhow::Result<Published> {
+fn seal(tenant: &Tenant, epoch: tenants::Epoch, entries: Vec<Entry>, keys: &Keys) -> anyhow::Result<Published> {
     let number = u64::try_from(epoch.epoch).context("a negative epoch")?;
-    let built = build(tenant, number, epoch.epoch_at.as_millis(), entries)?;
+    let built = build(&tenant.name, &keys.fingerprint(tenant.id), number, epoch.epoch_at.as_millis(), entries)?;
     let (root, tokens) = (built.header.root().to_vec(), built.header.tokens);
-    let header = wire::IndexHeader::from(&key.seal(built.header));
+    let header = wire::IndexHeader::from(&keys.signing.seal(built.header));
     let message = |message| wire::ToGateway { message: Some(message) };
     let mut messages = vec![message(wire::to_gateway::Message::Header(header))];
     for (shard, bytes) in (0..).zip(&built.shards) {

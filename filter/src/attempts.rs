@@ -3,7 +3,7 @@
 //! Uses of one token that agree in leak, client, route, outcome and minute are one attempt with a count. A batch on its way is
 //! kept until its acknowledgement and sent again, with the same ids, after a reconnect: the control plane stores each id once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use stopleak_contract::feed::wire::{Attempt, AttemptBatch, Outcome};
 
@@ -34,6 +34,11 @@ pub struct AttemptBuffer {
     vm: [u8; 8],
     recorded: u64,
     waiting: BTreeMap<Key, Attempt>,
+    /// What was sent this minute already: its further uses wait a little longer.
+    sent: BTreeSet<Key>,
+    /// Routes of this minute, by token and client.
+    routes: BTreeMap<([u8; 32], String), BTreeSet<Route>>,
+    minute: u64,
     on_its_way: Option<AttemptBatch>,
     batches: u64,
     dropped: u64,
@@ -45,6 +50,15 @@ type Key = ([u8; 32], i32, String, Route, u32, u64);
 /// Different attempts that can wait: some 400 KB. What comes when it is full is dropped and counted.
 pub const MAX_WAITING: usize = 1_024;
 
+/// Routes of one token and client in a minute; whoever holds a token chooses the path, and must not choose how much is stored.
+pub const MAX_ROUTES: usize = 16;
+
+/// Stands for the routes that are too many.
+const OTHER_ROUTES: &str = "…";
+
+/// Further uses of what was sent this minute are sent together after this time.
+const HOLD_MS: u64 = 5_000;
+
 /// Attempts in one batch: some 100 KB, far below the feed's limit for a message.
 pub const MAX_BATCH: usize = 256;
 
@@ -52,12 +66,24 @@ impl AttemptBuffer {
     /// An empty buffer; `vm` is random.
     #[must_use]
     pub fn new(vm: [u8; 8]) -> Self {
-        Self { vm, recorded: 0, waiting: BTreeMap::new(), on_its_way: None, batches: 0, dropped: 0 }
+        Self {
+            vm,
+            recorded: 0,
+            waiting: BTreeMap::new(),
+            sent: BTreeSet::new(),
+            routes: BTreeMap::new(),
+            minute: 0,
+            on_its_way: None,
+            batches: 0,
+            dropped: 0,
+        }
     }
 
     /// Adds a use to the attempt that it belongs to.
     pub fn record(&mut self, used: Use) {
         let Use { found, outcome, client, route, status, at_ms } = used;
+        self.begin_minute(at_ms / 60_000);
+        let route = self.bounded(*found.fingerprint.as_bytes(), &client, route);
         let key = (*found.fingerprint.as_bytes(), outcome as i32, client.clone(), route.clone(), status, at_ms / 60_000);
         if let Some(attempt) = self.waiting.get_mut(&key) {
             attempt.count = attempt.count.saturating_add(1);
@@ -89,15 +115,24 @@ impl AttemptBuffer {
     }
 
     /// The next batch to send; none while one is on its way.
-    pub fn next_batch(&mut self) -> Option<&AttemptBatch> {
-        if self.on_its_way.is_some() || self.waiting.is_empty() {
+    pub fn next_batch(&mut self, now_ms: u64) -> Option<&AttemptBatch> {
+        if self.on_its_way.is_some() {
             return None;
         }
-        let mut attempts = Vec::with_capacity(self.waiting.len().min(MAX_BATCH));
-        while attempts.len() < MAX_BATCH
-            && let Some((_, attempt)) = self.waiting.pop_first()
-        {
+        self.begin_minute(now_ms / 60_000);
+        let sent = &self.sent;
+        let is_due =
+            |key: &Key, attempt: &mut Attempt| !sent.contains(key) || now_ms.saturating_sub(attempt.first_seen_ms) >= HOLD_MS;
+        let due: Vec<_> = self.waiting.extract_if(.., is_due).take(MAX_BATCH).collect();
+        if due.is_empty() {
+            return None;
+        }
+        let mut attempts = Vec::with_capacity(due.len());
+        for (key, attempt) in due {
             attempts.push(attempt);
+            if self.sent.len() < MAX_WAITING {
+                self.sent.insert(key);
+            }
         }
         self.batches += 1;
         self.on_its_way = Some(AttemptBatch { batch: self.batches, attempts });
@@ -115,11 +150,41 @@ impl AttemptBuffer {
         self.on_its_way.take_if(|on_its_way| on_its_way.batch == batch);
     }
 
+    fn begin_minute(&mut self, minute: u64) {
+        if minute != self.minute {
+            self.minute = minute;
+            self.sent.clear();
+            self.routes.clear();
+        }
+    }
+
+    /// The route, or what stands for the routes that are too many.
+    fn bounded(&mut self, fingerprint: [u8; 32], client: &str, route: Route) -> Route {
+        let full = self.routes.len() >= MAX_WAITING;
+        let routes = match self.routes.get_mut(&(fingerprint, client.to_owned())) {
+            Some(routes) => routes,
+            None if full => return other_routes(),
+            None => self.routes.entry((fingerprint, client.to_owned())).or_default(),
+        };
+        if routes.contains(&route) {
+            return route;
+        }
+        if routes.len() >= MAX_ROUTES {
+            return other_routes();
+        }
+        routes.insert(route.clone());
+        route
+    }
+
     /// Attempts that found no room, since the start.
     #[must_use]
     pub fn dropped(&self) -> u64 {
         self.dropped
     }
+}
+
+fn other_routes() -> Route {
+    Route { method: "OTHER".to_owned(), host: OTHER_ROUTES.to_owned(), path: OTHER_ROUTES.to_owned() }
 }
 
 #[cfg(test)]

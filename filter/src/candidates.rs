@@ -1,5 +1,7 @@
-//! Where a token can be in a request. Places that usually carry credentials come first, so that padding elsewhere cannot use up the
-//! budget before them. What texts a value offers is the matter of [`texts`], how bytes are read the matter of [`decode`].
+//! Where a token can be in a request. What texts a value offers is the matter of [`texts`], how bytes are read the matter of [`decode`].
+//!
+//! The request is gone through twice: first for the texts that usually are tokens, in every place, then for the smaller parts of all
+//! of them. Padding in one place cannot use up the budget before the usual texts of the others are seen.
 
 mod decode;
 mod texts;
@@ -10,7 +12,7 @@ use stopleak_contract::HeaderSelection;
 use stopleak_contract::feed::wire::Place;
 
 use self::decode::{base64, base64_text};
-use self::texts::{Offer, value, value_and_decoded};
+use self::texts::{Depth, Offer, value, value_and_decoded};
 use crate::request::Request;
 
 /// A text of a request that may be a token.
@@ -27,26 +29,33 @@ pub struct Candidate<'a> {
 /// Takes a candidate; breaks when it has seen enough.
 pub type Visit<'v> = dyn FnMut(Candidate<'_>) -> ControlFlow<()> + 'v;
 
-/// A token that spans several segments begins in one of the first: Slack's webhooks have it in the second.
-const MAX_SPANS: usize = 16;
+/// A token that spans several segments lies among the first: webhooks have it there.
+const MAX_SEGMENTS: usize = 16;
 
 /// Offers every candidate of the request to `visit`.
 pub fn visit(request: Request<'_>, selection: Option<&HeaderSelection>, visit: &mut Visit<'_>) -> ControlFlow<()> {
     let covered = |name: &str| selection.is_none_or(|selection| selection.covers(name.as_bytes()));
     let headers = || request.headers().filter(|(name, _)| covered(name));
 
-    for (name, value) in headers().filter(|(name, _)| is_authorization(name)) {
-        authorization(value, &mut Offer { place: Place::Authorization, header: name, visit })?;
-    }
-    query(request.query(), &mut Offer { place: Place::Query, header: "", visit })?;
-    path(request.path(), &mut Offer { place: Place::Path, header: "", visit })?;
-    for (_, value) in headers().filter(|(name, _)| *name == "cookie") {
-        cookies(value, &mut Offer { place: Place::Cookie, header: "", visit })?;
-    }
-    for (name, value) in headers().filter(|(name, _)| !is_authorization(name) && *name != "cookie") {
-        header(name, value, &mut Offer { place: Place::Header, header: name, visit })?;
+    for depth in [Depth::Usual, Depth::Parts] {
+        for (name, value) in headers().filter(|(name, _)| is_authorization(name)) {
+            authorization(value, &mut Offer { place: Place::Authorization, header: name, depth, visit })?;
+        }
+        query(request.query(), &mut Offer { place: Place::Query, header: "", depth, visit })?;
+        path(request, &mut Offer { place: Place::Path, header: "", depth, visit })?;
+        for (_, value) in headers().filter(|(name, _)| *name == "cookie") {
+            cookies(value, &mut Offer { place: Place::Cookie, header: "", depth, visit })?;
+        }
+        for (name, value) in headers().filter(|(name, _)| !is_authorization(name) && *name != "cookie") {
+            header(name, value, &mut Offer { place: Place::Header, header: name, depth, visit })?;
+        }
     }
     ControlFlow::Continue(())
+}
+
+/// Offers every text of a single value, as if it were a header's.
+pub fn visit_value(text: &[u8], visit: &mut Visit<'_>) -> ControlFlow<()> {
+    value_and_decoded(text, &mut Offer { place: Place::Header, header: "", depth: Depth::All, visit })
 }
 
 fn is_authorization(name: &str) -> bool {
@@ -56,14 +65,13 @@ fn is_authorization(name: &str) -> bool {
 /// `scheme credentials`, in any case and with any white space; what Basic encodes may be any bytes.
 fn authorization(text: &[u8], offer: &mut Offer<'_, '_, '_>) -> ControlFlow<()> {
     let text = text.trim_ascii();
-    if let Some(at) = text.iter().position(u8::is_ascii_whitespace) {
+    if let Some(at) = text.iter().position(|b| !b.is_ascii_graphic()) {
         let (scheme, credentials) = text.split_at(at);
-        let credentials = credentials.trim_ascii();
-        offer.text(credentials)?;
-        if scheme.eq_ignore_ascii_case(b"basic")
-            && let Some(pair) = base64(credentials)
-        {
-            value(&pair, offer)?;
+        if scheme.eq_ignore_ascii_case(b"basic") {
+            value(&decode::basic(credentials), offer)?;
+        }
+        if offer.depth != Depth::Parts {
+            offer.text(credentials)?;
         }
     }
     value_and_decoded(text, offer)
@@ -81,26 +89,37 @@ fn query(query: &[u8], offer: &mut Offer<'_, '_, '_>) -> ControlFlow<()> {
     ControlFlow::Continue(())
 }
 
-/// Segments between slashes, and what spans several of them. Telegram's API puts `bot` in front of the token.
-fn path(path: &[u8], offer: &mut Offer<'_, '_, '_>) -> ControlFlow<()> {
+/// Segments between slashes, what spans several of them, and the whole URL. Telegram's API puts `bot` in front of the token.
+fn path(request: Request<'_>, offer: &mut Offer<'_, '_, '_>) -> ControlFlow<()> {
+    let path = request.path();
     for segment in path.split(|&b| b == b'/') {
-        if let Some(token) = segment.strip_prefix(b"bot") {
-            offer.text(token)?;
-            offer.text(&decode::percent(token))?;
-        }
         value_and_decoded(segment, offer)?;
+        if let Some(token) = segment.strip_prefix(b"bot") {
+            value_and_decoded(token, offer)?;
+        }
     }
-    let whole = path.strip_suffix(b"/").unwrap_or(path);
-    for (at, _) in whole.iter().enumerate().filter(|(_, b)| **b == b'/').take(MAX_SPANS) {
-        offer.text(whole.get(at + 1..).unwrap_or_default())?;
+    if offer.depth == Depth::Parts {
+        return ControlFlow::Continue(());
     }
-    ControlFlow::Continue(())
+    let slashes = path.iter().enumerate().filter(|(_, b)| **b == b'/').map(|(at, _)| at).take(MAX_SEGMENTS);
+    for start in slashes.clone() {
+        let ends = slashes.clone().chain([path.len()]).filter(|end| *end > start + 1);
+        for end in ends {
+            offer.text(path.get(start + 1..end).unwrap_or_default())?;
+        }
+    }
+    let url = [b"https://", request.authority(), path].concat();
+    offer.text(&url)?;
+    offer.text(url.get(b"https://".len()..).unwrap_or_default())
 }
 
-/// `name=value` pairs between semicolons.
+/// `name=value` pairs between semicolons. Some servers resolve backslashes: `\146` is an `f`.
 fn cookies(cookies: &[u8], offer: &mut Offer<'_, '_, '_>) -> ControlFlow<()> {
     for cookie in cookies.split(|&b| b == b';') {
         value_and_decoded(cookie, offer)?;
+        if cookie.contains(&b'\\') {
+            value_and_decoded(&decode::backslashes(cookie), offer)?;
+        }
     }
     ControlFlow::Continue(())
 }

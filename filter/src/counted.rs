@@ -52,7 +52,8 @@ impl Counted {
         self.requests += 1;
         self.over_budget += u64::from(over_budget);
         match verdict {
-            Verdict::Pass => {}
+            // An overflow is counted as over budget.
+            Verdict::Pass | Verdict::Overflow => {}
             Verdict::Observe(_) => self.observed += 1,
             Verdict::Block(_) => self.blocked += 1,
             Verdict::NotReady(_) => self.not_ready += 1,

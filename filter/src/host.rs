@@ -45,7 +45,7 @@ struct Root {
 /// One request.
 struct Filter {
     gateway: Rc<Gateway>,
-    observed: Option<(Match, Route)>,
+    observed: Option<(Route, Match)>,
     status: u32,
 }
 
@@ -121,13 +121,16 @@ impl HttpContext for Filter {
         match judgement.verdict {
             Verdict::Pass | Verdict::NotReady(OnNotReady::Allow) => Action::Continue,
             Verdict::NotReady(OnNotReady::Deny) => answer(503, NOT_READY),
+            Verdict::Overflow => answer(431, TOO_LARGE),
             Verdict::Observe(found) => {
                 // Reported when the upstream's status is known.
-                self.observed = Some((found, request.route()));
+                self.observed = state.subscription.enforced().map(|enforced| (enforced.route(request, &found), found));
                 Action::Continue
             }
             Verdict::Block(found) => {
-                state.attempts.record(used(found, Outcome::Blocked, request.route(), 0));
+                if let Some(route) = state.subscription.enforced().map(|enforced| enforced.route(request, &found)) {
+                    state.attempts.record(used(found, Outcome::Blocked, route, 0));
+                }
                 answer(403, BLOCKED)
             }
         }
@@ -142,7 +145,7 @@ impl HttpContext for Filter {
     }
 
     fn on_log(&mut self) {
-        if let Some((found, route)) = self.observed.take() {
+        if let Some((route, found)) = self.observed.take() {
             let observed = used(found, Outcome::Observed, route, self.status);
             self.gateway.state.borrow_mut().attempts.record(observed);
         }
@@ -151,6 +154,7 @@ impl HttpContext for Filter {
 
 /// Answers to clients: a problem document each (RFC 9457), without a word about the leak or the token.
 const BLOCKED: &str = r#"{"type":"urn:stopleak:problem:leaked-credential","title":"Forbidden","status":403,"detail":"A credential in this request is known to have leaked and is no longer accepted. Ask the operator of this API for a new one."}"#;
+const TOO_LARGE: &str = r#"{"type":"urn:stopleak:problem:too-large-to-inspect","title":"Request Header Fields Too Large","status":431,"detail":"The headers of this request are too large to be looked through for leaked credentials. Send less."}"#;
 const NOT_READY: &str = r#"{"type":"urn:stopleak:problem:not-ready","title":"Service Unavailable","status":503,"detail":"This gateway has not received its list of leaked credentials yet. Try again in a moment."}"#;
 
 fn answer(status: u32, body: &str) -> Action {

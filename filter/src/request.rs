@@ -26,7 +26,7 @@ const MAX_SHOWN: usize = 256;
 const SECRET_LEN: usize = 16;
 
 /// Shown instead of a secret.
-const REDACTED: &str = "[redacted]";
+pub const REDACTED: &str = "[redacted]";
 
 impl<'a> Request<'a> {
     /// Wraps what the host handed over.
@@ -55,13 +55,25 @@ impl<'a> Request<'a> {
         target.iter().position(|&b| b == b'?').and_then(|at| target.get(at + 1..)).unwrap_or_default()
     }
 
-    /// The route, with everything that looks like a secret redacted.
+    /// The host that the request is for.
     #[must_use]
-    pub fn route(self) -> Route {
+    pub fn authority(self) -> &'a [u8] {
+        self.get(":authority")
+    }
+
+    /// Bytes of all values.
+    #[must_use]
+    pub fn size(self) -> usize {
+        self.headers.iter().map(|(_, value)| value.len()).sum()
+    }
+
+    /// The route, with everything redacted that is leaked or looks like a secret.
+    #[must_use]
+    pub fn route(self, is_leaked: &dyn Fn(&[u8]) -> bool) -> Route {
         Route {
             method: method(self.get(":method")).to_owned(),
-            host: redacted(self.get(":authority"), b'.'),
-            path: redacted(self.path(), b'/'),
+            host: redacted(self.authority(), b'.', is_leaked),
+            path: redacted(self.path(), b'/', is_leaked),
         }
     }
 
@@ -76,8 +88,8 @@ fn method(method: &[u8]) -> &'static str {
     KNOWN.into_iter().find(|known| known.as_bytes() == method).unwrap_or("OTHER")
 }
 
-/// Replaces each part that looks like a secret, and all that is not plain text.
-fn redacted(text: &[u8], separator: u8) -> String {
+/// Replaces each part that is leaked or looks like a secret, and all that is not plain text.
+fn redacted(text: &[u8], separator: u8, is_leaked: &dyn Fn(&[u8]) -> bool) -> String {
     let mut shown = String::new();
     for (i, part) in text.split(|&b| b == separator).enumerate() {
         if shown.len() + part.len() > MAX_SHOWN {
@@ -88,9 +100,13 @@ fn redacted(text: &[u8], separator: u8) -> String {
             shown.push(char::from(separator));
         }
         match std::str::from_utf8(part) {
-            Ok(part) if is_harmless(part) => shown.push_str(part),
+            Ok(part) if is_harmless(part) && !is_leaked(part.as_bytes()) => shown.push_str(part),
             _ => shown.push_str(REDACTED),
         }
+    }
+    // A token may span several parts, none of which is one.
+    if !shown.contains(REDACTED) && is_leaked(text) {
+        return REDACTED.to_owned();
     }
     shown
 }
@@ -105,11 +121,12 @@ fn is_harmless(part: &str) -> bool {
 
 /// The header's name, when the place is a header: names are as free as values, so an odd one is not shown.
 #[must_use]
-pub fn shown_header(place: wire::Place, name: &str) -> String {
+pub fn shown_header(place: wire::Place, name: &str, is_leaked: &dyn Fn(&[u8]) -> bool) -> String {
     if !matches!(place, wire::Place::Header | wire::Place::Authorization) {
         return String::new();
     }
-    if name.len() <= 64 && is_harmless(name) { name.to_owned() } else { REDACTED.to_owned() }
+    let is_shown = name.len() <= 64 && is_harmless(name) && !is_leaked(name.as_bytes());
+    if is_shown { name.to_owned() } else { REDACTED.to_owned() }
 }
 
 #[cfg(test)]
@@ -119,7 +136,7 @@ mod tests {
     fn route(method: &str, authority: &str, path: &str) -> Route {
         let headers = [(":method", method), (":authority", authority), (":path", path)]
             .map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec()));
-        Request::new(&headers).route()
+        Request::new(&headers).route(&|part| part == b"hunter2" || part == b"/a/b/c")
     }
 
     #[test]
@@ -137,6 +154,13 @@ mod tests {
     }
 
     #[test]
+    fn a_route_shows_nothing_that_is_leaked() {
+        assert_eq!(route("GET", "hunter2.example.com", "/x/hunter2").path, "/x/[redacted]");
+        assert_eq!(route("GET", "hunter2.example.com", "/x/hunter2").host, "[redacted].example.com");
+        assert_eq!(route("GET", "h", "/a/b/c").path, "[redacted]");
+    }
+
+    #[test]
     fn a_route_is_bounded() {
         let long = "/abc".repeat(10_000);
         assert!(route("GET", "h", &long).path.len() <= MAX_SHOWN + 4);
@@ -144,8 +168,9 @@ mod tests {
 
     #[test]
     fn a_header_name_that_looks_like_a_secret_is_not_shown() {
-        assert_eq!(shown_header(wire::Place::Header, "x-api-key"), "x-api-key");
-        assert_eq!(shown_header(wire::Place::Header, "fk_9aq7zlm2xw4rtb8v"), REDACTED);
-        assert_eq!(shown_header(wire::Place::Query, "x-api-key"), "");
+        assert_eq!(shown_header(wire::Place::Header, "x-api-key", &|_| false), "x-api-key");
+        assert_eq!(shown_header(wire::Place::Header, "fk_9aq7zlm2xw4rtb8v", &|_| false), REDACTED);
+        assert_eq!(shown_header(wire::Place::Header, "hunter2", &|text| text == b"hunter2"), REDACTED);
+        assert_eq!(shown_header(wire::Place::Query, "x-api-key", &|_| false), "");
     }
 }

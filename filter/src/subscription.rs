@@ -111,7 +111,8 @@ impl Subscription {
         };
         let welcome = Welcome::new(welcome)?;
         let sealed = SealedHeader::try_from(header).map_err(|error| error.to_string())?;
-        let header = sealed.verify(&self.public_key, &welcome.tenant, self.epoch()).map_err(|error| error.to_string())?;
+        let header =
+            sealed.verify(&self.public_key, &welcome.tenant, &welcome.key, self.epoch()).map_err(|error| error.to_string())?;
         let index = stopleak_contract::index::Index::open(header, snapshot.shards).map_err(|error| error.to_string())?;
         self.enforced = Some(Enforced { key: welcome.key.clone(), index });
         self.welcome = Some(welcome);
@@ -139,7 +140,7 @@ impl Subscription {
         let epoch = header.epoch;
         let Some(welcome) = &self.welcome else { return refused(epoch, "a header came before the welcome".to_owned()) };
         let verified = SealedHeader::try_from(header.clone())
-            .and_then(|sealed| sealed.verify(&self.public_key, &welcome.tenant, self.epoch()));
+            .and_then(|sealed| sealed.verify(&self.public_key, &welcome.tenant, &welcome.key, self.epoch()));
         match verified {
             Ok(verified) => {
                 self.arriving = Some(Arriving { assembly: Assembly::new(verified), header });

@@ -4,10 +4,10 @@ use std::ops::ControlFlow;
 
 use stopleak_contract::feed::wire::Place;
 use stopleak_contract::index::{Action, Hit, Index, LeakNumber};
-use stopleak_contract::{Fingerprint, FingerprintKey, HeaderSelection, OnNotReady, PluginConfig, Token};
+use stopleak_contract::{Fingerprint, FingerprintKey, HeaderSelection, OnNotReady, OnOverflow, PluginConfig, Token};
 
 use crate::candidates::{self, Candidate};
-use crate::request::{Request, shown_header};
+use crate::request::{REDACTED, Request, Route, shown_header};
 
 /// What the filter says of one request, with the reason as data.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub enum Verdict {
     Block(Match),
     /// There is no index yet; the operator chose what then.
     NotReady(OnNotReady),
+    /// Too large to be looked at in full, and the operator has not chosen to let such requests pass.
+    Overflow,
 }
 
 /// The token that decided.
@@ -40,7 +42,7 @@ pub struct Match {
 pub struct Judgement {
     /// What becomes of the request.
     pub verdict: Verdict,
-    /// The request had more candidates than [`MAX_CANDIDATES`] or [`MAX_HASHED`] allow: the rest was not looked at.
+    /// The request was larger than [`MAX_SIZE`] or [`MAX_HASHED`] allow: the rest was not looked at.
     pub over_budget: bool,
 }
 
@@ -57,18 +59,18 @@ pub struct Enforced {
 #[derive(Clone, Debug)]
 pub struct Policy {
     on_not_ready: OnNotReady,
+    on_overflow: OnOverflow,
     enforce: bool,
     exempt_paths: Vec<String>,
     headers: Option<HeaderSelection>,
 }
 
-/// Candidates that are looked at for one request: four times what a request at Envoy's default limit of 60 KiB of headers offers when
-/// it is made for that, and a hundred times a browser's with many cookies.
-pub const MAX_CANDIDATES: usize = 32_768;
+/// Bytes of a header map that are looked at: seventeen times Envoy's default limit. The work grows no faster than the size.
+pub const MAX_SIZE: usize = 1024 * 1024;
 
 /// Bytes that are hashed for one request, those of candidates whose length some token has; a shorter one counts as a block. Only a
-/// request that is made for it gets there within Envoy's default limit.
-pub const MAX_HASHED: usize = 512 * 1024;
+/// request that is made for it gets there within Envoy's default limit of 60 KiB of headers.
+pub const MAX_HASHED: usize = 1024 * 1024;
 
 /// BLAKE3 works on blocks.
 const BLOCK: usize = 64;
@@ -79,6 +81,7 @@ impl Policy {
     pub fn new(config: &PluginConfig) -> Self {
         Self {
             on_not_ready: config.on_not_ready,
+            on_overflow: config.on_overflow,
             enforce: config.enforce,
             exempt_paths: config.exempt_paths.clone(),
             headers: config.headers.clone(),
@@ -88,16 +91,64 @@ impl Policy {
     /// Judges a request. The strongest match wins: the first to block ends the search.
     #[must_use]
     pub fn judge(&self, request: Request<'_>, enforced: Option<&Enforced>) -> Judgement {
-        if self.exempt_paths.iter().any(|prefix| request.path().starts_with(prefix.as_bytes())) {
+        if self.exempt_paths.iter().any(|exempt| covers(exempt.as_bytes(), request.path())) {
             return Judgement { verdict: Verdict::Pass, over_budget: false };
         }
         let Some(enforced) = enforced else {
             return Judgement { verdict: Verdict::NotReady(self.on_not_ready), over_budget: false };
         };
 
+        if request.size() > MAX_SIZE {
+            let verdict = if self.on_overflow == OnOverflow::Deny { Verdict::Overflow } else { Verdict::Pass };
+            return Judgement { verdict, over_budget: true };
+        }
+
         let mut search = Search::new(enforced, self.enforce);
         let _ = candidates::visit(request, self.headers.as_ref(), &mut |candidate| search.look_at(candidate));
-        Judgement { verdict: search.verdict, over_budget: search.over_budget }
+        let verdict = match search.verdict {
+            Verdict::Pass | Verdict::Observe(_) if search.over_budget && self.on_overflow == OnOverflow::Deny => {
+                Verdict::Overflow
+            }
+            verdict => verdict,
+        };
+        Judgement { verdict, over_budget: search.over_budget }
+    }
+}
+
+impl Enforced {
+    /// What an attempt says of where a token was used, without the token.
+    #[must_use]
+    pub fn route(&self, request: Request<'_>, found: &Match) -> Route {
+        let mut route = request.route(&|text| self.knows(text));
+        if found.place == Place::Path && !route.path.contains(REDACTED) {
+            // It spans several segments, none of which is a token by itself.
+            REDACTED.clone_into(&mut route.path);
+        }
+        route
+    }
+
+    /// Whether a text is, or contains, a token of the index.
+    #[must_use]
+    pub fn knows(&self, text: &[u8]) -> bool {
+        candidates::visit_value(text, &mut |candidate| match self.look_up(candidate.text) {
+            Some(_) => ControlFlow::Break(()),
+            None => ControlFlow::Continue(()),
+        })
+        .is_break()
+    }
+
+    fn look_up(&self, text: &[u8]) -> Option<(Fingerprint, Hit)> {
+        let token = Token::parse(text).ok()?;
+        let fingerprint = Fingerprint::of(&self.key, &token);
+        Some((fingerprint, self.index.look_up(&fingerprint)?))
+    }
+}
+
+/// `/a` covers itself and what is below it, and not `/ab`.
+fn covers(exempt: &[u8], path: &[u8]) -> bool {
+    match path.strip_prefix(exempt) {
+        Some(rest) => rest.is_empty() || rest.starts_with(b"/") || exempt.ends_with(b"/"),
+        None => false,
     }
 }
 
@@ -106,28 +157,16 @@ struct Search<'e> {
     enforced: &'e Enforced,
     enforce: bool,
     verdict: Verdict,
-    candidates_left: usize,
     bytes_left: usize,
     over_budget: bool,
 }
 
 impl<'e> Search<'e> {
     fn new(enforced: &'e Enforced, enforce: bool) -> Self {
-        Self {
-            enforced,
-            enforce,
-            verdict: Verdict::Pass,
-            candidates_left: MAX_CANDIDATES,
-            bytes_left: MAX_HASHED,
-            over_budget: false,
-        }
+        Self { enforced, enforce, verdict: Verdict::Pass, bytes_left: MAX_HASHED, over_budget: false }
     }
 
     fn look_at(&mut self, candidate: Candidate<'_>) -> ControlFlow<()> {
-        self.candidates_left = match self.candidates_left.checked_sub(1) {
-            Some(left) => left,
-            None => return self.give_up(),
-        };
         let length = Token::canonical_length(candidate.text);
         if !self.enforced.index.header().lengths.hold(length) {
             return ControlFlow::Continue(());
@@ -136,16 +175,14 @@ impl<'e> Search<'e> {
             Some(left) => left,
             None => return self.give_up(),
         };
-        let Ok(token) = Token::parse(candidate.text) else { return ControlFlow::Continue(()) };
-        let fingerprint = Fingerprint::of(&self.enforced.key, &token);
-        match self.enforced.index.look_up(&fingerprint) {
-            Some(hit) => self.hit(hit, fingerprint, candidate),
+        match self.enforced.look_up(candidate.text) {
+            Some((fingerprint, hit)) => self.hit(hit, fingerprint, candidate),
             None => ControlFlow::Continue(()),
         }
     }
 
     fn hit(&mut self, hit: Hit, fingerprint: Fingerprint, candidate: Candidate<'_>) -> ControlFlow<()> {
-        let header = shown_header(candidate.place, candidate.header);
+        let header = shown_header(candidate.place, candidate.header, &|text| self.enforced.knows(text));
         let found = Match { leak: hit.leak, fingerprint, place: candidate.place, header };
         match hit.action {
             Action::Block if self.enforce => {
@@ -176,6 +213,7 @@ impl Verdict {
             Self::Observe(_) => "observe",
             Self::Block(_) => "block",
             Self::NotReady(_) => "not_ready",
+            Self::Overflow => "overflow",
         }
     }
 }

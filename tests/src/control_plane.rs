@@ -120,7 +120,7 @@ impl ControlPlane {
 
     /// Takes a decision on a leak.
     pub fn decide(&self, leak: u64, action: &str) -> Result<Value> {
-        self.post(&format!("/api/v1/leaks/{leak}/decisions"), &json!({"action": action, "reason": "test"}))
+        self.post(&format!("/api/v1/leaks/{leak}/decisions"), &json!({"action": action, "reason": "test", "confirm": true}))
     }
 
     /// Scans a location and waits for the end of it; the scan.

@@ -80,8 +80,10 @@ impl Request {
     }
 
     fn send_http1(&self) -> Result<Reply> {
-        let mut bytes =
-            format!("{} {} HTTP/1.1\r\nhost: api.test\r\nconnection: close\r\n", self.method, self.target).into_bytes();
+        let mut bytes = format!("{} {} HTTP/1.1\r\nconnection: close\r\n", self.method, self.target).into_bytes();
+        if !self.headers.iter().any(|(name, _)| name == "host") {
+            bytes.extend_from_slice(b"host: api.test\r\n");
+        }
         for (name, value) in &self.headers {
             bytes.extend_from_slice(name.as_bytes());
             bytes.extend_from_slice(b": ");

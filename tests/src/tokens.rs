@@ -14,3 +14,10 @@ pub fn of(rule: &str, seed: u64) -> String {
 pub fn own(seed: u32) -> String {
     format!("fk_9aQ7zLm2Xw4RtB8v{seed:04}")
 }
+
+/// A token of every built-in rule, with the rule's name.
+pub fn all_formats(seed: u64) -> impl Iterator<Item = (String, String)> {
+    let rules = stopleak_detector::Rules::built_in();
+    let made: Vec<_> = rules.iter().map(|rule| (rule.id().to_owned(), rule.example(seed).token().to_owned())).collect();
+    made.into_iter()
+}

@@ -9,10 +9,9 @@ use serde_json::Value;
 use stopleak_contract::PluginConfig;
 
 /// What an access log may print: nothing in here is text that a client chooses.
-const LOGGED: [&str; 8] = [
+const LOGGED: [&str; 7] = [
     "%START_TIME%",
     "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%",
-    "%REQ(:METHOD)%",
     "%ROUTE_NAME%",
     "%RESPONSE_CODE%",
     "%DURATION%",

@@ -30,6 +30,7 @@ impl From<&SealedHeader> for wire::IndexHeader {
         Self {
             format: header.format,
             tenant: header.tenant.clone(),
+            key_check: header.key_check.to_vec(),
             epoch: header.epoch,
             shard_bits: u32::from(header.shard_bits),
             tokens: header.tokens,
@@ -55,13 +56,14 @@ impl TryFrom<wire::IndexHeader> for SealedHeader {
                 if sum.shard != place {
                     return Err(HeaderError::Malformed("shards are not in order"));
                 }
-                let hash = sum.hash.as_slice().try_into().map_err(|_| HeaderError::Malformed("a hash has 32 bytes"))?;
+                let hash = bytes32(&sum.hash).ok_or(HeaderError::Malformed("a hash has 32 bytes"))?;
                 Ok(ShardSum { hash, length: sum.length })
             })
             .collect::<Result<_, _>>()?;
         let header = IndexHeader {
             format: wire.format,
             tenant: wire.tenant,
+            key_check: bytes32(&wire.key_check).ok_or(HeaderError::Malformed("a key check has 32 bytes"))?,
             epoch: wire.epoch,
             shard_bits: u8::try_from(wire.shard_bits).map_err(|_| HeaderError::Malformed("too many shards"))?,
             tokens: wire.tokens,
@@ -72,6 +74,10 @@ impl TryFrom<wire::IndexHeader> for SealedHeader {
         let signature = wire.signature.as_slice().try_into().map_err(|_| HeaderError::Malformed("a signature has 64 bytes"))?;
         Ok(Self { header, signature })
     }
+}
+
+fn bytes32(bytes: &[u8]) -> Option<[u8; 32]> {
+    bytes.try_into().ok()
 }
 
 /// Cuts a shard into the parts that carry it.

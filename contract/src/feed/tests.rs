@@ -12,7 +12,7 @@ fn entry(n: u32) -> Entry {
 
 /// A push of more than one part.
 fn push() -> (SealedHeader, Vec<wire::ShardPart>) {
-    let built = build("acme", 3, 0, (0..100_000).map(entry).collect()).unwrap();
+    let built = build("acme", &FingerprintKey::new([7; 32]), 3, 0, (0..100_000).map(entry).collect()).unwrap();
     let parts: Vec<_> = parts(3, 0, &built.shards[0]).collect();
     assert!(parts.len() > 1);
     (SigningKey::new(&[3; 32]).seal(built.header), parts)
@@ -20,7 +20,7 @@ fn push() -> (SealedHeader, Vec<wire::ShardPart>) {
 
 fn assembly(sealed: &SealedHeader) -> Assembly {
     let key = SigningKey::new(&[3; 32]).public_key();
-    Assembly::new(sealed.clone().verify(&key, "acme", 0).unwrap())
+    Assembly::new(sealed.clone().verify(&key, "acme", &FingerprintKey::new([7; 32]), 0).unwrap())
 }
 
 #[test]
@@ -91,6 +91,9 @@ fn malformed_headers_are_refused() {
     let mut wire = good.clone();
     wire.signature.pop();
     assert_eq!(refusal(wire), HeaderError::Malformed("a signature has 64 bytes"));
+    let mut wire = good.clone();
+    wire.key_check.pop();
+    assert_eq!(refusal(wire), HeaderError::Malformed("a key check has 32 bytes"));
     let mut wire = good.clone();
     wire.lengths.pop();
     assert_eq!(refusal(wire), HeaderError::Malformed("lengths are a set of 32 bytes"));

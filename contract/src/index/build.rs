@@ -3,6 +3,7 @@
 use super::entry::{self, Entry, LeakNumber};
 use super::header::{IndexHeader, ShardSum};
 use super::{FORMAT, Lengths, shard};
+use crate::FingerprintKey;
 
 /// What [`build`] made: the header still wants a signature.
 #[derive(Debug)]
@@ -36,8 +37,14 @@ pub enum BuildError {
 /// A path has at least two bytes, so that a small set does not weaken the check.
 const MIN_PATH: usize = 2;
 
-/// Builds the index of one tenant. The same entries give the same bytes, in whatever order they come.
-pub fn build(tenant: &str, epoch: u64, built_at_ms: u64, mut entries: Vec<Entry>) -> Result<BuiltIndex, BuildError> {
+/// Builds the index of one tenant; its fingerprints were made with `key`. The same entries give the same bytes, in whatever order they come.
+pub fn build(
+    tenant: &str,
+    key: &FingerprintKey,
+    epoch: u64,
+    built_at_ms: u64,
+    mut entries: Vec<Entry>,
+) -> Result<BuiltIndex, BuildError> {
     entries.sort_unstable_by_key(|entry| entry.fingerprint);
     let mut lengths = Lengths::default();
     for entry in &entries {
@@ -55,6 +62,7 @@ pub fn build(tenant: &str, epoch: u64, built_at_ms: u64, mut entries: Vec<Entry>
     let header = IndexHeader {
         format: FORMAT,
         tenant: tenant.to_owned(),
+        key_check: key.check(),
         epoch,
         shard_bits: 0,
         tokens: entries.len() as u64,

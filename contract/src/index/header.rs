@@ -3,7 +3,7 @@
 use ed25519_dalek::{Signer as _, VerifyingKey};
 
 use super::{FORMAT, Lengths};
-use crate::Fingerprint;
+use crate::{Fingerprint, FingerprintKey};
 
 /// The control plane's key for sealing headers.
 pub struct SigningKey(ed25519_dalek::SigningKey);
@@ -22,6 +22,8 @@ pub struct IndexHeader {
     pub format: u32,
     /// The tenant that the index belongs to.
     pub tenant: String,
+    /// [`FingerprintKey::check`] of the key that the fingerprints were made with.
+    pub key_check: [u8; 32],
     /// Only grows.
     pub epoch: u64,
     /// A shard holds the fingerprints that share their first `shard_bits` bits.
@@ -74,6 +76,9 @@ pub enum HeaderError {
         /// Of the header.
         got: String,
     },
+    /// The key that came with the welcome is not the index's: with it, no token would be recognised.
+    #[error("the fingerprint key of the welcome is not the one that the index was made with")]
+    Key,
     /// An old index, perhaps replayed.
     #[error("epoch {got} is older than epoch {have} in force")]
     Epoch {
@@ -106,6 +111,7 @@ impl IndexHeader {
         hasher.update(&self.format.to_le_bytes());
         hasher.update(&(self.tenant.len() as u64).to_le_bytes());
         hasher.update(self.tenant.as_bytes());
+        hasher.update(&self.key_check);
         hasher.update(&self.epoch.to_le_bytes());
         hasher.update(&[self.shard_bits]);
         hasher.update(&self.tokens.to_le_bytes());
@@ -169,10 +175,17 @@ impl PublicKey {
 }
 
 impl SealedHeader {
-    /// Believes the header when it is sealed with the pinned key, meant for this tenant, and not older than the epoch in force.
+    /// Believes the header when it is sealed with the pinned key, meant for this tenant, made with this fingerprint key, and not older
+    /// than the epoch in force.
     ///
     /// The epoch in force itself is believed again: it is what a reconnecting gateway is sent.
-    pub fn verify(self, key: &PublicKey, tenant: &str, epoch_in_force: u64) -> Result<IndexHeader, HeaderError> {
+    pub fn verify(
+        self,
+        key: &PublicKey,
+        tenant: &str,
+        fingerprint_key: &FingerprintKey,
+        epoch_in_force: u64,
+    ) -> Result<IndexHeader, HeaderError> {
         let Self { header, signature } = self;
         if header.format != FORMAT {
             return Err(HeaderError::Format { expected: FORMAT, got: header.format });
@@ -181,6 +194,9 @@ impl SealedHeader {
         key.0.verify_strict(&header.root(), &signature).map_err(|_| HeaderError::Signature)?;
         if header.tenant != tenant {
             return Err(HeaderError::Tenant { expected: tenant.to_owned(), got: header.tenant });
+        }
+        if header.key_check != fingerprint_key.check() {
+            return Err(HeaderError::Key);
         }
         if header.epoch < epoch_in_force {
             return Err(HeaderError::Epoch { have: epoch_in_force, got: header.epoch });

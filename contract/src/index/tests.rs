@@ -7,9 +7,13 @@ use proptest::prelude::*;
 use super::*;
 use crate::{FingerprintKey, Token};
 
+fn fingerprint_key() -> FingerprintKey {
+    FingerprintKey::new([7; 32])
+}
+
 fn fingerprint(n: u32) -> Fingerprint {
     let token = Token::parse(format!("fake-token-{n}").as_bytes()).unwrap();
-    Fingerprint::of(&FingerprintKey::new([7; 32]), &token)
+    Fingerprint::of(&fingerprint_key(), &token)
 }
 
 fn entry(n: u32) -> Entry {
@@ -18,7 +22,7 @@ fn entry(n: u32) -> Entry {
 }
 
 fn index(entries: Vec<Entry>) -> Index {
-    let built = build("acme", 1, 0, entries).unwrap();
+    let built = build("acme", &fingerprint_key(), 1, 0, entries).unwrap();
     Index::open(built.header, built.shards).unwrap()
 }
 
@@ -39,24 +43,24 @@ fn every_entry_is_found_and_nothing_else() {
 
 #[test]
 fn the_order_of_entries_does_not_matter() {
-    let forward = build("acme", 1, 0, (0..50).map(entry).collect()).unwrap();
-    let backward = build("acme", 1, 0, (0..50).rev().map(entry).collect()).unwrap();
+    let forward = build("acme", &fingerprint_key(), 1, 0, (0..50).map(entry).collect()).unwrap();
+    let backward = build("acme", &fingerprint_key(), 1, 0, (0..50).rev().map(entry).collect()).unwrap();
     assert_eq!(forward.shards, backward.shards);
     assert_eq!(forward.header.root(), backward.header.root());
 }
 
 #[test]
 fn a_fingerprint_twice_or_a_number_too_large_makes_no_index() {
-    assert!(matches!(build("acme", 1, 0, vec![entry(1), entry(1)]), Err(BuildError::Duplicate(1, 1))));
+    assert!(matches!(build("acme", &fingerprint_key(), 1, 0, vec![entry(1), entry(1)]), Err(BuildError::Duplicate(1, 1))));
     let large = Entry { leak: 1 << 22, ..entry(1) };
-    assert!(matches!(build("acme", 1, 0, vec![large]), Err(BuildError::LeakNumber { got: 4_194_304 })));
+    assert!(matches!(build("acme", &fingerprint_key(), 1, 0, vec![large]), Err(BuildError::LeakNumber { got: 4_194_304 })));
     let largest = Entry { leak: (1 << 22) - 1, ..entry(1) };
     assert_eq!(index(vec![largest]).look_up(&fingerprint(1)).unwrap().leak, 4_194_303);
 }
 
 #[test]
 fn any_changed_byte_of_a_shard_is_refused() {
-    let built = build("acme", 1, 0, (0..20).map(entry).collect()).unwrap();
+    let built = build("acme", &fingerprint_key(), 1, 0, (0..20).map(entry).collect()).unwrap();
     let whole = built.shards.first().unwrap();
     for i in 0..whole.len() {
         let mut changed = whole.clone();
@@ -72,7 +76,7 @@ fn any_changed_byte_of_a_shard_is_refused() {
 
 #[test]
 fn a_shard_of_another_layout_is_refused_although_its_hash_fits() {
-    let built = build("acme", 1, 0, vec![entry(1)]).unwrap();
+    let built = build("acme", &fingerprint_key(), 1, 0, vec![entry(1)]).unwrap();
     for (at, value, message) in [
         (0, b'X', "does not begin with SLsh"),
         (4, 9, "unknown version"),
@@ -92,7 +96,7 @@ fn a_shard_of_another_layout_is_refused_although_its_hash_fits() {
 #[test]
 fn the_golden_file_of_format_1_is_read_and_made() {
     let golden = include_bytes!("golden-v1.bin");
-    let built = build("acme", 1, 0, (0..4).map(entry).collect()).unwrap();
+    let built = build("acme", &fingerprint_key(), 1, 0, (0..4).map(entry).collect()).unwrap();
     assert_eq!(built.shards[0], golden);
     let index = Index::open(built.header, vec![golden.to_vec()]).unwrap();
     for n in 0..4 {
@@ -106,25 +110,28 @@ mod seal {
 
     fn sealed() -> (PublicKey, SealedHeader) {
         let key = SigningKey::new(&[3; 32]);
-        let built = build("acme", 5, 1_000, vec![entry(1)]).unwrap();
+        let built = build("acme", &fingerprint_key(), 5, 1_000, vec![entry(1)]).unwrap();
         (key.public_key(), key.seal(built.header))
     }
 
     #[test]
     fn holds_for_its_tenant_and_from_the_epoch_in_force_on() {
         let (key, sealed) = sealed();
-        assert!(sealed.clone().verify(&key, "acme", 0).is_ok());
-        assert!(sealed.clone().verify(&key, "acme", 5).is_ok());
-        let older = sealed.clone().verify(&key, "acme", 6).unwrap_err();
+        assert!(sealed.clone().verify(&key, "acme", &fingerprint_key(), 0).is_ok());
+        assert!(sealed.clone().verify(&key, "acme", &fingerprint_key(), 5).is_ok());
+        let older = sealed.clone().verify(&key, "acme", &fingerprint_key(), 6).unwrap_err();
         assert_eq!(older, HeaderError::Epoch { have: 6, got: 5 });
-        let foreign = sealed.verify(&key, "other", 0).unwrap_err();
+        let strange = sealed.clone().verify(&key, "acme", &FingerprintKey::new([8; 32]), 0).unwrap_err();
+        assert_eq!(strange, HeaderError::Key);
+        let foreign = sealed.verify(&key, "other", &fingerprint_key(), 0).unwrap_err();
         assert_eq!(foreign, HeaderError::Tenant { expected: "other".into(), got: "acme".into() });
     }
 
     #[test]
     fn breaks_with_any_change() {
         type Change = fn(&mut SealedHeader);
-        let changes: [(&str, Change); 8] = [
+        let changes: [(&str, Change); 9] = [
+            ("key check", |s| s.header.key_check[0] ^= 1),
             ("lengths", |s| s.header.lengths.add(99)),
             ("tenant", |s| s.header.tenant.push('x')),
             ("epoch", |s| s.header.epoch += 1),
@@ -137,11 +144,11 @@ mod seal {
         for (what, change) in changes {
             let (key, mut sealed) = sealed();
             change(&mut sealed);
-            assert_eq!(sealed.verify(&key, "acme", 0).unwrap_err(), HeaderError::Signature, "{what}");
+            assert_eq!(sealed.verify(&key, "acme", &fingerprint_key(), 0).unwrap_err(), HeaderError::Signature, "{what}");
         }
         let (_, sealed) = sealed();
         let other = SigningKey::new(&[4; 32]).public_key();
-        assert_eq!(sealed.verify(&other, "acme", 0).unwrap_err(), HeaderError::Signature);
+        assert_eq!(sealed.verify(&other, "acme", &fingerprint_key(), 0).unwrap_err(), HeaderError::Signature);
     }
 
     #[test]
@@ -149,14 +156,14 @@ mod seal {
         let key = SigningKey::new(&[3; 32]);
         let mut header = sealed().1.header;
         header.format = 2;
-        let refused = key.seal(header.clone()).verify(&key.public_key(), "acme", 0).unwrap_err();
+        let refused = key.seal(header.clone()).verify(&key.public_key(), "acme", &fingerprint_key(), 0).unwrap_err();
         assert_eq!(refused, HeaderError::Format { expected: 1, got: 2 });
         header.format = 1;
         header.shard_bits = 1;
-        let refused = key.seal(header.clone()).verify(&key.public_key(), "acme", 0).unwrap_err();
+        let refused = key.seal(header.clone()).verify(&key.public_key(), "acme", &fingerprint_key(), 0).unwrap_err();
         assert_eq!(refused, HeaderError::Shards { expected: 2, got: 1 });
         header.shard_bits = 200;
-        let refused = key.seal(header).verify(&key.public_key(), "acme", 0).unwrap_err();
+        let refused = key.seal(header).verify(&key.public_key(), "acme", &fingerprint_key(), 0).unwrap_err();
         assert_eq!(refused, HeaderError::Malformed("too many shards"));
     }
 

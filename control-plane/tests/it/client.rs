@@ -94,7 +94,7 @@ impl Gateway {
     /// The same, when the header came already.
     pub async fn take_shards(&mut self, header: wire::IndexHeader) -> u64 {
         let sealed = SealedHeader::try_from(header).unwrap();
-        let mut assembly = Assembly::new(sealed.verify(&self.public_key, "default", 0).unwrap());
+        let mut assembly = Assembly::new(sealed.verify(&self.public_key, "default", self.key.as_ref().unwrap(), 0).unwrap());
         while !assembly.is_complete() {
             let to_gateway::Message::Shard(part) = self.next().await.unwrap() else { panic!("no shard") };
             assembly.push(&part).unwrap();

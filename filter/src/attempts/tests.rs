@@ -5,6 +5,9 @@ use stopleak_contract::{Fingerprint, FingerprintKey, Token};
 
 use super::*;
 
+/// Late enough for everything that waits.
+const NOW: u64 = 200_000;
+
 fn used(path: &str, at_ms: u64) -> Use {
     let token = Token::parse(b"fk_9aQ7zLm2Xw4RtB8v").unwrap();
     Use {
@@ -38,7 +41,7 @@ fn uses_that_agree_are_one_attempt() {
     buffer.record(Use { status: 401, ..used("/a", 60_000) });
     buffer.record(Use { outcome: Outcome::Blocked, ..used("/a", 60_000) });
 
-    let attempts = &buffer.next_batch().unwrap().attempts;
+    let attempts = &buffer.next_batch(NOW).unwrap().attempts;
     assert_eq!(attempts.len(), 6);
     let coalesced = attempts.iter().find(|attempt| attempt.count > 1).unwrap();
     assert_eq!((coalesced.count, coalesced.first_seen_ms, coalesced.last_seen_ms), (3, 60_000, 119_999));
@@ -48,9 +51,9 @@ fn uses_that_agree_are_one_attempt() {
 fn ids_are_unique() {
     let mut buffer = buffer();
     for n in 0..100 {
-        buffer.record(used(&format!("/{n}"), 0));
+        buffer.record(Use { client: format!("192.0.2.{n}"), ..used("/a", 0) });
     }
-    let mut ids: Vec<_> = buffer.next_batch().unwrap().attempts.iter().map(|attempt| attempt.id.clone()).collect();
+    let mut ids: Vec<_> = buffer.next_batch(NOW).unwrap().attempts.iter().map(|attempt| attempt.id.clone()).collect();
     assert!(ids.iter().all(|id| id.len() == 16));
     ids.sort();
     ids.dedup();
@@ -60,34 +63,65 @@ fn ids_are_unique() {
 #[test]
 fn a_batch_is_kept_until_it_is_stored_and_only_one_is_on_its_way() {
     let mut buffer = buffer();
-    assert!(buffer.next_batch().is_none());
+    assert!(buffer.next_batch(NOW).is_none());
     buffer.record(used("/a", 0));
-    let first = buffer.next_batch().unwrap().clone();
+    let first = buffer.next_batch(NOW).unwrap().clone();
     buffer.record(used("/a", 0));
-    assert!(buffer.next_batch().is_none(), "the first is not acknowledged");
+    assert!(buffer.next_batch(NOW).is_none(), "the first is not acknowledged");
     assert_eq!(buffer.unacknowledged(), Some(&first), "to be sent again with the same ids");
 
     buffer.acknowledge(first.batch + 1);
     assert!(buffer.unacknowledged().is_some(), "an acknowledgement of another batch changes nothing");
     buffer.acknowledge(first.batch);
-    let second = buffer.next_batch().unwrap();
+    let second = buffer.next_batch(NOW).unwrap();
     assert_ne!(second.attempts[0].id, first.attempts[0].id, "what came later is another attempt");
 }
 
 #[test]
 fn what_finds_no_room_is_counted() {
     let mut buffer = buffer();
-    for n in 0..MAX_WAITING + 5 {
-        buffer.record(used(&format!("/{n}"), 0));
+    let from = |client: usize| Use { client: client.to_string(), route: used("/a", 0).route, status: 200, ..used("/a", 0) };
+    for client in 0..MAX_WAITING {
+        buffer.record(from(client));
     }
-    buffer.record(used("/0", 0));
+    for status in 0..5 {
+        buffer.record(Use { status, ..from(0) });
+    }
+    buffer.record(from(0));
     assert_eq!(buffer.dropped(), 5, "a use of a known attempt needs no room");
 
     let mut sent = 0;
-    while let Some(batch) = buffer.next_batch().cloned() {
+    while let Some(batch) = buffer.next_batch(NOW).cloned() {
         assert!(batch.attempts.len() <= MAX_BATCH);
         sent += batch.attempts.len();
         buffer.acknowledge(batch.batch);
     }
     assert_eq!(sent, MAX_WAITING);
+}
+
+#[test]
+fn whoever_holds_a_token_does_not_choose_how_much_is_stored() {
+    let mut buffer = buffer();
+    for n in 0..10_000 {
+        buffer.record(used(&format!("/{n}"), 0));
+    }
+    let attempts = &buffer.next_batch(0).unwrap().attempts;
+    assert_eq!(attempts.len(), MAX_ROUTES + 1);
+    let rest = attempts.iter().find(|attempt| attempt.path == OTHER_ROUTES).unwrap();
+    assert_eq!((rest.count, buffer.dropped()), (10_000 - u32::try_from(MAX_ROUTES).unwrap(), 0), "each use is counted");
+}
+
+#[test]
+fn the_first_use_is_sent_at_once_and_further_ones_together() {
+    let mut buffer = buffer();
+    let mut sent = 0;
+    for at_ms in (0..60_000).step_by(100) {
+        buffer.record(used("/a", at_ms));
+        if let Some(batch) = buffer.next_batch(at_ms).map(|batch| batch.batch) {
+            assert!(sent > 0 || at_ms == 0);
+            sent += 1;
+            buffer.acknowledge(batch);
+        }
+    }
+    assert!((2..=13).contains(&sent), "{sent} attempts in a minute of 600 uses");
 }

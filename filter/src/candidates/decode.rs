@@ -50,6 +50,51 @@ pub fn base64(text: &[u8]) -> Option<Vec<u8>> {
     ENGINE.decode(standard).ok()
 }
 
+/// What Basic encodes. Some servers skip bytes that are not base64, so all of them are skipped here; what cannot be decoded at the end
+/// is left out.
+pub fn basic(text: &[u8]) -> Vec<u8> {
+    let digits: Vec<u8> = text.iter().copied().filter_map(digit).collect();
+    let bytes = |four: &[u8]| {
+        let bits = four.iter().fold(0_u32, |bits, &digit| bits << 6 | u32::from(digit)) << (6 * (4 - four.len()));
+        let [_, a, b, c] = bits.to_be_bytes();
+        [a, b, c].into_iter().take(four.len().saturating_sub(1))
+    };
+    digits.chunks(4).flat_map(bytes).collect()
+}
+
+/// The value of a digit of either alphabet.
+fn digit(byte: u8) -> Option<u8> {
+    match byte {
+        b'A'..=b'Z' => Some(byte - b'A'),
+        b'a'..=b'z' => Some(byte - b'a' + 26),
+        b'0'..=b'9' => Some(byte - b'0' + 52),
+        b'+' | b'-' => Some(62),
+        b'/' | b'_' => Some(63),
+        _ => None,
+    }
+}
+
+/// Resolves `\ooo`, a byte in octal, and takes the backslash away from in front of anything else.
+pub fn backslashes(text: &[u8]) -> Vec<u8> {
+    let mut resolved = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let [first, after @ ..] = rest {
+        rest = after;
+        match (first, after) {
+            (b'\\', [a @ b'0'..=b'3', b @ b'0'..=b'7', c @ b'0'..=b'7', after @ ..]) => {
+                resolved.push((a - b'0') << 6 | (b - b'0') << 3 | (c - b'0'));
+                rest = after;
+            }
+            (b'\\', [escaped, after @ ..]) => {
+                resolved.push(*escaped);
+                rest = after;
+            }
+            _ => resolved.push(*first),
+        }
+    }
+    resolved
+}
+
 /// Base64 of text. Anywhere, a word may be base64 by chance, but then its bytes are hardly ever all text.
 pub fn base64_text(text: &[u8]) -> Option<Vec<u8>> {
     base64(text).filter(|decoded| {

@@ -1,7 +1,7 @@
 //! The texts that one value offers.
 //!
 //! A value is offered as a whole, in the pieces that lists are made of, in what precedes and follows the first separator of each
-//! piece, and in the smallest parts between punctuation. A token that contains punctuation itself is found among the larger texts, a
+//! piece, and in the smallest parts between punctuation; as it stands, and decoded. A token that contains punctuation itself is found among the larger texts, a
 //! token inside a composite value among the smaller ones.
 
 use std::borrow::Cow;
@@ -19,8 +19,21 @@ pub struct Offer<'a, 'v, 'f> {
     pub place: Place,
     /// The header's name, when that is where.
     pub header: &'a str,
+    /// Which texts.
+    pub depth: Depth,
     /// Takes them.
     pub visit: &'v mut Visit<'f>,
+}
+
+/// Which texts of a value are offered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Depth {
+    /// Those that usually are tokens: the whole, its pieces and their halves.
+    Usual,
+    /// All others.
+    Parts,
+    /// Both.
+    All,
 }
 
 impl Offer<'_, '_, '_> {
@@ -44,9 +57,19 @@ pub fn value_and_decoded(text: &[u8], offer: &mut Offer<'_, '_, '_>) -> ControlF
     ControlFlow::Continue(())
 }
 
-/// A value as it stands: the whole, its pieces, their halves, and their smallest parts.
+/// A value as it stands.
 pub fn value(text: &[u8], offer: &mut Offer<'_, '_, '_>) -> ControlFlow<()> {
-    let text = text.trim_ascii();
+    if offer.depth != Depth::Parts {
+        usual(text, offer)?;
+    }
+    if offer.depth != Depth::Usual {
+        parts(text, offer)?;
+    }
+    ControlFlow::Continue(())
+}
+
+/// The whole, its pieces, and what is before and after the first separator of each.
+fn usual(text: &[u8], offer: &mut Offer<'_, '_, '_>) -> ControlFlow<()> {
     offer.text(text)?;
     for piece in pieces(text) {
         if piece.len() < text.len() {
@@ -58,6 +81,13 @@ pub fn value(text: &[u8], offer: &mut Offer<'_, '_, '_>) -> ControlFlow<()> {
                 offer.text(after)?;
             }
         }
+    }
+    ControlFlow::Continue(())
+}
+
+/// The smallest parts, and what is around their dots.
+fn parts(text: &[u8], offer: &mut Offer<'_, '_, '_>) -> ControlFlow<()> {
+    for piece in pieces(text) {
         for part in piece.split(|&b| is_punctuation(b)) {
             if part.len() < piece.len() {
                 offer.text(part)?;
@@ -70,10 +100,14 @@ pub fn value(text: &[u8], offer: &mut Offer<'_, '_, '_>) -> ControlFlow<()> {
 
 /// What a piece, or what follows its first equals sign, says in base64.
 fn encoded(text: &[u8], offer: &mut Offer<'_, '_, '_>) -> ControlFlow<()> {
+    if offer.depth == Depth::Usual {
+        return ControlFlow::Continue(());
+    }
+    let mut offer = Offer { place: offer.place, header: offer.header, depth: Depth::All, visit: &mut *offer.visit };
     for piece in pieces(text) {
         let after = split_once(piece, b'=').map(|(_, after)| after);
         for decoded in [Some(piece), after].into_iter().flatten().filter_map(base64_text) {
-            value(&decoded, offer)?;
+            value(&decoded, &mut offer)?;
         }
     }
     ControlFlow::Continue(())
@@ -93,9 +127,9 @@ fn around_dots(part: &[u8], offer: &mut Offer<'_, '_, '_>) -> ControlFlow<()> {
     ControlFlow::Continue(())
 }
 
-/// What lists are made of, as far as it is long enough.
+/// What lists are made of, as far as it is long enough. Whatever is no visible ASCII character separates too.
 fn pieces(text: &[u8]) -> impl Iterator<Item = &[u8]> {
-    text.split(|&b| b.is_ascii_whitespace() || b == b',' || b == b';').filter(|piece| piece.len() >= Token::MIN_LEN)
+    text.split(|&b| !b.is_ascii_graphic() || b == b',' || b == b';').filter(|piece| piece.len() >= Token::MIN_LEN)
 }
 
 fn is_punctuation(byte: u8) -> bool {

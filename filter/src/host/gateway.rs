@@ -151,7 +151,7 @@ impl Gateway {
     pub fn send_attempts(&self) {
         let mut state = self.state.borrow_mut();
         if let Some(stream) = state.link.stream()
-            && let Some(batch) = state.attempts.next_batch()
+            && let Some(batch) = state.attempts.next_batch(now_ms())
         {
             send(stream, &message(to_control_plane::Message::Attempts(batch.clone())));
         }

@@ -27,7 +27,14 @@ fn welcome(tenant: &str) -> Vec<u8> {
 /// Header and parts of an index with one token.
 fn push(key: &SigningKey, tenant: &str, epoch: u64) -> Vec<Vec<u8>> {
     let fingerprint = Fingerprint::of(&FingerprintKey::new(KEY), &Token::parse(b"fk_9aQ7zLm2Xw4RtB8v").unwrap());
-    let built = build(tenant, epoch, 0, vec![Entry { fingerprint, leak: 1, action: Action::Block, length: 19 }]).unwrap();
+    let built = build(
+        tenant,
+        &FingerprintKey::new(KEY),
+        epoch,
+        0,
+        vec![Entry { fingerprint, leak: 1, action: Action::Block, length: 19 }],
+    )
+    .unwrap();
     let header = wire::IndexHeader::from(&key.seal(built.header));
     let mut messages = vec![wrap(to_gateway::Message::Header(header))];
     messages.extend(parts(epoch, 0, &built.shards[0]).map(|part| wrap(to_gateway::Message::Shard(part))));
@@ -90,6 +97,15 @@ fn what_cannot_be_verified_is_refused() {
     *damaged[1].last_mut().unwrap() ^= 1;
     assert_refused(&mut subscription, &damaged, "shard hash");
     assert!(matches!(receive(&mut subscription, &push(&signing_key(), "acme", 6)), Event::Installed { .. }));
+}
+
+#[test]
+fn a_key_that_does_not_belong_to_the_index_is_refused() {
+    let (mut subscription, _) = at_epoch(5);
+    let welcome = wire::Welcome { fingerprint_key: vec![8; 32], tenant: "acme".into() };
+    subscription.receive(&wrap(to_gateway::Message::Welcome(welcome)));
+    assert_refused(&mut subscription, &push(&signing_key(), "acme", 5), "fingerprint key");
+    assert_eq!(subscription.enforced().unwrap().key, FingerprintKey::new(KEY), "the last good one stays");
 }
 
 #[test]

@@ -14,7 +14,7 @@ fn enforced() -> Enforced {
         Entry { fingerprint, leak, action, length: text.len() }
     };
     let entries = vec![entry(PATCHED, 1, Action::Block), entry(OPEN, 2, Action::Observe)];
-    let built = build("acme", 1, 0, entries).unwrap();
+    let built = build("acme", &key, 1, 0, entries).unwrap();
     let index = Index::open(built.header, built.shards).unwrap();
     Enforced { key, index }
 }
@@ -32,7 +32,7 @@ fn judge(policy: &Policy, pairs: &[(&str, &str)]) -> Verdict {
 fn summary(verdict: &Verdict) -> (&'static str, u32) {
     match verdict {
         Verdict::Observe(found) | Verdict::Block(found) => (verdict.as_str(), found.leak),
-        Verdict::Pass | Verdict::NotReady(_) => (verdict.as_str(), 0),
+        Verdict::Pass | Verdict::NotReady(_) | Verdict::Overflow => (verdict.as_str(), 0),
     }
 }
 
@@ -62,7 +62,9 @@ fn a_dry_run_observes_where_it_would_block() {
 #[test]
 fn exempt_paths_are_not_looked_at() {
     let policy = policy(r#", "exempt_paths": ["/health"]"#);
-    assert_eq!(summary(&judge(&policy, &[(":path", "/healthz"), ("x", PATCHED)])), ("pass", 0));
+    for (path, expected) in [("/health", "pass"), ("/health/live", "pass"), ("/healthz", "block"), ("/a/health", "block")] {
+        assert_eq!(judge(&policy, &[(":path", path), ("x", PATCHED)]).as_str(), expected, "{path}");
+    }
     assert_eq!(summary(&judge(&policy, &[(":path", "/api"), ("x", PATCHED)])), ("block", 1));
 }
 
@@ -75,17 +77,52 @@ fn without_an_index_the_operator_has_chosen() {
 }
 
 #[test]
-fn work_is_bounded_and_what_exceeds_the_bound_is_said() {
-    let judge = |headers: &[(String, Vec<u8>)]| policy("").judge(Request::new(headers), Some(&enforced()));
-    let usual: Vec<_> = (0..60).map(|n| (format!("x-{n}"), b"some words, and=more; of:them".to_vec())).collect();
-    assert!(!judge(&usual).over_budget);
+fn work_is_bounded_and_the_operator_chooses_what_becomes_of_the_rest() {
+    let judge = |json: &str, headers: &[(String, Vec<u8>)]| policy(json).judge(Request::new(headers), Some(&enforced()));
+    let header = |value: Vec<u8>| ("x".to_owned(), value);
+    let of_a_length = |length| header(format!("{} ", "a".repeat(length)).repeat(20_000).into_bytes());
+    let lookalikes = of_a_length(PATCHED.len());
+    for (request, verdict, over_budget) in [
+        ([header(b"some words, and=more; of:them ".repeat(1_000))], "pass", false),
+        ([of_a_length(PATCHED.len() + 5)], "pass", false),
+        ([lookalikes.clone()], "overflow", true),
+        ([header(vec![b'a'; MAX_SIZE + 1])], "overflow", true),
+    ] {
+        let judgement = judge("", &request);
+        assert_eq!((judgement.verdict.as_str(), judgement.over_budget), (verdict, over_budget));
+        let allowed = judge(r#", "on_overflow": "allow""#, &request);
+        assert_eq!((allowed.verdict.as_str(), allowed.over_budget), ("pass", over_budget));
+    }
+    for (name, value) in
+        [("authorization", PATCHED.to_owned()), (":path", format!("/?k={PATCHED}")), ("x-key", PATCHED.to_owned())]
+    {
+        let request = [("a".to_owned(), b"=:aaaaaa,".repeat(6_000)), (name.to_owned(), value.into_bytes())];
+        assert_eq!(summary(&judge("", &request).verdict), ("block", 1), "padding does not hide {name}");
+    }
+}
 
-    let many = [("x".to_owned(), b"abcdef ".repeat(MAX_CANDIDATES))];
-    assert!(judge(&many).over_budget);
-    let of_a_length = |length| [("x".to_owned(), format!("{} ", "a".repeat(length)).repeat(10_000).into_bytes())];
-    assert!(judge(&of_a_length(PATCHED.len())).over_budget);
-    assert!(!judge(&of_a_length(PATCHED.len() + 5)).over_budget, "texts of a length that no token has cost next to nothing");
+#[test]
+fn an_attempt_shows_the_token_nowhere() {
+    let found = |place, header: &str| {
+        let fingerprint = Fingerprint::of(&enforced().key, &Token::parse(PATCHED.as_bytes()).unwrap());
+        Match { leak: 1, fingerprint, place, header: header.to_owned() }
+    };
+    let request = [(":authority", "fk_open_Xw4RtB8v9aQ7.test"), (":path", "/a/fk_patched_9aQ7zLm2/b")];
+    let headers: Vec<_> = request.iter().map(|(n, v)| ((*n).to_owned(), v.as_bytes().to_vec())).collect();
+    let route = enforced().route(Request::new(&headers), &found(Place::Path, ""));
+    assert_eq!((route.host.as_str(), route.path.as_str()), ("[redacted].test", "/a/[redacted]/b"));
 
-    let padded = [many.to_vec(), vec![("authorization".to_owned(), PATCHED.as_bytes().to_vec())]].concat();
-    assert_eq!(summary(&judge(&padded).verdict), ("block", 1), "padding does not hide a credential");
+    let spanning = [(":path".to_owned(), b"/a/b".to_vec())];
+    let route = enforced().route(Request::new(&spanning), &found(Place::Path, ""));
+    assert_eq!(route.path, "[redacted]", "the token is somewhere in there, over several segments");
+
+    let Verdict::Block(found) = judge(&policy(""), &[(PATCHED, PATCHED)]) else { panic!("not blocked") };
+    assert_eq!(found.header, "[redacted]");
+}
+
+#[test]
+fn texts_that_contain_a_token_are_known() {
+    let enforced = enforced();
+    assert!(enforced.knows(PATCHED.as_bytes()) && enforced.knows(format!("a:{OPEN}").as_bytes()));
+    assert!(!enforced.knows(b"orders"));
 }

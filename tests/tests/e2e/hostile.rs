@@ -1,7 +1,8 @@
 //! Requests that no honest client sends.
 
 use anyhow::Result;
-use stopleak_tests::{World, tokens};
+use serde_json::json;
+use stopleak_tests::{Setting, World, tokens};
 
 #[test]
 fn bytes_that_are_no_text_do_not_hide_a_token_and_do_not_harm_the_gateway() -> Result<()> {
@@ -36,16 +37,32 @@ fn a_header_of_sixty_kilobytes_is_judged_within_bounds() -> Result<()> {
         403,
         "words of other lengths hide nothing"
     );
-    let lookalikes = format!("k={},", "a".repeat(token.len())).repeat(59_000 / (token.len() + 3)) + "%41";
-    assert_eq!(world.get("/").header("x-large", &lookalikes).status()?, 200);
-    assert_eq!(world.get("/").header("x-large", &lookalikes).bearer(&token).status()?, 403, "padding does not hide a credential");
-    stopleak_tests::eventually("the overflow is counted", std::time::Duration::from_secs(5), || {
-        Ok((world.envoy.stat("wasmcustom.stopleak.requests_over_budget")? >= 1).then_some(()))
-    })?;
 
     let beyond = "a".repeat(70_000);
     assert_eq!(world.get("/").header("x-large", &beyond).status()?, 431, "Envoy's own limit");
     assert_alive(&world, &token)
+}
+
+#[test]
+fn what_is_too_large_to_be_looked_at_in_full_is_refused_unless_the_operator_lets_it_pass() -> Result<()> {
+    let short = "s3cr3t-1";
+    let lookalikes = "k=aaaaaaaa,".repeat(5_300) + "%41";
+    for (choice, expected) in [(json!({}), 431), (json!({"on_overflow": "allow"}), 200)] {
+        let world = World::with(Setting { plugin: choice, ..Setting::default() })?;
+        let token = tokens::own(1);
+        world.patched_leak(&[&token, short])?;
+        let reply = world.get("/").header("x-large", &lookalikes).send()?;
+        assert_eq!(reply.status, expected, "{}", reply.body);
+        assert_eq!(reply.body.contains("urn:stopleak:problem:too-large-to-inspect"), expected == 431);
+        for request in [world.get("/").bearer(&token), world.get("/").header("x-key", &token), world.get(&format!("/?k={token}"))]
+        {
+            assert_eq!(request.header("a-large", &lookalikes).status()?, 403, "padding does not hide a credential");
+        }
+        stopleak_tests::eventually("the overflow is counted", std::time::Duration::from_secs(5), || {
+            Ok((world.envoy.stat("wasmcustom.stopleak.requests_over_budget")? == 1).then_some(()))
+        })?;
+    }
+    Ok(())
 }
 
 #[test]
@@ -56,6 +73,13 @@ fn a_method_or_a_host_that_is_a_token_is_not_recorded() -> Result<()> {
     assert_eq!(world.get(&format!("/a/{token}")).header("x-forwarded-host", &token).status()?, 403);
     let attempts = world.wait_for_attempts(1)?;
     assert_eq!(attempts[0]["path"], "/a/[redacted]", "{attempts:?}");
+
+    let word = "hunter-2-pass";
+    world.patched_leak(&[word])?;
+    assert_eq!(world.get(&format!("/a/{word}/b")).header("host", format!("{word}.test")).status()?, 403);
+    let attempts = world.wait_for_attempts(2)?;
+    let attempt = attempts.iter().find(|attempt| attempt["leak"] == "LK-2").expect("an attempt");
+    assert_eq!((attempt["host"].as_str(), attempt["path"].as_str()), (Some("[redacted].test"), Some("/a/[redacted]/b")));
     Ok(())
 }
 

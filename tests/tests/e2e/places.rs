@@ -75,3 +75,29 @@ fn basic(pair: &str) -> String {
     use base64::Engine as _;
     format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(pair))
 }
+
+/// What a scan reports as the token has to be what a request carries: a rule that takes a host along would make a patch without effect.
+#[test]
+fn every_format_that_scans_find_is_refused() -> Result<()> {
+    let world = World::start()?;
+    let formats: Vec<(String, String)> =
+        tokens::all_formats(1).filter(|(_, token)| token.bytes().all(|b| b.is_ascii_graphic())).collect();
+    assert!(formats.len() > 120, "only {} formats", formats.len());
+    world.patched_leak(&formats.iter().map(|(_, token)| token.as_str()).collect::<Vec<_>>())?;
+    for (rule, token) in &formats {
+        assert_eq!(world.get("/").bearer(token).status()?, 403, "{rule}");
+    }
+    for (rule, prefix) in [
+        ("slack-webhook-url", "/services/"),
+        ("discord-webhook-url", "/api/webhooks/"),
+        ("teams-webhook-url", "/webhookb2/"),
+        ("zapier-webhook-url", "/hooks/catch/"),
+        ("telegram-bot-token", "/bot"),
+    ] {
+        let token = tokens::of(rule, 1);
+        for rest in ["", "/", "/more?x=1"] {
+            assert_eq!(world.get(&format!("{prefix}{token}{rest}")).status()?, 403, "{rule} {rest}");
+        }
+    }
+    Ok(())
+}

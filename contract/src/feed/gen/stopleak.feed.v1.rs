@@ -101,6 +101,9 @@ pub struct IndexHeader {
     /// 32 bytes, a set: bit n % 8 of byte n / 8 says that there are tokens of n canonical bytes; n = 255 stands for all from there on.
     #[prost(bytes = "vec", tag = "10")]
     pub lengths: ::prost::alloc::vec::Vec<u8>,
+    /// 32 bytes; tells the fingerprint key from others without telling it.
+    #[prost(bytes = "vec", tag = "11")]
+    pub key_check: ::prost::alloc::vec::Vec<u8>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ShardSum {
