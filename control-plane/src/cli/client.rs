@@ -63,10 +63,14 @@ impl Remote {
             eprintln!("stopleak: warning: the API token goes to {host} unencrypted; use https://");
         }
         let token = self.token(data_dir.as_deref().filter(|_| local), host)?;
-        let config = Agent::config_builder()
+        let mut config = Agent::config_builder()
             .http_status_as_error(false)
             .timeout_connect(Some(CONNECT_TIMEOUT))
             .timeout_global(Some(TIMEOUT));
+        // A proxy of the environment would read the token; with https:// it only sees where the connection goes.
+        if local || uri.scheme_str() == Some("http") {
+            config = config.proxy(None);
+        }
         Ok(Client { agent: config.build().into(), base, token })
     }
 

@@ -10,11 +10,17 @@ use crate::world::World;
 
 struct Cli {
     data: std::path::PathBuf,
+    proxy: Option<String>,
 }
 
 impl Cli {
     fn output(&self, arguments: &[&str], input: &str) -> Output {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_stopleak"))
+        let mut command = Command::new(env!("CARGO_BIN_EXE_stopleak"));
+        if let Some(proxy) = &self.proxy {
+            command.envs(["http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "ALL_PROXY"].map(|name| (name, proxy)));
+            command.env_remove("NO_PROXY").env_remove("no_proxy");
+        }
+        let mut child = command
             .args(arguments)
             .env("STOPLEAK_DATA_DIR", &self.data)
             .env_remove("STOPLEAK_SERVER")
@@ -52,7 +58,7 @@ impl Cli {
 #[tokio::test(flavor = "multi_thread")]
 async fn leaks_are_added_and_decided_on() {
     let world = World::start().await;
-    let cli = Cli { data: world.data.path().to_owned() };
+    let cli = Cli { data: world.data.path().to_owned(), proxy: None };
     let tokens = format!("{}\n\n  {}\n", token(1), token(2));
     let added = cli.json(&["leak", "add", "--title", "laptop", "--risk", "critical"], &tokens);
     assert_eq!((&added["id"], added["tokens"].as_array().unwrap().len()), (&Value::from("LK-1"), 2));
@@ -78,7 +84,7 @@ async fn leaks_are_added_and_decided_on() {
 #[tokio::test(flavor = "multi_thread")]
 async fn gateways_and_attempts_are_listed() {
     let world = World::start().await;
-    let cli = Cli { data: world.data.path().to_owned() };
+    let cli = Cli { data: world.data.path().to_owned(), proxy: None };
     let shown = cli.ok(&["gateway", "add", "edge"], "");
     assert!(shown.contains("slg_") && shown.contains("\"public_key\""), "{shown}");
     assert!(cli.ok(&["gateway", "list"], "").contains("edge"));
@@ -96,7 +102,7 @@ async fn gateways_and_attempts_are_listed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn sources_are_scanned_to_the_end() {
     let world = World::start().await;
-    let cli = Cli { data: world.data.path().to_owned() };
+    let cli = Cli { data: world.data.path().to_owned(), proxy: None };
     let repository = Repository::new();
     repository.commit("api.env", &token(1));
     assert_eq!(cli.json(&["source", "add", &repository.location()], "")["id"], 1);
@@ -108,7 +114,7 @@ async fn sources_are_scanned_to_the_end() {
 #[test]
 fn a_server_that_is_not_there_is_named() {
     let data = tempfile::tempdir().unwrap();
-    let cli = Cli { data: data.path().to_owned() };
+    let cli = Cli { data: data.path().to_owned(), proxy: None };
     let error = cli.fault(&["leak", "list"], "", 2);
     assert!(error.contains("admin-token does not exist"), "{error}");
     std::fs::write(data.path().join("admin-token"), "slk_x").unwrap();
@@ -119,7 +125,7 @@ fn a_server_that_is_not_there_is_named() {
 #[test]
 fn a_scan_needs_no_server() {
     let data = tempfile::tempdir().unwrap();
-    let cli = Cli { data: data.path().join("none") };
+    let cli = Cli { data: data.path().join("none"), proxy: None };
     let repository = Repository::new();
     repository.commit("clean.txt", "nothing here\n");
     assert!(cli.output(&["scan", &repository.location()], "").status.success());
@@ -143,4 +149,15 @@ fn a_scan_needs_no_server() {
     std::fs::write(&rules, "[[rule]]\nname = 1\n").unwrap();
     let error = cli.fault(&["scan", ".", "--rules", rules.to_str().unwrap()], "", 2);
     assert!(error.contains("rules.toml"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_token_of_this_machine_passes_no_proxy() {
+    let world = World::start().await;
+    let proxy = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    proxy.set_nonblocking(true).unwrap();
+    let address = format!("http://{}", proxy.local_addr().unwrap());
+    let cli = Cli { data: world.data.path().to_owned(), proxy: Some(address) };
+    cli.ok(&["leak", "list"], "");
+    assert!(proxy.accept().is_err(), "the proxy was asked");
 }
