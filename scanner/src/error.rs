@@ -1,6 +1,7 @@
 //! Why a scan as a whole failed. A single unreadable file does not fail it: see [`crate::Coverage`].
 
 use std::io;
+use std::time::Duration;
 
 /// Why a scan failed; each message says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -79,6 +80,22 @@ pub enum ScanError {
     /// There is no room for a clone.
     #[error("the temporary folder could not be used: {0}; free some space or set TMPDIR")]
     Temporary(io::Error),
+    /// A child that may wait for ever.
+    #[error(
+        "git said nothing for {} s about {location}: its server may have gone, or a file of the repository may be a pipe", limit.as_secs()
+    )]
+    Silent {
+        /// The address without credentials.
+        location: String,
+        /// See [`crate::Options::silence_limit`].
+        limit: Duration,
+    },
+    /// The source is larger, or slower, than a scan may be.
+    #[error("the scan was stopped after {} s, which is its time limit; what was found until then stands", limit.as_secs())]
+    TimeLimit {
+        /// See [`crate::Options::time_limit`].
+        limit: Duration,
+    },
     /// Somebody asked the scan to stop.
     #[error("the scan was cancelled")]
     Cancelled,

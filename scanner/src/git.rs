@@ -5,6 +5,7 @@
 //! checked out. The blobs are read straight from the packs; only when some hold tokens are the commits walked.
 
 mod command;
+mod child;
 mod failure;
 mod credentials;
 
@@ -30,7 +31,7 @@ pub(crate) fn remote(run: &mut Run<'_>, url: &str) -> Result<(), ScanError> {
 
 /// Scans the history of a repository on this machine, and the files of its work tree as they are.
 pub(crate) fn local(run: &mut Run<'_>, path: &Path) -> Result<(), ScanError> {
-    let repository = Repository::local(path)?;
+    let repository = Repository::local(run, path)?;
     history(run, &repository)?;
     if path.join(".git").exists() { folder::scan_work_tree(run, path) } else { Ok(()) }
 }

@@ -3,6 +3,7 @@
 use std::num::NonZero;
 use std::path::PathBuf;
 use std::thread::available_parallelism;
+use std::time::Duration;
 
 /// More threads than this wait for the disk and for each other.
 const THREADS_MAX: usize = 8;
@@ -20,16 +21,32 @@ pub struct Options {
     pub ignored_files: bool,
     /// Where clones are made; the system's temporary folder if `None`. A clone is deleted when its scan ends.
     pub temporary_folder: Option<PathBuf>,
+    /// How long `git` may say nothing before it is taken to hang: on a server that has gone silent, or on a pipe that somebody
+    /// put into a repository.
+    pub silence_limit: Duration,
+    /// How long a scan may take in all, so that no source keeps the others waiting for ever.
+    pub time_limit: Duration,
 }
 
 impl Options {
     /// 16 MiB: far above any source file, far below what would hurt.
     pub const BLOB_LIMIT: u64 = 16 << 20;
+    /// A minute: `git` lists millions of objects in less, and shows its progress every second.
+    pub const SILENCE_LIMIT: Duration = Duration::from_mins(1);
+    /// Six hours: many times what the largest public repositories take.
+    pub const TIME_LIMIT: Duration = Duration::from_hours(6);
 }
 
 impl Default for Options {
     fn default() -> Self {
         let threads = available_parallelism().map_or(1, NonZero::get).min(THREADS_MAX);
-        Self { blob_limit: Self::BLOB_LIMIT, threads, ignored_files: false, temporary_folder: None }
+        Self {
+            blob_limit: Self::BLOB_LIMIT,
+            threads,
+            ignored_files: false,
+            temporary_folder: None,
+            silence_limit: Self::SILENCE_LIMIT,
+            time_limit: Self::TIME_LIMIT,
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use crate::Finding;
 
@@ -44,7 +45,12 @@ pub enum Phase {
 
 /// Stops a scan from another thread; clones belong together.
 #[derive(Clone, Debug, Default)]
-pub struct Cancel(Arc<AtomicBool>);
+pub struct Cancel {
+    flag: Arc<AtomicBool>,
+    /// That of the caller, whose other scans go on when this one alone has to end.
+    outer: Option<Arc<AtomicBool>>,
+    deadline: Option<Instant>,
+}
 
 impl Phase {
     /// The phase in words.
@@ -62,17 +68,27 @@ impl Phase {
 impl Cancel {
     /// Makes the scan end with [`crate::ScanError::Cancelled`].
     pub fn cancel(&self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.flag.store(true, Ordering::Relaxed);
     }
 
     /// Whether it was asked to stop.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        let set = |flag: &AtomicBool| flag.load(Ordering::Relaxed);
+        set(&self.flag)
+            || self.outer.as_deref().is_some_and(set)
+            || self.deadline.is_some_and(|deadline| Instant::now() > deadline)
     }
 
+    /// One for a single scan, which is also asked to stop when `limit` has passed.
+    pub(crate) fn limited(&self, limit: Duration) -> Self {
+        let deadline = Instant::now().checked_add(limit);
+        Self { flag: Arc::default(), outer: Some(Arc::clone(&self.flag)), deadline }
+    }
+
+    /// For those who look at nothing else. Only [`Self::cancel`] sets it, not the time and not the caller.
     pub(crate) fn flag(&self) -> &AtomicBool {
-        &self.0
+        &self.flag
     }
 }
 

@@ -66,10 +66,21 @@ impl<'d> Scan<'d> {
     ) -> Result<Coverage, ScanError> {
         let started = Instant::now();
         let coverage = Coverage { rules_version: self.detector.version().into(), ..Coverage::default() };
-        let mut run =
-            Run { detector: self.detector, options: &self.options, cancel, coverage, observer, reported: Reported::default() };
-        work(&mut run)?;
-        run.stop_if_cancelled()?;
+        let limit = self.options.time_limit;
+        let limited = &cancel.limited(limit);
+        let mut run = Run {
+            detector: self.detector,
+            options: &self.options,
+            cancel: limited,
+            coverage,
+            observer,
+            reported: Reported::default(),
+        };
+        let outcome = work(&mut run).and_then(|()| run.stop_if_cancelled());
+        outcome.map_err(|error| match error {
+            ScanError::Cancelled if !cancel.is_cancelled() => ScanError::TimeLimit { limit },
+            error => error,
+        })?;
         Ok(Coverage { seconds: started.elapsed().as_secs_f64(), ..run.coverage })
     }
 }

@@ -3,12 +3,11 @@
 use std::ffi::OsStr;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::process::CommandExt;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Stdio};
 
-use rustix::process::{Pid, Signal, kill_process_group};
-
+use super::child::{Patience, Running};
 use crate::ScanError;
 
 /// Variables that would point `git` at another repository, give it other programs to run, or make it talk.
@@ -16,6 +15,9 @@ const FOREIGN_VARIABLES: &str = "GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE GIT_OBJECT
     GIT_NAMESPACE GIT_CONFIG GIT_REPLACE_REF_BASE GIT_SHALLOW_FILE \
     GIT_GRAFT_FILE GIT_PREFIX GIT_EXTERNAL_DIFF GIT_DIFF_OPTS GIT_TRACE GIT_TRACE2 GIT_TRACE2_EVENT GIT_TRACE_CURL \
     GIT_TRACE_PACKET GIT_TEMPLATE_DIR GIT_QUARANTINE_PATH";
+
+/// How the names of Stopleak's own variables begin.
+const OUR_VARIABLES: &[u8] = b"STOPLEAK_";
 
 /// Settings that hold for every command.
 const SETTINGS: &[&str] = &[
@@ -38,12 +40,12 @@ const SETTINGS: &[&str] = &[
 ];
 
 /// `git` for talking to a repository's origin. The user's configuration stays in force: it has the credentials and proxies.
-pub(super) fn network() -> Command {
+pub(super) fn network(patience: &Patience) -> Command {
     let mut command = base();
     // Stricter than any `protocol.*` setting: these are the transports that Git implements itself.
     command.env("GIT_ALLOW_PROTOCOL", "file:git:http:https:ssh");
     command.env("GIT_ASKPASS", "").env("SSH_ASKPASS", "").env("SSH_ASKPASS_REQUIRE", "never");
-    if let Some(ssh) = ssh() {
+    if let Some(ssh) = ssh(patience) {
         command.env("GIT_SSH_COMMAND", format!("{ssh} -o BatchMode=yes -o ConnectTimeout=30"));
     }
     command
@@ -51,7 +53,7 @@ pub(super) fn network() -> Command {
 
 /// The user's own way to call `ssh`, which is then told never to ask anything. `None` if it is a program that may not know
 /// these options.
-fn ssh() -> Option<String> {
+fn ssh(patience: &Patience) -> Option<String> {
     let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     if set("GIT_SSH") || set("GIT_SSH_VARIANT") {
         return None;
@@ -59,8 +61,11 @@ fn ssh() -> Option<String> {
     if let Ok(command) = std::env::var("GIT_SSH_COMMAND") {
         return Some(command);
     }
-    let configured = base().args(["config", "--get", "core.sshCommand"]).stderr(Stdio::null()).output().ok();
-    let command = configured.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
+    let mut asking = base();
+    // The repository that the scan was started in is not the one that is scanned, and may be anybody's: it has no say.
+    asking.args(["config", "--get", "core.sshCommand"]).current_dir("/").stdout(Stdio::piped()).stderr(Stdio::null());
+    let configured = Running::start(&mut asking, patience).and_then(|mut git| git.listen()).ok();
+    let command = configured.map(|said| String::from_utf8_lossy(&said.output).trim().to_owned());
     Some(command.filter(|command| !command.is_empty()).unwrap_or_else(|| "ssh".into()))
 }
 
@@ -84,42 +89,14 @@ pub(super) fn reading(repository: &Path) -> Command {
     command
 }
 
-/// Runs a command to its end.
-pub(super) fn output(command: &mut Command) -> Result<Output, ScanError> {
-    command.output().map_err(|error| not_started(&error))
-}
-
 /// A path as Git prints it.
 pub(super) fn path(bytes: &[u8]) -> PathBuf {
     OsStr::from_bytes(bytes).into()
 }
 
 /// Starts a command; that `git` is missing is worth its own message.
-pub(super) fn spawn(command: &mut Command) -> Result<Running, ScanError> {
-    command.spawn().map(Running).map_err(|error| not_started(&error))
-}
-
-/// A child process that does not outlive its use.
-pub(super) struct Running(pub(super) Child);
-
-impl Running {
-    /// Asks it to end, and with it the helpers that it started, which may be waiting for a server.
-    pub(super) fn stop(&mut self) {
-        // A child that was waited for has given up its id, and somebody else may have it.
-        if let Ok(None) = self.0.try_wait()
-            && let Some(id) = i32::try_from(self.0.id()).ok().and_then(Pid::from_raw)
-        {
-            let _ = kill_process_group(id, Signal::TERM);
-        }
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.stop();
-        // Fails only when it was waited for.
-        let _ = self.0.wait();
-    }
+pub(super) fn spawn(command: &mut Command, patience: &Patience) -> Result<Running, ScanError> {
+    Running::start(command, patience).map_err(|error| not_started(&error))
 }
 
 fn not_started(error: &io::Error) -> ScanError {
@@ -132,6 +109,10 @@ fn not_started(error: &io::Error) -> ScanError {
 fn base() -> Command {
     let mut command = Command::new("git");
     for variable in FOREIGN_VARIABLES.split(' ') {
+        command.env_remove(variable);
+    }
+    // Ours hold keys and API tokens, and `git` hands its surroundings on to `ssh` and to every helper.
+    for (variable, _) in std::env::vars_os().filter(|(name, _)| name.as_bytes().starts_with(OUR_VARIABLES)) {
         command.env_remove(variable);
     }
     command.env("GIT_TERMINAL_PROMPT", "0").env("GIT_LFS_SKIP_SMUDGE", "1").env("GIT_OPTIONAL_LOCKS", "0");

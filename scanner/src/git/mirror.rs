@@ -1,23 +1,21 @@
 //! Brings a repository here: a mirror in a temporary folder, deleted when the scan ends.
 
 use std::collections::VecDeque;
-use std::io::{BufReader, Read};
+use std::io::{self, BufReader, Read};
 use std::path::PathBuf;
 use std::process::{ChildStderr, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
-use std::time::Duration;
+use std::time::Instant;
 
 use tempfile::TempDir;
 
-use super::command::{self, Running};
-use super::{credentials, failure};
+use super::child::{POLL_INTERVAL, Patience, Running};
+use super::{command, credentials, failure};
+use crate::ScanError;
 use crate::progress::Phase;
 use crate::scan::Run;
-use crate::{ScanError, redact};
 
-/// How often cancelling is looked for while Git works.
-const POLL_INTERVAL: Duration = Duration::from_millis(100);
 /// How much of what Git said is kept to explain a failure.
 const LINES_MAX: usize = 40;
 /// A longer line is cut.
@@ -34,7 +32,8 @@ pub(super) fn fetch(run: &mut Run<'_>, url: &str, name: &str) -> Result<(TempDir
     };
     let folder = folder.map_err(ScanError::Temporary)?;
     let mirror = folder.path().join("mirror.git");
-    let mut command = command::network();
+    let patience = Patience::of(run);
+    let mut command = command::network(&patience);
     // The filter keeps huge blobs from being sent at all; a server that knows no filters sends them, and they are left out
     // later. An empty template leaves no hook behind.
     let filter = format!("--filter=blob:limit={}", run.options.blob_limit.saturating_add(1));
@@ -42,41 +41,40 @@ pub(super) fn fetch(run: &mut Run<'_>, url: &str, name: &str) -> Result<(TempDir
     let address = credentials::hand_over(url, &mut command);
     command.arg(address).arg(&mirror);
     command.stdout(Stdio::null()).stderr(Stdio::piped());
-    let mut git = command::spawn(&mut command)?;
+    let mut git = command::spawn(&mut command, &patience)?;
     let (said_in, said) = channel();
-    if let Some(stderr) = git.0.stderr.take() {
+    if let Some(stderr) = git.errors() {
         thread::spawn(move || listen(stderr, &said_in));
     }
-    follow(run, name, &mut git, &said)?;
+    let ended = follow(run, &patience, &mut git, &said).map_err(|error| patience.explain(name, &error))?;
+    ended.map_err(|said| failure::explain(name.to_owned(), &said))?;
     Ok((folder, mirror))
 }
 
-/// Passes on Git's progress until it ends.
-fn follow(run: &mut Run<'_>, name: &str, git: &mut Running, said: &Receiver<String>) -> Result<(), ScanError> {
+/// Passes on Git's progress until it ends; returns what it said when it failed.
+fn follow(run: &mut Run<'_>, patience: &Patience, git: &mut Running, said: &Receiver<String>) -> io::Result<Result<(), String>> {
     let mut lines: VecDeque<String> = VecDeque::new();
+    let mut heard = Instant::now();
     loop {
-        run.stop_if_cancelled()?;
-        match said.recv_timeout(POLL_INTERVAL) {
-            Ok(line) if is_progress(&line) => {
-                if let Some(done) = received(&line) {
-                    run.progress(Phase::Fetching, done, Some(100), 0);
-                }
-            }
-            Ok(line) => {
-                lines.push_back(line);
-                if lines.len() > LINES_MAX {
-                    lines.pop_front();
-                }
-            }
-            Err(RecvTimeoutError::Timeout) => {}
+        patience.check(heard)?;
+        let line = match said.recv_timeout(POLL_INTERVAL) {
+            Ok(line) => line,
+            Err(RecvTimeoutError::Timeout) => continue,
             Err(RecvTimeoutError::Disconnected) => break,
+        };
+        heard = Instant::now();
+        if is_progress(&line) {
+            if let Some(done) = received(&line) {
+                run.progress(Phase::Fetching, done, Some(100), 0);
+            }
+            continue;
+        }
+        lines.push_back(line);
+        if lines.len() > LINES_MAX {
+            lines.pop_front();
         }
     }
-    match git.0.wait() {
-        Ok(status) if status.success() => Ok(()),
-        Ok(_) => Err(failure::explain(name.to_owned(), &Vec::from(lines).join("\n"))),
-        Err(error) => Err(ScanError::Git { location: name.to_owned(), detail: redact::urls(&error.to_string()) }),
-    }
+    Ok(if git.wait()?.success() { Ok(()) } else { Err(Vec::from(lines).join("\n")) })
 }
 
 /// Sends every line, or piece of a progress line, until the other end closes.

@@ -1,11 +1,12 @@
 //! What the repository holds, before any of it is read: `git` lists kinds and sizes far faster than it inflates.
 
-use std::io::{BufRead, BufReader};
+use std::io::BufRead;
 use std::process::Stdio;
 
 use gix_hash::ObjectId;
 
-use super::command::{self, Running};
+use super::child::Running;
+use super::command;
 use super::pack::{self, Pack};
 use super::repository::Repository;
 use crate::scan::Run;
@@ -75,12 +76,13 @@ fn count_missing(repository: &Repository) -> Result<u64, ScanError> {
 
 /// Runs `git` in the repository and passes on each line of its output.
 pub(super) fn each_line(repository: &Repository, arguments: &[&str], mut take: impl FnMut(&str)) -> Result<(), ScanError> {
-    let mut git = command::spawn(command::reading(&repository.path).args(arguments).stdout(Stdio::piped()))?;
-    if let Some(output) = git.0.stdout.take() {
-        let mut output = BufReader::new(output);
-        let mut line = String::new();
-        while output.read_line(&mut line).is_ok_and(|read| read > 0) {
-            take(line.trim_end());
+    let mut command = command::reading(&repository.path);
+    let mut git = command::spawn(command.args(arguments).stdout(Stdio::piped()), &repository.patience)?;
+    if let Some(mut output) = git.output() {
+        // Not a string: a path may have any bytes.
+        let mut line = Vec::new();
+        while output.read_until(b'\n', &mut line).map_err(|error| repository.broken_off(&error))? > 0 {
+            take(String::from_utf8_lossy(&line).trim_end());
             line.clear();
         }
     }
@@ -89,9 +91,9 @@ pub(super) fn each_line(repository: &Repository, arguments: &[&str], mut take: i
 
 /// Waits for `git` and turns a failure into an error.
 pub(super) fn finish(repository: &Repository, mut git: Running, command: &str) -> Result<(), ScanError> {
-    match git.0.wait() {
+    match git.wait() {
         Ok(status) if status.success() => Ok(()),
         Ok(status) => Err(repository.damaged(format!("git {command} ended with {status}"))),
-        Err(error) => Err(repository.damaged(format!("git {command}: {error}"))),
+        Err(error) => Err(repository.broken_off(&error)),
     }
 }

@@ -98,6 +98,10 @@ pub(super) fn scan<'d>(
         });
         while done.recv_timeout(PROGRESS_INTERVAL) == Err(RecvTimeoutError::Timeout) {
             run.progress(Phase::Blobs, count.blobs(), Some(blobs), count.bytes());
+            // The readers look at the flag alone.
+            if cancel.is_cancelled() {
+                cancel.cancel();
+            }
         }
         reading.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     });
@@ -126,6 +130,12 @@ pub(super) fn want(packs: &mut [Pack], id: &ObjectId) -> bool {
 
 impl Pack {
     fn open(index: &std::path::Path, hash: Kind) -> Result<Self, String> {
+        // Opening a pipe would wait for somebody to write into it.
+        for file in [index, &index.with_extension("pack")] {
+            if !file.is_file() {
+                return Err(format!("{} is no file", file.display()));
+            }
+        }
         let data = data::File::at(index.with_extension("pack"), hash).map_err(|error| error.to_string())?;
         let index = index::File::at(index, hash).map_err(|error| error.to_string())?;
         let wanted = vec![Wanted::Never; index.num_objects() as usize];

@@ -1,11 +1,13 @@
 //! A repository whose objects lie on this machine: its own, or a mirror of a remote one.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use gix_hash::Kind;
 use tempfile::TempDir;
 
+use super::child::Patience;
 use super::{command, failure, mirror};
 use crate::scan::Run;
 use crate::{ScanError, Skipped, redact};
@@ -22,6 +24,8 @@ pub(super) struct Repository {
     pub(super) name: String,
     /// Why blobs that its commits name may be absent.
     pub(super) absent: Skipped,
+    /// How long is waited for a `git` that reads it.
+    pub(super) patience: Patience,
     _mirror: Option<TempDir>,
 }
 
@@ -30,14 +34,14 @@ impl Repository {
     pub(super) fn remote(run: &mut Run<'_>, url: &str) -> Result<Self, ScanError> {
         let name = redact::urls(url);
         let (folder, mirror) = mirror::fetch(run, url, &name)?;
-        let repository = Self::open(&mirror, name)?;
+        let repository = Self::open(&mirror, name, Patience::of(run))?;
         Ok(Self { absent: Skipped::TooLarge, _mirror: Some(folder), ..repository })
     }
 
     /// Reads the repository at `path` where it is: copying it would cost more than scanning it.
-    pub(super) fn local(path: &Path) -> Result<Self, ScanError> {
+    pub(super) fn local(run: &Run<'_>, path: &Path) -> Result<Self, ScanError> {
         let absolute = std::path::absolute(path).unwrap_or_else(|_| path.into());
-        Self::open(&absolute, path.display().to_string())
+        Self::open(&absolute, path.display().to_string(), Patience::of(run))
     }
 
     /// The error for a repository that turns out to be damaged.
@@ -45,7 +49,12 @@ impl Repository {
         ScanError::Damaged { location: self.name.clone(), detail }
     }
 
-    fn open(path: &Path, name: String) -> Result<Self, ScanError> {
+    /// The error for a `git` that could not be read or waited for.
+    pub(super) fn broken_off(&self, error: &io::Error) -> ScanError {
+        self.patience.explain(&self.name, error)
+    }
+
+    fn open(path: &Path, name: String, patience: Patience) -> Result<Self, ScanError> {
         let mut command = command::opening(path);
         command.args([
             "rev-parse",
@@ -57,11 +66,11 @@ impl Repository {
         ]);
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let failed = |detail: String| ScanError::Git { location: path.display().to_string(), detail };
-        let output = command::output(&mut command)?;
-        if !output.status.success() {
-            return Err(failure::explain(name, &String::from_utf8_lossy(&output.stderr)));
+        let said = command::spawn(&mut command, &patience)?.listen().map_err(|error| patience.explain(&name, &error))?;
+        if !said.success {
+            return Err(failure::explain(name, &String::from_utf8_lossy(&said.errors)));
         }
-        let lines: Vec<&[u8]> = output.stdout.split(|&byte| byte == b'\n').collect();
+        let lines: Vec<&[u8]> = said.output.split(|&byte| byte == b'\n').collect();
         let [git, objects, hash, ..] = lines.as_slice() else {
             return Err(failed("this version of Git does not say where its objects are".into()));
         };
@@ -70,6 +79,14 @@ impl Repository {
             b"sha256" => Kind::Sha256,
             other => return Err(failed(format!("unknown object format `{}`", String::from_utf8_lossy(other)))),
         };
-        Ok(Self { path: command::path(git), objects: command::path(objects), hash, name, absent: Skipped::Absent, _mirror: None })
+        Ok(Self {
+            path: command::path(git),
+            objects: command::path(objects),
+            hash,
+            name,
+            absent: Skipped::Absent,
+            patience,
+            _mirror: None,
+        })
     }
 }

@@ -1,6 +1,6 @@
 //! Reading the larger blobs one by one through `git cat-file`, whose memory is bounded whatever the delta chains.
 
-use std::io::{BufRead, BufReader, BufWriter, Read, Write};
+use std::io::{self, BufRead, BufWriter, Read, Write};
 use std::process::Stdio;
 use std::thread;
 
@@ -23,8 +23,8 @@ pub(super) fn read(
     }
     let mut command = command::reading(&repository.path);
     command.args(["cat-file", "--batch", "--buffer"]).stdin(Stdio::piped()).stdout(Stdio::piped());
-    let mut git = command::spawn(&mut command)?;
-    let (Some(input), Some(output)) = (git.0.stdin.take(), git.0.stdout.take()) else {
+    let mut git = command::spawn(&mut command, &repository.patience)?;
+    let (Some(input), Some(mut output)) = (git.input(), git.output()) else {
         return Err(repository.damaged("git cat-file has no pipes".into()));
     };
     thread::scope(|scope| {
@@ -33,30 +33,36 @@ pub(super) fn read(
             // When git has died, its end is noticed by the reader below.
             let _ = ids.iter().try_for_each(|id| writeln!(input, "{id}"));
         });
-        let mut output = BufReader::new(output);
         let mut blob = Vec::new();
-        for &id in ids {
+        let outcome = ids.iter().try_for_each(|&id| {
             if cancel.is_cancelled() {
-                // Without a reader the writer would wait for ever.
-                git.stop();
                 return Err(ScanError::Cancelled);
             }
-            next(&mut output, &mut blob).ok_or_else(|| repository.damaged(format!("git cat-file did not return {id}")))?;
+            next(&mut output, &mut blob).map_err(|error| match error.kind() {
+                io::ErrorKind::UnexpectedEof => repository.damaged(format!("git cat-file did not return {id}")),
+                _ => repository.broken_off(&error),
+            })?;
             take(id, &blob);
+            Ok(())
+        });
+        if outcome.is_err() {
+            // Without a reader the writer would wait for ever.
+            git.stop();
         }
-        Ok(())
+        outcome
     })?;
     finish(repository, git, "cat-file")
 }
 
-/// Reads an answer: a line with id, kind and size, the content, and a newline.
-fn next(output: &mut impl BufRead, blob: &mut Vec<u8>) -> Option<()> {
+/// Reads an answer: a line with id, kind and size, the content, and a newline. One without a size says that there is no such
+/// blob, and counts as an early end.
+fn next(output: &mut impl BufRead, blob: &mut Vec<u8>) -> io::Result<()> {
     let mut line = String::new();
-    output.read_line(&mut line).ok()?;
-    let size: u64 = line.trim_end().rsplit(' ').next()?.parse().ok()?;
+    output.read_line(&mut line)?;
+    let size: u64 = line.trim_end().rsplit(' ').next().and_then(|size| size.parse().ok()).ok_or(io::ErrorKind::UnexpectedEof)?;
     blob.clear();
-    let read = output.by_ref().take(size).read_to_end(blob).ok()?;
+    let read = output.by_ref().take(size).read_to_end(blob)?;
     let mut newline = [0];
-    output.read_exact(&mut newline).ok()?;
-    (read as u64 == size).then_some(())
+    output.read_exact(&mut newline)?;
+    if read as u64 == size { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
 }

@@ -6,5 +6,6 @@ mod support;
 
 mod files;
 mod history;
+mod hostile;
 mod remote;
 mod reports;

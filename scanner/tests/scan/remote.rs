@@ -141,3 +141,24 @@ fn a_host_that_nobody_answers_for_is_a_network_error() {
     let outcome = scan_with(&location, Options::default());
     assert!(matches!(outcome, Err(ScanError::Network { .. })), "{outcome:?}");
 }
+
+/// This test starts itself again with keys in its surroundings, as a server may have them, and an `ssh` that writes down its own.
+#[test]
+fn the_programs_behind_git_do_not_get_our_keys() {
+    const KEY: &str = "STOPLEAK_SIGNING_KEY";
+    let location = SourceLocation::parse("ssh://git@host.invalid/r").unwrap();
+    if std::env::var_os(KEY).is_some() {
+        refusal(&location);
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let (program, seen) = (folder.path().join("ssh.sh"), folder.path().join("seen"));
+    std::fs::write(&program, format!("env > '{}'\nexit 1\n", seen.display())).unwrap();
+    let mut again = Command::new(std::env::current_exe().unwrap());
+    again.args(["--exact", "remote::the_programs_behind_git_do_not_get_our_keys"]);
+    again.env(KEY, "secret").env("STOPLEAK_API_TOKEN", "secret").env("GIT_SSH_COMMAND", format!("sh '{}'", program.display()));
+    let output = again.output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let seen = std::fs::read_to_string(seen).unwrap();
+    assert!(seen.contains("PATH=") && !seen.contains("STOPLEAK_"), "{seen}");
+}

@@ -1,7 +1,8 @@
 //! A small language for the tests: repositories, scans and what was found.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
 use stopleak_detector::{Detector, Rules};
@@ -91,13 +92,22 @@ impl Repo {
     }
 
     pub fn git(&self, arguments: &[&str]) -> String {
+        self.run(arguments, Stdio::null())
+    }
+
+    /// Runs `git` on the content of a file.
+    pub fn git_from(&self, name: &str, arguments: &[&str]) -> String {
+        self.run(arguments, File::open(self.path().join(name)).unwrap().into())
+    }
+
+    fn run(&self, arguments: &[&str], input: Stdio) -> String {
         let date = format!("2024-01-{:02}T12:00:00Z", self.commits.max(1));
         let mut git = Command::new("git");
         git.current_dir(self.path())
             .args(["-c", "user.name=Test", "-c", "user.email=test@localhost", "-c", "gc.auto=0"])
             .args(arguments);
         git.env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_COMMITTER_DATE", &date).env("GIT_AUTHOR_DATE", &date);
-        let output = git.output().unwrap();
+        let output = git.stdin(input).output().unwrap();
         assert!(output.status.success(), "git {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
     }
