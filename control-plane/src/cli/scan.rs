@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -11,6 +12,9 @@ use stopleak_detector::Detector;
 use stopleak_scanner::{Cancel, Coverage, Finding, Format, Observer, Options, Progress, Report, Scan, SourceLocation};
 
 use crate::config::Config;
+
+/// How long the scan may take to stop, which deletes its clone, before the process ends all the same.
+const GRACE: Duration = Duration::from_secs(5);
 
 /// Scan a repository with its history, a folder, a file or standard input; needs no server
 #[derive(Args)]
@@ -158,6 +162,9 @@ fn cancel_on_signal(cancel: Cancel) {
             }
             cancel.cancel();
         });
+        // What reads the scanner's input may sit in a read that never ends.
+        std::thread::park_timeout(GRACE);
+        std::process::exit(2);
     });
 }
 

@@ -4,6 +4,7 @@ use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
@@ -11,6 +12,9 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::{Config, ConfigError, LogFormat};
 use crate::serve::{ADMIN_TOKEN, Server};
+
+/// How long threads that did not stop when they were asked to are waited for.
+const LAST_GRACE: Duration = Duration::from_secs(1);
 
 /// Run the control plane: the API, and the feed that gateways connect to.
 #[derive(Args)]
@@ -60,7 +64,14 @@ impl Serve {
         };
         log_to_stderr(&config);
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-        match runtime.map_err(anyhow::Error::new).and_then(|runtime| runtime.block_on(serve(&config))) {
+        let served = runtime.map_err(anyhow::Error::new).and_then(|runtime| {
+            let served = runtime.block_on(serve(&config));
+            // A scan may sit in a read that never ends, such as one of a network file system that has gone. It had its time to
+            // stop, and dropping the runtime would wait for it.
+            runtime.shutdown_timeout(LAST_GRACE);
+            served
+        });
+        match served {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
                 eprintln!("stopleak: {error:#}");
