@@ -9,7 +9,9 @@
 //! A token's text lives in [`Finding::token`] only, which is zeroised when dropped and which no report can write.
 
 mod location;
+mod address;
 mod redact;
+mod printable;
 mod options;
 mod scan;
 

@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use crate::address::Address;
 use crate::redact;
 
 /// The schemes whose transports Git implements itself; `ext::` and other helpers run commands and are refused.
@@ -39,8 +40,10 @@ pub enum LocationError {
         /// What stands before `://` or `::`.
         scheme: String,
     },
-    /// No host name may look like this.
-    #[error("`{0}` is not a valid Git address")]
+    /// No host name may look like this, or a secret may hide in it where Git would not look for one.
+    #[error(
+        "`{0}` is not a valid Git address: it may have no white space, no query and, except over HTTP, no password; in a password write `/` as %2F"
+    )]
     Address(String),
     /// There is no such file, and it is no URL either.
     #[error("there is no file or folder `{0}`, and it is not a Git URL")]
@@ -53,14 +56,14 @@ impl SourceLocation {
         match text {
             "" => return Err(LocationError::Empty),
             "-" => return Ok(Self::StandardInput),
-            option if option.starts_with('-') => return Err(LocationError::Option(option.into())),
+            option if option.starts_with('-') => return Err(LocationError::Option(redact::address(option))),
             unprintable if unprintable.chars().any(char::is_control) => {
-                return Err(LocationError::Address(unprintable.escape_default().to_string()));
+                return Err(LocationError::Address(redact::address(unprintable).escape_default().to_string()));
             }
             _ => {}
         }
-        if let Some((scheme, rest)) = text.split_once("://") {
-            return Self::url(text, scheme, rest);
+        if let Some(address) = Address::split(text) {
+            return Self::url(text, &address);
         }
         if let Some((helper, _)) = text.split_once("::")
             && helper.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
@@ -85,32 +88,42 @@ impl SourceLocation {
         }
     }
 
-    fn url(text: &str, scheme: &str, rest: &str) -> Result<Self, LocationError> {
-        if !SCHEMES.contains(&scheme.to_ascii_lowercase().as_str()) {
-            return Err(LocationError::Transport { scheme: scheme.into() });
+    fn url(text: &str, address: &Address<'_>) -> Result<Self, LocationError> {
+        let &Address { scheme, user_info, host, path } = address;
+        if !is_scheme(scheme) {
+            return Err(LocationError::Transport { scheme: redact::address(scheme) });
         }
-        let authority = rest.split('/').next().unwrap_or_default();
-        let host = authority.rsplit('@').next().unwrap_or_default();
+        let is_file = scheme.eq_ignore_ascii_case("file");
         // A host that begins with `-` would be an option of `ssh`.
-        if host.starts_with('-') || authority.starts_with('-') || (host.is_empty() && scheme != "file") {
-            return Err(LocationError::Address(redact::urls(text)));
+        let option = host.starts_with('-') || user_info.is_some_and(|user| user.starts_with('-'));
+        // Only over HTTP are credentials kept from other processes. A token in a query is used by no Git server, and shown by all.
+        let misplaced = !address.is_http() && address.has_credentials() || !is_file && path.contains(['?', '#']);
+        let broken = text.contains(char::is_whitespace) || address.has_odd_port() || host.is_empty() && !is_file;
+        if option || misplaced || broken {
+            return Err(LocationError::Address(redact::address(text)));
         }
         Ok(Self::Remote(text.into()))
     }
 
     fn scp_like(text: &str) -> Result<Self, LocationError> {
-        let missing = || LocationError::Missing(text.into());
+        let missing = || LocationError::Missing(redact::address(text));
         let (address, path) = text.split_once(':').ok_or_else(missing)?;
         if address.contains('/') || path.is_empty() {
             return Err(missing());
         }
         let host = address.rsplit('@').next().unwrap_or_default();
+        // In `user:password@host:path` the password would be part of the path, and `https:/…` lacks a slash.
+        let mistaken = path.contains('@') || is_scheme(address) || text.contains(char::is_whitespace);
         let plain = |c: char| c.is_ascii_alphanumeric() || "-._[]".contains(c);
-        if host.is_empty() || host.starts_with('-') || path.starts_with('-') || !host.chars().all(plain) {
-            return Err(LocationError::Address(text.into()));
+        if mistaken || host.is_empty() || host.starts_with('-') || path.starts_with('-') || !host.chars().all(plain) {
+            return Err(LocationError::Address(redact::address(text)));
         }
         Ok(Self::Remote(text.into()))
     }
+}
+
+fn is_scheme(text: &str) -> bool {
+    SCHEMES.contains(&text.to_ascii_lowercase().as_str())
 }
 
 /// A work tree has `.git` (a file in linked work trees and submodules); a bare repository has Git's own files.
@@ -124,7 +137,7 @@ fn is_repository(path: &Path) -> bool {
 impl fmt::Display for SourceLocation {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Remote(url) => out.write_str(&redact::urls(url)),
+            Self::Remote(url) => out.write_str(&redact::address(url)),
             Self::Repository(path) | Self::Folder(path) | Self::File(path) => write!(out, "{}", path.display()),
             Self::StandardInput => out.write_str("standard input"),
         }
@@ -184,6 +197,28 @@ mod tests {
             let error = SourceLocation::parse(text).expect_err(text);
             assert!(!matches!(error, LocationError::Missing(_)) || text == "no/such/path", "{text}: {error}");
         }
+    }
+
+    #[test]
+    fn a_secret_where_git_would_not_look_for_one_is_refused_and_not_repeated() {
+        for text in [
+            "https://me:hunter/22@h/r",
+            "me:hunter22@h:r",
+            "https:/me:hunter22@h/r",
+            "https://hun ter22@h/r",
+            "https://me:hun ter22@h/r",
+            "https://h/r?private_token=hunter22",
+            "https://h/r#hunter22",
+            "https://h?t=hunter22",
+            "ssh://me:hunter22@h/r",
+            "git://me:hunter22@h/r",
+            "me:hunter22@https://h/r",
+        ] {
+            let error = SourceLocation::parse(text).expect_err(text).to_string();
+            assert!(!error.contains("hun") && !error.contains("ter22") && !error.contains("22@"), "{text}: {error}");
+        }
+        let quoted = SourceLocation::parse("https://me:hun'ter22@h/r").unwrap();
+        assert_eq!(quoted.to_string(), "https://***@h/r");
     }
 
     #[test]

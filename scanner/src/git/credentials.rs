@@ -6,15 +6,13 @@ use std::process::Command;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use crate::address::Address;
+
 /// The address without credentials; those of an HTTP URL are handed to `command` as a header for its host alone.
 pub(super) fn hand_over(url: &str, command: &mut Command) -> String {
     let plain = || url.to_owned();
-    let Some((scheme, rest)) = url.split_once("://") else { return plain() };
-    if !scheme.eq_ignore_ascii_case("https") && !scheme.eq_ignore_ascii_case("http") {
-        return plain();
-    }
-    let (authority, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
-    let Some((user_info, host)) = authority.rsplit_once('@') else { return plain() };
+    let Some(address) = Address::split(url).filter(Address::is_http) else { return plain() };
+    let Address { scheme, user_info: Some(user_info), host, path } = address else { return plain() };
     let (user, password) = user_info.split_once(':').unwrap_or((user_info, ""));
     let mut pair = decoded(user);
     pair.push(b':');

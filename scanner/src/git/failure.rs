@@ -1,5 +1,6 @@
 //! What a failed `git` means, told by what it said.
 
+use crate::printable::printable;
 use crate::{ScanError, redact};
 
 /// The words that tell the causes apart, the more telling ones first. Forges answer a missing repository with a request for
@@ -91,7 +92,8 @@ pub(super) fn explain(location: String, stderr: &str) -> ScanError {
 fn telling_line(stderr: &str, word: &str) -> String {
     let lines = || stderr.lines().rev().map(str::trim).filter(|line| !line.is_empty());
     let telling = lines().find(|line| line.to_ascii_lowercase().contains(word));
-    redact::urls(telling.or_else(|| lines().next()).unwrap_or("git said nothing"))
+    // The other end has a say in it, and it is shown on terminals.
+    printable(&redact::urls(telling.or_else(|| lines().next()).unwrap_or("git said nothing")))
 }
 
 #[cfg(test)]
@@ -124,6 +126,12 @@ mod tests {
         assert!(matches!(told(damaged), ScanError::Damaged { .. }));
         assert!(matches!(told("fatal: index-pack failed"), ScanError::Git { .. }));
         assert!(matches!(told(""), ScanError::Git { .. }));
+    }
+
+    #[test]
+    fn a_server_cannot_write_to_the_terminal() {
+        let error = told("remote: not found \u{1b}]0;PWNED\u{7}\u{1b}[2J\u{202e}EVIL").to_string();
+        assert!(error.contains("not found �]0;PWNED��[2J�EVIL"), "{error:?}");
     }
 
     #[test]

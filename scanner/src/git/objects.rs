@@ -93,7 +93,7 @@ pub(super) fn each_line(repository: &Repository, arguments: &[&str], mut take: i
 pub(super) fn finish(repository: &Repository, mut git: Running, command: &str) -> Result<(), ScanError> {
     match git.wait() {
         Ok(status) if status.success() => Ok(()),
-        Ok(status) => Err(repository.damaged(format!("git {command} ended with {status}"))),
+        Ok(status) => Err(repository.damaged(&format!("git {command} ended with {status}"))),
         Err(error) => Err(repository.broken_off(&error)),
     }
 }

@@ -62,7 +62,7 @@ pub(super) fn open(repository: &Repository) -> Result<Vec<Pack>, ScanError> {
     let Ok(entries) = fs::read_dir(repository.objects.join("pack")) else { return Ok(Vec::new()) };
     let paths = entries.filter_map(Result::ok).map(|entry| entry.path());
     let indexes = paths.filter(|path| path.extension().is_some_and(|extension| extension == "idx"));
-    indexes.map(|path| Pack::open(&path, repository.hash).map_err(|detail| repository.damaged(detail))).collect()
+    indexes.map(|path| Pack::open(&path, repository.hash).map_err(|detail| repository.damaged(&detail))).collect()
 }
 
 /// Reads every wanted blob and returns those with tokens.
@@ -92,7 +92,7 @@ pub(super) fn scan<'d>(
         let reading = scope.spawn(|| {
             let _done_when_dropped = done_in;
             for pack in packs {
-                pack.read(cancel, threads, &mut single, &take).map_err(|detail| repository.damaged(detail))?;
+                pack.read(cancel, threads, &mut single, &take).map_err(|detail| repository.damaged(&detail))?;
             }
             single::read(repository, cancel, &single, &take)
         });

@@ -9,6 +9,7 @@ use tempfile::TempDir;
 
 use super::child::Patience;
 use super::{command, failure, mirror};
+use crate::printable::printable;
 use crate::scan::Run;
 use crate::{ScanError, Skipped, redact};
 
@@ -32,7 +33,7 @@ pub(super) struct Repository {
 impl Repository {
     /// Mirrors the repository at `url` into a temporary folder, which goes away with this value.
     pub(super) fn remote(run: &mut Run<'_>, url: &str) -> Result<Self, ScanError> {
-        let name = redact::urls(url);
+        let name = redact::address(url);
         let (folder, mirror) = mirror::fetch(run, url, &name)?;
         let repository = Self::open(&mirror, name, Patience::of(run))?;
         Ok(Self { absent: Skipped::TooLarge, _mirror: Some(folder), ..repository })
@@ -45,8 +46,8 @@ impl Repository {
     }
 
     /// The error for a repository that turns out to be damaged.
-    pub(super) fn damaged(&self, detail: String) -> ScanError {
-        ScanError::Damaged { location: self.name.clone(), detail }
+    pub(super) fn damaged(&self, detail: &str) -> ScanError {
+        ScanError::Damaged { location: self.name.clone(), detail: printable(detail) }
     }
 
     /// The error for a `git` that could not be read or waited for.

@@ -25,7 +25,7 @@ pub(super) fn read(
     command.args(["cat-file", "--batch", "--buffer"]).stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut git = command::spawn(&mut command, &repository.patience)?;
     let (Some(input), Some(mut output)) = (git.input(), git.output()) else {
-        return Err(repository.damaged("git cat-file has no pipes".into()));
+        return Err(repository.damaged("git cat-file has no pipes"));
     };
     thread::scope(|scope| {
         scope.spawn(move || {
@@ -39,7 +39,7 @@ pub(super) fn read(
                 return Err(ScanError::Cancelled);
             }
             next(&mut output, &mut blob).map_err(|error| match error.kind() {
-                io::ErrorKind::UnexpectedEof => repository.damaged(format!("git cat-file did not return {id}")),
+                io::ErrorKind::UnexpectedEof => repository.damaged(&format!("git cat-file did not return {id}")),
                 _ => repository.broken_off(&error),
             })?;
             take(id, &blob);

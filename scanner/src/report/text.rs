@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use stopleak_detector::Risk;
 
 use super::Report;
+use crate::printable::printable;
 use crate::{Coverage, Finding};
 
 /// How many errors are listed; the JSON report has more.
@@ -59,7 +60,7 @@ fn not_read(coverage: &Coverage, out: &mut impl Write) -> io::Result<()> {
         writeln!(out, "Not read: {count} × {}.", reason.describe())?;
     }
     for error in coverage.errors.iter().take(ERRORS_SHOWN) {
-        writeln!(out, "  {}: {}", printable(&error.path), error.problem)?;
+        writeln!(out, "  {}: {}", printable(&error.path), printable(&error.problem))?;
     }
     if coverage.unreachable > 0 {
         writeln!(out, "Not reported: {} blobs with tokens that no branch or tag leads to.", coverage.unreachable)?;
@@ -68,11 +69,6 @@ fn not_read(coverage: &Coverage, out: &mut impl Write) -> io::Result<()> {
         0 => Ok(()),
         more => writeln!(out, "  and {more} more"),
     }
-}
-
-/// A path comes from the source: it must not move the cursor or change the terminal's title.
-fn printable(path: &str) -> String {
-    path.chars().map(|c| if c.is_control() { '�' } else { c }).collect()
 }
 
 fn size(bytes: u64) -> String {
