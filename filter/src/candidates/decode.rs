@@ -54,12 +54,15 @@ pub fn base64(text: &[u8]) -> Option<Vec<u8>> {
 /// is left out.
 pub fn basic(text: &[u8]) -> Vec<u8> {
     let digits: Vec<u8> = text.iter().copied().filter_map(digit).collect();
-    let bytes = |four: &[u8]| {
-        let bits = four.iter().fold(0_u32, |bits, &digit| bits << 6 | u32::from(digit)) << (6 * (4 - four.len()));
-        let [_, a, b, c] = bits.to_be_bytes();
-        [a, b, c].into_iter().take(four.len().saturating_sub(1))
-    };
-    digits.chunks(4).flat_map(bytes).collect()
+    digits.chunks(4).flat_map(|group| group_bytes(group).into_iter().take(group.len().saturating_sub(1))).collect()
+}
+
+/// The bytes of up to four digits; what is missing counts as zero.
+fn group_bytes(digits: &[u8]) -> [u8; 3] {
+    let bits =
+        digits.iter().fold(0_u32, |bits, &digit| bits << 6 | u32::from(digit)) << (6 * 4_usize.saturating_sub(digits.len()));
+    let [_, a, b, c] = bits.to_be_bytes();
+    [a, b, c]
 }
 
 /// The value of a digit of either alphabet.
@@ -97,9 +100,16 @@ pub fn backslashes(text: &[u8]) -> Vec<u8> {
 
 /// Base64 of text. Anywhere, a word may be base64 by chance, but then its bytes are hardly ever all text.
 pub fn base64_text(text: &[u8]) -> Option<Vec<u8>> {
-    base64(text).filter(|decoded| {
-        decoded.len() >= Token::MIN_LEN && decoded.iter().all(|&b| b.is_ascii_graphic() || b.is_ascii_whitespace())
-    })
+    // The first three bytes rule most texts out, before anything is allocated.
+    let (&[a, b, c, d], _) = text.split_first_chunk()?;
+    if !group_bytes(&[digit(a)?, digit(b)?, digit(c)?, digit(d)?]).into_iter().all(is_text) {
+        return None;
+    }
+    base64(text).filter(|decoded| decoded.len() >= Token::MIN_LEN && decoded.iter().copied().all(is_text))
+}
+
+fn is_text(byte: u8) -> bool {
+    byte.is_ascii_graphic() || byte.is_ascii_whitespace()
 }
 
 fn hex_digit(byte: u8) -> Option<u8> {
