@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use axum::serve::ListenerExt as _;
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, Semaphore, watch};
@@ -18,6 +17,7 @@ use tonic::transport::ServerTlsConfig;
 use crate::api_tokens::{self, Role};
 use crate::app::{App, LazyDetector};
 use crate::config::Config;
+use crate::door::{Door, Room};
 use crate::feed::Fleet;
 use crate::index::Publisher;
 use crate::keys::{Keys, create_private_folder, write_private};
@@ -131,18 +131,11 @@ impl Server {
     /// Serves until `stop` comes, then ends what is under way.
     pub async fn run(self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
         let Self { app, http, feed, tls, data_dir, .. } = self;
-        let stopped = Arc::clone(&app);
-        let http = http.tap_io(|stream| {
-            // Answers are small: waiting to fill a packet would only delay them.
-            let _ = stream.set_nodelay(true);
-        });
-        let api = axum::serve(http, api::router(Arc::clone(&app))).with_graceful_shutdown(async move {
-            stopped.stopped().await;
-        });
         let serving = async {
-            tokio::try_join!(async { api.await.context("serving the API") }, async {
-                feed::serve(Arc::clone(&app), feed, tls).await.context("serving the feed")
-            })
+            let room = Room::of_this_process();
+            let api = api::serve(Arc::clone(&app), Door::new(http, room.api));
+            let feed = feed::serve(Arc::clone(&app), Door::new(feed, room.feed), tls);
+            tokio::join!(api, feed).1.context("serving the feed")
         };
         tokio::pin!(serving);
         let scanning = tokio::spawn(scans::work(Arc::clone(&app)));

@@ -13,8 +13,10 @@ mod sources;
 mod scans;
 mod gateways;
 mod health;
+mod server;
 
 pub use problem::Problem;
+pub use server::{HEAD_TIMEOUT, serve};
 
 use std::sync::Arc;
 

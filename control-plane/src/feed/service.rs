@@ -1,22 +1,23 @@
 //! The gRPC service: lets a gateway in by its credential and hands the stream over.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use stopleak_contract::feed::{MAX_MESSAGE, wire};
-use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::metadata::MetadataMap;
 use tonic::transport::ServerTlsConfig;
-use tonic::transport::server::TcpIncoming;
-use tonic::{Request, Response, Status, Streaming};
+use tonic::transport::server::TlsConnectInfo;
+use tonic::{Extensions, Request, Response, Status, Streaming};
 
 use super::connection::{Connection, revoked_status};
 use super::fleet::{MAX_STREAMS, MAX_STREAMS_IN_ALL};
 use super::generated::feed_server::{Feed, FeedServer};
 use crate::app::App;
+use crate::door::{Admission, Door, Guest};
 use crate::gateways::{self, Subscriber};
 use crate::secret::{Purpose, Secret};
 use crate::store::{Trouble, trouble};
@@ -26,12 +27,15 @@ const OUTBOUND: usize = 4;
 /// A dead peer is noticed within twice that.
 const KEEPALIVE: Duration = Duration::from_secs(5);
 
+/// A connection without a stream of a known gateway is of no use after that time.
+const ADMISSION: Duration = Duration::from_secs(10);
+
 struct Service {
     app: Arc<App>,
 }
 
 /// Serves the feed until the control plane stops.
-pub async fn serve(app: Arc<App>, listener: TcpListener, tls: Option<ServerTlsConfig>) -> anyhow::Result<()> {
+pub async fn serve(app: Arc<App>, door: Door, tls: Option<ServerTlsConfig>) -> anyhow::Result<()> {
     let service = FeedServer::new(Service { app: Arc::clone(&app) }).max_decoding_message_size(MAX_MESSAGE);
     let mut server = tonic::transport::Server::builder();
     if let Some(tls) = tls {
@@ -41,11 +45,28 @@ pub async fn serve(app: Arc<App>, listener: TcpListener, tls: Option<ServerTlsCo
         .http2_keepalive_interval(Some(KEEPALIVE))
         .http2_keepalive_timeout(Some(KEEPALIVE))
         .add_service(service)
-        .serve_with_incoming_shutdown(TcpIncoming::from(listener).with_nodelay(Some(true)), async move {
+        .serve_with_incoming_shutdown(incoming(door), async move {
             app.stopped().await;
         })
         .await?;
     Ok(())
+}
+
+/// Connections as the server takes them.
+fn incoming(door: Door) -> ReceiverStream<io::Result<Guest>> {
+    let (guests, incoming) = mpsc::channel(1);
+    tokio::spawn(async move {
+        loop {
+            tokio::select! {
+                () = guests.closed() => return,
+                guest = door.accept(Some(ADMISSION)) => {
+                    // Nobody takes it when the server has stopped in between.
+                    let _ = guests.send(Ok(guest)).await;
+                }
+            }
+        }
+    });
+    ReceiverStream::new(incoming)
 }
 
 #[tonic::async_trait]
@@ -58,6 +79,7 @@ impl Feed for Service {
     ) -> Result<Response<Self::SubscribeStream>, Status> {
         let credential = credential(request.metadata()).inspect_err(refused)?;
         let subscriber = self.present(&credential).await?;
+        admit(request.extensions());
         let member = self.app.fleet.enter(subscriber.tenant.id, subscriber.gateway).ok_or_else(|| self.crowded(&subscriber))?;
         // Once more, now that a revocation would reach the member: one in between would be missed otherwise.
         let subscriber = self.present(&credential).await?;
@@ -111,6 +133,15 @@ impl Service {
             (None, Some(subscriber)) => Ok(subscriber),
             (status, _) => Err(status.unwrap_or_else(|| Status::unauthenticated("no credential"))).inspect_err(refused),
         }
+    }
+}
+
+/// The connection may stay.
+fn admit(extensions: &Extensions) {
+    let bare = extensions.get::<Admission>();
+    let tls = extensions.get::<TlsConnectInfo<Admission>>().map(TlsConnectInfo::get_ref);
+    if let Some(admission) = bare.or(tls) {
+        admission.admit();
     }
 }
 

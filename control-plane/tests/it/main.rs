@@ -4,6 +4,7 @@ mod world;
 mod client;
 mod leaks;
 mod decisions;
+mod doors;
 mod feed;
 mod flood;
 mod tls;
