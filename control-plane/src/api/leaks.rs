@@ -163,7 +163,11 @@ fn take_tokens(app: &App, tenant: TenantId, title: &str, texts: Vec<SecretText>)
         }
         Ok(NewToken::of(&key, &token, None))
     };
-    (1..).zip(texts).map(take).collect()
+    let tokens: Vec<_> = (1..).zip(texts).map(take).collect::<Answer<_>>()?;
+    if leaks::mentions_one_of(&tokens, &key, title) {
+        return Err(Problem::Invalid { field: "title", detail: CONTAINS_TOKEN.to_owned() });
+    }
+    Ok(tokens)
 }
 
 /// In texts that are stored and shown.

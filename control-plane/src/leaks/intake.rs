@@ -106,25 +106,6 @@ pub async fn add(store: &Store, tenant: TenantId, leak: &NewLeak<'_>, tokens: &[
     Ok(Added { leak: number, epoch })
 }
 
-/// Whether one of the text's words is a leaked token: texts are stored and shown. Finds what people paste, not what they hide.
-pub async fn mentions_token(
-    db: &mut Connection,
-    tenant: TenantId,
-    key: &FingerprintKey,
-    text: &str,
-) -> Result<bool, sqlx::Error> {
-    for word in text.split_whitespace() {
-        for word in [word, word.trim_matches(|c| ".,;:!?()[]<>".contains(c))] {
-            if let Ok(token) = Token::parse(word.as_bytes())
-                && find_token(&mut *db, tenant, &Fingerprint::of(key, &token)).await?.is_some()
-            {
-                return Ok(true);
-            }
-        }
-    }
-    Ok(false)
-}
-
 /// Whose a token is.
 pub async fn find_token(db: &mut Connection, tenant: TenantId, fingerprint: &Fingerprint) -> Result<Option<Known>, sqlx::Error> {
     sqlx::query_as(

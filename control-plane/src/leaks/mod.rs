@@ -5,11 +5,13 @@
 
 mod decide;
 mod intake;
+mod mentions;
 mod record;
 mod view;
 
 pub use decide::{Action, Change, Refusal, Request, State, Status, decide};
-pub use intake::{AddError, Added, Known, NewLeak, NewToken, add, find_token, insert_leak, insert_token, mentions_token};
+pub use intake::{AddError, Added, Known, NewLeak, NewToken, add, find_token, insert_leak, insert_token};
+pub use mentions::{mentions_one_of, mentions_token};
 pub use record::{Decided, RecordError, record};
 pub use view::{AttemptSummary, DecisionView, Filter, LeakDetail, LeakSummary, OccurrenceView, TokenView, list, show};
 

@@ -40,6 +40,12 @@ async fn seeded_tokens_are_in_no_file_and_in_no_log() {
         .problem(422, "invalid");
     let reason = format!("see ({})", SEEDED[2].to_lowercase());
     api.post("/leaks/1/decisions", &json!({"action": "apply_virtual_patch", "reason": reason})).problem(422, "invalid");
+    for reason in [format!("curl https://api.example/?key={}&a=b", SEEDED[0]), format!("token={}", SEEDED[1])] {
+        let body = json!({"action": "set_risk", "risk": "low", "reason": reason});
+        api.post("/leaks/1/decisions", &body).problem(422, "invalid");
+    }
+    let uuid = "00112233-4455-6677-8899-aabbccddeeff";
+    api.post("/leaks", &json!({"title": format!("id {}", uuid.to_uppercase()), "tokens": [uuid]})).problem(422, "invalid");
     api.post("/leaks/1/decisions", &json!({"action": "apply_virtual_patch"})).created();
 
     let added = api.post("/gateways", &json!({"name": "edge"})).created();
