@@ -32,7 +32,7 @@ The keys come from files under <data-dir>/keys, or from STOPLEAK_FINGERPRINT_KEY
   signing_command = [\"vault\", \"kv\", \"get\", \"-field=signing\", \"secret/stopleak\"]
 
 Other keys of the configuration: data_dir, http, feed, log_format, log (such as \"stopleak=debug,info\"),
-rules (a file with your own token formats), and [feed_tls] with certificate and private_key (PEM files).
+rules (a file with your own token formats), max_attempts (that are kept, 1000000), and [feed_tls] with certificate and private_key (PEM files).
 
 Exit codes: 0 stopped by SIGTERM or SIGINT, 1 could not start or serve, 2 bad flags or configuration.")]
 pub(super) struct Serve {
@@ -113,15 +113,18 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
 fn greet(server: &Server) {
     let addresses = server.addresses();
     let token = server.data_dir().join(ADMIN_TOKEN);
-    let sign_in = if server.first_start { "An administrator's API token was made. To sign in:" } else { "To sign in:" };
-    let text = format!(
-        "API   http://{http}/api/v1\nFeed  {feed} (gRPC)\nData  {data}\n{sign_in}\n  \
-         curl -H \"authorization: Bearer $(cat {token})\" http://{http}/api/v1/leaks\n",
-        http = addresses.http,
-        feed = addresses.feed,
-        data = server.data_dir().display(),
-        token = token.display(),
-    );
+    let (http, feed, data) = (addresses.http, addresses.feed, server.data_dir().display());
+    // Whoever has taken the file away has the token, or wants another one.
+    let sign_in = if token.exists() {
+        let made = if server.first_start { "An administrator's API token was made. To sign in:" } else { "To sign in:" };
+        let token = token.display();
+        format!("{made}\n  curl -H \"authorization: Bearer $(cat {token})\" http://{http}/api/v1/leaks")
+    } else {
+        format!(
+            "The file with the administrator's API token was taken away. To make another token:\n  stopleak admin-token --data-dir {data}"
+        )
+    };
+    let text = format!("API   http://{http}/api/v1\nFeed  {feed} (gRPC)\nData  {data}\n{sign_in}\n");
     // Nobody has to listen.
     let _ = std::io::stdout().write_all(text.as_bytes());
 }

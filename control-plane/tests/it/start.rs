@@ -108,6 +108,13 @@ fn the_first_start_prepares_the_data_folder_and_the_next_uses_it() {
     assert_eq!(fs::read_to_string(data.join("admin-token")).unwrap(), token);
     second.kill();
     assert!(!second.output().contains("was made"));
+
+    fs::remove_file(data.join("admin-token")).unwrap();
+    let mut third = Process::serve(&data, &[]);
+    third.wait_until_ready(&data);
+    assert!(third.terminate().success());
+    let output = third.output();
+    assert!(output.contains("stopleak admin-token --data-dir") && !output.contains("cat "), "{output}");
 }
 
 #[test]
