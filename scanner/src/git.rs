@@ -26,20 +26,41 @@ use repository::Repository;
 /// Scans the history of a repository behind a URL.
 pub(crate) fn remote(run: &mut Run<'_>, url: &str) -> Result<(), ScanError> {
     let repository = Repository::remote(run, url)?;
-    history(run, &repository)
+    history(run, &repository)?.whole()
 }
 
 /// Scans the history of a repository on this machine, and the files of its work tree as they are.
 pub(crate) fn local(run: &mut Run<'_>, path: &Path) -> Result<(), ScanError> {
     let repository = Repository::local(run, path)?;
-    history(run, &repository)?;
-    if path.join(".git").exists() { folder::scan_work_tree(run, path) } else { Ok(()) }
+    let history = history(run, &repository)?;
+    if path.join(".git").exists() {
+        folder::scan_work_tree(run, path)?;
+    }
+    history.whole()
 }
 
-fn history(run: &mut Run<'_>, repository: &Repository) -> Result<(), ScanError> {
+/// A history that was read.
+struct History {
+    damage: Option<ScanError>,
+}
+
+impl History {
+    /// Fails last of all, when everything that could be found has been told.
+    fn whole(self) -> Result<(), ScanError> {
+        self.damage.map_or(Ok(()), Err)
+    }
+}
+
+fn history(run: &mut Run<'_>, repository: &Repository) -> Result<History, ScanError> {
     run.coverage.refs = objects::count_refs(repository)?;
     let mut packs = pack::open(repository)?;
     let inventory = objects::list(run, repository, &mut packs)?;
-    let hits = pack::scan(run, repository, packs, inventory)?;
-    if hits.is_empty() { Ok(()) } else { attribution::report(run, repository, hits) }
+    let (hits, damaged) = pack::scan(run, repository, packs, inventory)?;
+    for problem in &damaged {
+        run.coverage.error("history".into(), problem.clone());
+    }
+    if !hits.is_empty() {
+        attribution::report(run, repository, hits)?;
+    }
+    Ok(History { damage: damaged.first().map(|problem| repository.damaged(problem)) })
 }

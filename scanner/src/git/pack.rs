@@ -65,13 +65,13 @@ pub(super) fn open(repository: &Repository) -> Result<Vec<Pack>, ScanError> {
     indexes.map(|path| Pack::open(&path, repository.hash).map_err(|detail| repository.damaged(&detail))).collect()
 }
 
-/// Reads every wanted blob and returns those with tokens.
+/// Reads every wanted blob and returns those with tokens, and which packs are damaged.
 pub(super) fn scan<'d>(
     run: &mut Run<'d>,
     repository: &Repository,
     packs: Vec<Pack>,
     inventory: Inventory,
-) -> Result<Vec<BlobHits<'d>>, ScanError> {
+) -> Result<(Vec<BlobHits<'d>>, Vec<String>), ScanError> {
     let Inventory { blobs, mut single } = inventory;
     let (detector, cancel, threads) = (run.detector, run.cancel, run.options.threads);
     let (count, hits) = (Count::default(), Mutex::new(Vec::new()));
@@ -87,11 +87,18 @@ pub(super) fn scan<'d>(
             }
         }
     };
+    let damage = Mutex::new(Vec::new());
     let outcome = thread::scope(|scope| {
         let (done_in, done) = channel::<()>();
         let reading = scope.spawn(|| {
             let _done_when_dropped = done_in;
             for pack in packs {
+                if !repository.was_checked()
+                    && let Err(problem) = pack.check(cancel)
+                    && let Ok(mut damage) = damage.lock()
+                {
+                    damage.push(problem);
+                }
                 pack.read(cancel, threads, &mut single, &take).map_err(|detail| repository.damaged(&detail))?;
             }
             single::read(repository, cancel, &single, &take)
@@ -114,7 +121,7 @@ pub(super) fn scan<'d>(
     }
     run.coverage.scanned += count.blobs();
     run.coverage.bytes += count.bytes();
-    Ok(hits.into_inner().unwrap_or_default())
+    Ok((hits.into_inner().unwrap_or_default(), damage.into_inner().unwrap_or_default()))
 }
 
 /// Marks the blob `id` as one to read along its chain; returns whether a pack has it.
@@ -140,6 +147,14 @@ impl Pack {
         let index = index::File::at(index, hash).map_err(|error| error.to_string())?;
         let wanted = vec![Wanted::Never; index.num_objects() as usize];
         Ok(Self { index, data, wanted })
+    }
+
+    /// Whether its bytes are those that were once written, which inflating does not tell. Comparing every blob with its name would
+    /// tell as well, and take a quarter of the scan's time; this takes a twentieth.
+    fn check(&self, cancel: &Cancel) -> Result<(), String> {
+        let index = self.index.verify_checksum(&mut Discard, cancel.flag());
+        let outcome = index.and_then(|_| self.data.verify_checksum(&mut Discard, cancel.flag()));
+        outcome.map(drop).map_err(|error| format!("{}: {error}", self.data.path().display()))
     }
 
     /// Reads the chained blobs. Those whose chain leads through a larger blob move to `single`.

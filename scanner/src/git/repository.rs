@@ -27,7 +27,7 @@ pub(super) struct Repository {
     pub(super) absent: Skipped,
     /// How long is waited for a `git` that reads it.
     pub(super) patience: Patience,
-    _mirror: Option<TempDir>,
+    mirror: Option<TempDir>,
 }
 
 impl Repository {
@@ -36,7 +36,7 @@ impl Repository {
         let name = redact::address(url);
         let (folder, mirror) = mirror::fetch(run, url, &name)?;
         let repository = Self::open(&mirror, name, Patience::of(run))?;
-        Ok(Self { absent: Skipped::TooLarge, _mirror: Some(folder), ..repository })
+        Ok(Self { absent: Skipped::TooLarge, mirror: Some(folder), ..repository })
     }
 
     /// Reads the repository at `path` where it is: copying it would cost more than scanning it.
@@ -48,6 +48,11 @@ impl Repository {
     /// The error for a repository that turns out to be damaged.
     pub(super) fn damaged(&self, detail: &str) -> ScanError {
         ScanError::Damaged { location: self.name.clone(), detail: printable(detail) }
+    }
+
+    /// Whether `git` looked at every byte just now, as it does when it fetches.
+    pub(super) fn was_checked(&self) -> bool {
+        self.mirror.is_some()
     }
 
     /// The error for a `git` that could not be read or waited for.
@@ -87,7 +92,7 @@ impl Repository {
             name,
             absent: Skipped::Absent,
             patience,
-            _mirror: None,
+            mirror: None,
         })
     }
 }

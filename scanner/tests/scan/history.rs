@@ -300,6 +300,36 @@ fn a_damaged_repository_says_so() {
 }
 
 #[test]
+fn one_wrong_bit_in_a_pack_is_noticed() {
+    let mut repo = Repo::new();
+    for version in 0..12 {
+        repo.write("a", format!("{}\n{version}\n", "x".repeat(500)));
+        repo.commit();
+    }
+    repo.write("a", token(GITHUB, 1));
+    repo.commit();
+    repo.remove("a");
+    repo.git(&["gc", "--quiet"]);
+    let files = std::fs::read_dir(repo.path().join(".git/objects/pack")).unwrap().map(|entry| entry.unwrap().path());
+    let pack = files.into_iter().find(|file| file.extension().is_some_and(|extension| extension == "pack")).unwrap();
+    let whole = std::fs::read(&pack).unwrap();
+    std::fs::remove_file(&pack).unwrap();
+    let mut told = 0;
+    for place in (12..whole.len()).step_by(29) {
+        let mut damaged = whole.clone();
+        damaged[place] ^= 4;
+        std::fs::write(&pack, damaged).unwrap();
+        let mut findings = Vec::new();
+        let outcome = Scan::new(detector(), Options::default()).run(&repo.location(), &mut findings, &Cancel::default());
+        assert!(matches!(outcome, Err(ScanError::Damaged { .. })), "{place}: {outcome:?}");
+        told += findings.len();
+    }
+    assert!(told > 0, "what can be read is told before");
+    std::fs::write(&pack, whole).unwrap();
+    assert_eq!(texts(&scan(&repo.location()).0), [token(GITHUB, 1)]);
+}
+
+#[test]
 fn a_cancelled_scan_says_so() {
     let mut repo = Repo::new();
     repo.write("a", token(GITHUB, 1));
