@@ -21,6 +21,7 @@ use tokio::sync::Mutex;
 pub struct Store {
     readers: SqlitePool,
     writer: SqlitePool,
+    folder: Arc<Path>,
     /// Whether the last try to write met another process's lock.
     locked: Arc<AtomicBool>,
     /// When it was last seen that the disk takes what is written.
@@ -54,6 +55,8 @@ pub const BUSY_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long a request waits for a connection: longer than one writer may wait for the lock.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 const READERS: u32 = 4;
+/// With less free space a disk counts as full: as much as one large leak and the log of what is not yet in the database's file.
+const MIN_FREE: u64 = 8 * 1024 * 1024;
 /// A probe writes to the disk, and anybody may ask for one.
 const PROBE_STEP: Duration = Duration::from_secs(1);
 /// Longest that a probe takes: a bit longer than another process's lock is waited for.
@@ -76,7 +79,7 @@ impl Store {
         let writer = writer.connect_with(options.clone()).await?;
         sqlx::migrate!().run(&writer).await?;
         let readers = pool(READERS).connect_with(options).await?;
-        Ok(Self { readers, writer, locked: Arc::default(), probed: Arc::default() })
+        Ok(Self { readers, writer, folder: data_dir.into(), locked: Arc::default(), probed: Arc::default() })
     }
 
     /// Begins a transaction that sees one state of the database.
@@ -99,8 +102,11 @@ impl Store {
     }
 
     /// Finds out whether something can be written, by writing something that changes nothing: a lock alone is also given on a
-    /// disk that is full.
+    /// disk that is full. Something so small finds a place on it too, which is why the disk is asked first.
     pub async fn probe(&self) -> Result<(), sqlx::Error> {
+        if rustix::fs::statvfs(&*self.folder).is_ok_and(|disk| is_full(disk.f_blocks, disk.f_bavail, disk.f_frsize)) {
+            return Err(sqlx::Error::Io(io::ErrorKind::StorageFull.into()));
+        }
         let probe = async {
             let mut probed = self.probed.lock().await;
             if probed.is_some_and(|at| at.elapsed() < PROBE_STEP) {
@@ -132,6 +138,11 @@ async fn is_clean(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error
         tracing::warn!("a transaction could not be rolled back: its connection to the database is replaced");
     }
     Ok(clean)
+}
+
+/// Of a disk with so many blocks, so many of them free. Some file systems do not tell, and say that they have none.
+fn is_full(blocks: u64, free: u64, size: u64) -> bool {
+    blocks > 0 && free.saturating_mul(size) < MIN_FREE
 }
 
 /// Sorts an error.

@@ -63,3 +63,11 @@ async fn own_load_is_told_from_a_foreign_lock() {
         assert_eq!(trouble(&writer.await.unwrap().unwrap_err()), Trouble::Locked);
     }
 }
+
+#[test]
+fn a_disk_with_little_room_is_full() {
+    for (blocks, free, expected) in [(1 << 20, 1 << 19, false), (256, 200, true), (1 << 20, 0, true), (0, 0, false)] {
+        assert_eq!(is_full(blocks, free, 4096), expected, "{free} of {blocks}");
+    }
+    assert_eq!(trouble(&sqlx::Error::Io(io::ErrorKind::StorageFull.into())), Trouble::Unavailable);
+}
