@@ -150,22 +150,30 @@ fn style(template: &str) -> ProgressStyle {
 fn cancel_on_signal(cancel: Cancel) {
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_io().build() else { return };
     std::thread::spawn(move || {
-        runtime.block_on(async {
+        let asked = runtime.block_on(async {
             use tokio::signal::unix::{SignalKind, signal};
             let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
             else {
-                return;
+                return false;
             };
             tokio::select! {
                 _ = terminate.recv() => {}
                 _ = interrupt.recv() => {}
             }
             cancel.cancel();
+            true
         });
         // What reads the scanner's input may sit in a read that never ends.
-        std::thread::park_timeout(GRACE);
-        std::process::exit(2);
+        if asked {
+            std::thread::park_timeout(GRACE);
+            give_up();
+        }
     });
+}
+
+#[expect(clippy::disallowed_methods, reason = "the thread that would return from main is the one that cannot")]
+fn give_up() -> ! {
+    std::process::exit(2)
 }
 
 /// Whole or not at all.

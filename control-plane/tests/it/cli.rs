@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -160,4 +161,25 @@ async fn the_token_of_this_machine_passes_no_proxy() {
     let cli = Cli { data: world.data.path().to_owned(), proxy: Some(address) };
     cli.ok(&["leak", "list"], "");
     assert!(proxy.accept().is_err(), "the proxy was asked");
+}
+
+/// Bytes that a pipe does not hold: once they are written, somebody reads.
+const MORE_THAN_A_PIPE: usize = 1 << 20;
+
+#[test]
+fn a_scan_whose_input_never_ends_can_be_stopped() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_stopleak"));
+    let mut scan = command.args(["scan", "-"]).stdin(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut input = scan.stdin.take().unwrap();
+    input.write_all(&vec![b'x'; MORE_THAN_A_PIPE]).unwrap();
+    assert!(Command::new("kill").arg(scan.id().to_string()).status().unwrap().success());
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while scan.try_wait().unwrap().is_none() {
+        if Instant::now() > deadline {
+            scan.kill().unwrap();
+            panic!("it reads on");
+        }
+        std::thread::park_timeout(Duration::from_millis(20));
+    }
+    drop(input);
 }
