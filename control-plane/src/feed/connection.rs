@@ -51,6 +51,8 @@ type Storing = Pin<Box<dyn Future<Output = (u64, Stored)> + Send>>;
 const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
 /// Beside the one that is being stored. The gateway keeps what is not acknowledged, so reading can wait.
 const MAX_BATCHES: usize = 1;
+/// A gateway that sends but does not read would let them pile up.
+const MAX_ANSWERS: usize = 16;
 /// Batches of all streams that are being stored at once: half the readers stay free, and a decision waits behind that many at most.
 pub const STORING_AT_ONCE: usize = 2;
 /// Between two tries when the database cannot be written.
@@ -91,7 +93,7 @@ impl Connection {
                     outbox.answers.push_back(to_gateway(Message::AttemptsAck(wire::AttemptsAck { batch })));
                     intake.next(|batch| self.store(batch));
                 }
-                received = self.inbound.message(), if intake.waiting.len() < MAX_BATCHES => {
+                received = self.inbound.message(), if intake.has_room() && outbox.answers.len() < MAX_ANSWERS => {
                     let Some(message) = received? else { return Ok(()) };
                     self.heard();
                     let event = session.receive(message).map_err(|violation| close(&violation))?;
@@ -254,6 +256,10 @@ impl Outbox {
 impl Intake {
     fn next(&mut self, store: impl FnOnce(wire::AttemptBatch) -> Storing) {
         self.storing = self.waiting.pop_front().map(store);
+    }
+
+    fn has_room(&self) -> bool {
+        self.waiting.len() < MAX_BATCHES
     }
 
     /// The batch that was stored; never when there is none.
