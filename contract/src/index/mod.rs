@@ -47,7 +47,7 @@ impl Index {
     }
 
     /// The leak that the fingerprint belongs to. Never wrong about a fingerprint of the index; about another one with a
-    /// probability below 2⁻⁴².
+    /// probability below 2⁻⁴⁰, and of a small set below 2⁻⁵⁰.
     #[must_use]
     pub fn look_up(&self, fingerprint: &Fingerprint) -> Option<Hit> {
         self.shards.get(self.header.shard_of(fingerprint))?.look_up(fingerprint)

@@ -66,6 +66,33 @@ fn what_is_too_large_to_be_looked_at_in_full_is_refused_unless_the_operator_lets
 }
 
 #[test]
+fn padding_of_any_make_in_any_place_hides_nothing() -> Result<()> {
+    let world = World::start()?;
+    let token = tokens::own(1);
+    world.patched_leak(&[&token])?;
+    // A token that is as long as any: every length from 255 bytes on is one in the index.
+    world.observed_leak(&[&format!("long-1{}", "xyz0".repeat(100))])?;
+
+    for padding in ["&%2b=:aaaaaa", "&aaaaaa", "&a.bcde.f%61:+", "%41=:+aaaaaaaa", "=:aaaaaa,", "a%2C"] {
+        let padding = padding.repeat(50_000 / padding.len());
+        let query = format!("/?{padding}");
+        for request in [
+            world.get(&query).header("x-api-key", &token),
+            world.get(&query).header("cookie", format!("a={token}")),
+            world.get(&query).bearer(&token),
+            world.get(&format!("{query}&key={token}")),
+            world.get(&format!("/{token}?{padding}")),
+            world.get("/").header("proxy-authorization", &padding).bearer(&token),
+            world.get("/").header("cookie", &padding).header("x-api-key", &token),
+            world.get("/").header("accept", &padding).header("x-api-key", &token),
+        ] {
+            assert_eq!(request.status()?, 403, "{}…", &padding[..20]);
+        }
+    }
+    assert_alive(&world, &token)
+}
+
+#[test]
 fn a_method_or_a_host_that_is_a_token_is_not_recorded() -> Result<()> {
     let world = World::start()?;
     let token = tokens::own(1);
