@@ -11,6 +11,7 @@ use crate::feed::Fleet;
 use crate::index::Publisher;
 use crate::keys::Keys;
 use crate::metrics::Metrics;
+use crate::sources::LocalSources;
 use crate::store::Store;
 use crate::tenants::TenantId;
 
@@ -26,6 +27,8 @@ pub struct App {
     pub fleet: Arc<Fleet>,
     /// Turns at storing attempts: gateways may report many, and decisions go through the same writer.
     pub storing: Semaphore,
+    /// The folders of this machine that may be scanned.
+    pub local_sources: LocalSources,
     /// Attempts that are kept of each tenant.
     pub max_attempts: u64,
     /// What operators watch.

@@ -28,6 +28,8 @@ pub struct Config {
     pub keys: KeysConfig,
     /// A file with the operator's own token formats, beside those that are built in.
     pub rules: Option<PathBuf>,
+    /// Folders of this machine that sources may name, as a path or a `file://` URL. Default: none.
+    pub local_sources: Vec<PathBuf>,
     /// Attempts that are kept of each tenant; the oldest go when there are more. Default: 1,000,000.
     pub max_attempts: Option<NonZeroU64>,
     /// TLS of the feed, for gateways on other machines.
@@ -114,6 +116,7 @@ impl Config {
                 signing_command: self.keys.signing_command.or(other.keys.signing_command),
             },
             rules: self.rules.or(other.rules),
+            local_sources: if self.local_sources.is_empty() { other.local_sources } else { self.local_sources },
             max_attempts: self.max_attempts.or(other.max_attempts),
             feed_tls: self.feed_tls.or(other.feed_tls),
         }
@@ -122,6 +125,9 @@ impl Config {
     /// Finds what has no sense before anything is opened.
     pub fn check(&self) -> Result<(), ConfigError> {
         let refuse = |key, reason: &str| Err(ConfigError::Value { key, reason: reason.to_owned() });
+        if self.local_sources.iter().any(|folder| folder.is_relative()) {
+            return refuse("local_sources", "has a folder that is not absolute");
+        }
         if self.keys.fingerprint_command.as_ref().is_some_and(Vec::is_empty) {
             return refuse("keys.fingerprint_command", "is empty; give a program and its arguments");
         }
@@ -228,6 +234,7 @@ mod tests {
             ("log_format = \"xml\"", "log_format = \"xml\""),
             ("log = \"loud=very\"", "`log`"),
             ("http = \"127.0.0.1:1\"\nfeed = \"127.0.0.1:1\"", "`feed`"),
+            ("local_sources = [\"srv\"]", "`local_sources`"),
             ("[keys]\nfingerprint_command = []", "`keys.fingerprint_command`"),
             ("[keys]\nfingerprint = \"aa\"", "`fingerprint`"),
             ("[feed_tls]\ncertificate = \"a\"", "`private_key`"),

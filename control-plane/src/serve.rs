@@ -23,6 +23,7 @@ use crate::index::Publisher;
 use crate::keys::{Keys, create_private_folder, write_private};
 use crate::metrics::Metrics;
 use crate::secret::{Purpose, Secret};
+use crate::sources::LocalSources;
 use crate::store::{self, Store, Trouble, trouble};
 use crate::tenants::TenantId;
 use crate::time::Time;
@@ -91,6 +92,7 @@ impl Server {
             publisher,
             fleet,
             storing: Semaphore::new(feed::STORING_AT_ONCE),
+            local_sources: LocalSources::new(config.local_sources.clone()),
             max_attempts: config.max_attempts.map_or(attempts::MAX_ATTEMPTS, NonZeroU64::get),
             metrics,
             detector: LazyDetector::new(config.rules()?),

@@ -1,5 +1,7 @@
 //! Sources: the places that are scanned.
 
+use std::path::{Path, PathBuf};
+
 use serde::Serialize;
 use stopleak_scanner::{LocationError, SourceLocation};
 
@@ -37,6 +39,12 @@ pub enum SourceError {
     /// The server's working folder is not the caller's.
     #[error("a path on the server has to be absolute")]
     Relative,
+    /// Whoever may add sources must not read the server's files by that.
+    #[error(
+        "is on the server's own machine, where only folders that the configuration names in local_sources are scanned; \
+         `stopleak scan` on that machine needs no server"
+    )]
+    Local,
     /// Nothing is there.
     #[error("the server has no such file or folder, and it is not a Git URL")]
     Missing,
@@ -45,9 +53,29 @@ pub enum SourceError {
     Address(String),
 }
 
+/// The folders of the server's machine that may be scanned.
+#[derive(Clone, Debug, Default)]
+pub struct LocalSources(Vec<PathBuf>);
+
+impl LocalSources {
+    /// These, and what is below them.
+    #[must_use]
+    pub fn new(folders: Vec<PathBuf>) -> Self {
+        Self(folders)
+    }
+
+    /// Whether the path leads into one of the folders, symbolic links and all.
+    fn allow(&self, path: &Path) -> bool {
+        let real = |path: &Path| path.canonicalize().ok();
+        real(path).is_some_and(|path| self.0.iter().filter_map(|folder| real(folder)).any(|folder| path.starts_with(folder)))
+    }
+}
+
 /// Checks a location; returns what kind of source it is.
-pub fn check(location: &str) -> Result<(SourceLocation, &'static str), SourceError> {
+pub fn check(location: &str, local: &LocalSources) -> Result<(SourceLocation, &'static str), SourceError> {
     let parsed = SourceLocation::parse(location).map_err(|error| match error {
+        // Whether a file exists is nobody's business either.
+        LocationError::Missing(_) if local.0.is_empty() => SourceError::Local,
         LocationError::Missing(_) => SourceError::Missing,
         LocationError::Address(_) => SourceError::Address("is not a valid Git address".to_owned()),
         LocationError::Option(_) => SourceError::Address("looks like an option of a program".to_owned()),
@@ -60,11 +88,21 @@ pub fn check(location: &str) -> Result<(SourceLocation, &'static str), SourceErr
         SourceLocation::Repository(path) | SourceLocation::Folder(path) | SourceLocation::File(path) if path.is_relative() => {
             return Err(SourceError::Relative);
         }
+        SourceLocation::Repository(path) | SourceLocation::Folder(path) | SourceLocation::File(path) if !local.allow(path) => {
+            return Err(SourceError::Local);
+        }
+        SourceLocation::Remote(url) if file_path(url).is_some_and(|path| !local.allow(path)) => return Err(SourceError::Local),
         SourceLocation::Remote(_) | SourceLocation::Repository(_) => "git",
         SourceLocation::Folder(_) => "folder",
         SourceLocation::File(_) => "file",
     };
     Ok((parsed, kind))
+}
+
+/// The path of a `file://` URL.
+fn file_path(url: &str) -> Option<&Path> {
+    let (scheme, rest) = url.split_once("://")?;
+    scheme.eq_ignore_ascii_case("file").then(|| Path::new(rest.find('/').and_then(|at| rest.get(at..)).unwrap_or_default()))
 }
 
 /// What people would call a source: the last two steps of its path.
@@ -129,18 +167,44 @@ pub async fn get(db: &mut Connection, tenant: TenantId, id: i64) -> Result<Optio
 mod tests {
     use super::*;
 
+    fn anywhere() -> LocalSources {
+        LocalSources::new(vec!["/".into()])
+    }
+
+    #[test]
+    fn paths_of_the_server_are_sources_only_where_the_configuration_says() {
+        let folder = tempfile::tempdir().unwrap();
+        let (inside, outside) = (folder.path().join("in"), folder.path().join("out"));
+        for folder in [&inside, &outside] {
+            std::fs::create_dir(folder).unwrap();
+        }
+        std::os::unix::fs::symlink(&outside, inside.join("link")).unwrap();
+        let local = LocalSources::new(vec![inside.clone()]);
+        let as_path = |path: &Path| path.display().to_string();
+        for prefix in ["", "file://", "file://localhost"] {
+            assert!(check(&format!("{prefix}{}", as_path(&inside)), &local).is_ok());
+            for path in [outside.clone(), inside.join("link"), inside.join("../out"), "/etc".into(), "/".into()] {
+                let location = format!("{prefix}{}", as_path(&path));
+                assert_eq!(check(&location, &local).unwrap_err(), SourceError::Local, "{location}");
+            }
+        }
+        assert_eq!(check("/etc", &LocalSources::default()).unwrap_err(), SourceError::Local);
+        assert_eq!(check("/no/such/file", &LocalSources::default()).unwrap_err(), SourceError::Local, "nor does it tell");
+        assert!(check("https://host.example/r.git", &LocalSources::default()).is_ok());
+    }
+
     #[test]
     fn credentials_and_paths_that_mean_something_else_here_are_refused() {
         for location in ["https://me:hunter22@host.example/r.git", "https://hunter22@host.example/r.git"] {
-            assert_eq!(check(location).unwrap_err(), SourceError::Credentials);
+            assert_eq!(check(location, &anywhere()).unwrap_err(), SourceError::Credentials);
         }
         assert!(SourceError::Credentials.to_string().contains("credential helper"));
-        assert_eq!(check("-").unwrap_err(), SourceError::StandardInput);
-        assert_eq!(check("src").unwrap_err(), SourceError::Relative);
-        assert_eq!(check("/no/such/folder").unwrap_err(), SourceError::Missing);
-        assert!(matches!(check("ext::sh -c date"), Err(SourceError::Address(_))));
+        assert_eq!(check("-", &anywhere()).unwrap_err(), SourceError::StandardInput);
+        assert_eq!(check("src", &anywhere()).unwrap_err(), SourceError::Relative);
+        assert_eq!(check("/no/such/folder", &anywhere()).unwrap_err(), SourceError::Missing);
+        assert!(matches!(check("ext::sh -c date", &anywhere()), Err(SourceError::Address(_))));
         for (location, kind) in [("https://host.example/r.git", "git"), ("git@host.example:a/r", "git"), ("/", "folder")] {
-            assert_eq!(check(location).unwrap().1, kind);
+            assert_eq!(check(location, &anywhere()).unwrap().1, kind);
         }
     }
 

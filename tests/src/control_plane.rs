@@ -165,8 +165,16 @@ fn serve(tools: &Tools, data_dir: &Path) -> Result<(Running, Addresses)> {
     let file = data_dir.join("addresses.json");
     // Of a server that was killed.
     let _ = fs::remove_file(&file);
+    // The repositories of tests and demo are on this machine.
+    let config = data_dir.with_extension("toml");
+    fs::write(&config, "local_sources = [\"/\"]\n")?;
     let mut command = Command::new(&tools.stopleak);
-    command.arg("serve").arg("--data-dir").arg(data_dir).args(["--http", "127.0.0.1:0", "--feed", "127.0.0.1:0"]);
+    command.arg("serve").arg("--config").arg(config).arg("--data-dir").arg(data_dir).args([
+        "--http",
+        "127.0.0.1:0",
+        "--feed",
+        "127.0.0.1:0",
+    ]);
     let mut running = Running::start("stopleak serve", &mut command, &data_dir.with_extension("log"))?;
     let addresses = eventually("the control plane listens", Duration::from_secs(30), || {
         if let Some(status) = running.ended() {

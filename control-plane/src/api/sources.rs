@@ -52,8 +52,8 @@ pub(super) async fn add(
     Body(request): Body<AddSource>,
 ) -> Answer<Response> {
     let location = line("location", &request.location, MAX_LOCATION)?;
-    let (_, kind) =
-        sources::check(&location).map_err(|error| Problem::Invalid { field: "location", detail: error.to_string() })?;
+    let (_, kind) = sources::check(&location, &app.local_sources)
+        .map_err(|error| Problem::Invalid { field: "location", detail: error.to_string() })?;
     let title = line("title", &request.title.unwrap_or_else(|| sources::title_of(&location)), MAX_TITLE)?;
     let mut db = app.store.write().await?;
     let (source, new) = sources::add(&mut db, caller.tenant.id, kind, &location, &title, Time::now()).await?;

@@ -160,7 +160,8 @@ async fn run(app: &Arc<App>, job: Job, cancel: &Cancel) {
 
 /// `Ok(None)` when the scan was stopped.
 fn read(app: &App, location: &str, mut teller: Teller, cancel: &Cancel) -> Result<Option<Coverage>, String> {
-    let (location, _): (SourceLocation, _) = sources::check(location).map_err(|error| format!("the location {error}"))?;
+    let (location, _): (SourceLocation, _) =
+        sources::check(location, &app.local_sources).map_err(|error| format!("the location {error}"))?;
     let options = Options { temporary_folder: Some(app.clones.clone()), ..Options::default() };
     match Scan::new(app.detector(), options).run(&location, &mut teller, cancel) {
         Ok(coverage) => Ok(Some(coverage)),

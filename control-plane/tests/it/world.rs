@@ -172,6 +172,7 @@ pub fn config(data_dir: &Path) -> Config {
         data_dir: Some(data_dir.to_owned()),
         http: "127.0.0.1:0".parse().ok(),
         feed: "127.0.0.1:0".parse().ok(),
+        local_sources: vec![std::env::temp_dir()],
         ..Config::default()
     }
 }
