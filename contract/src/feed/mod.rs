@@ -9,7 +9,7 @@ pub mod wire;
 mod assembly;
 
 pub use assembly::{Assembly, PushError};
-pub use prost::{DecodeError, Message};
+pub use prost::Message;
 
 use crate::index::{HeaderError, IndexHeader, Lengths, SealedHeader, ShardSum};
 

@@ -124,12 +124,6 @@ impl IndexHeader {
         *hasher.finalize().as_bytes()
     }
 
-    /// Bytes of all shards together.
-    #[must_use]
-    pub fn length(&self) -> u64 {
-        self.shards.iter().map(|shard| u64::from(shard.length)).sum()
-    }
-
     /// The number of the shard that would hold the fingerprint.
     pub(super) fn shard_of(&self, fingerprint: &Fingerprint) -> usize {
         let [a, b, c, d, ..] = *fingerprint.as_bytes();
@@ -209,11 +203,5 @@ impl SealedHeader {
             return Err(HeaderError::Shards { expected, got: header.shards.len() });
         }
         Ok(header)
-    }
-
-    /// The header as it claims to be, before verification: for naming it in a refusal.
-    #[must_use]
-    pub fn unverified(&self) -> &IndexHeader {
-        &self.header
     }
 }
