@@ -226,6 +226,3 @@ impl Enforced {
         if sum.belongs_to(&bytes) { Shard::from_verified(bytes).ok() } else { None }
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -358,13 +358,13 @@ impl Gateway {
 
     /// As the leader, has everything sent again; tells the leader otherwise.
     fn page_is_damaged(&mut self) {
-        match &mut self.leader {
-            Some(leader) if leader.mend() => {
-                self.proxy.log(Level::Error, "a page in shared data is not what its header says; the index is fetched again");
-                self.hold(0);
-            }
-            Some(_) => {}
-            None => self.tell_leader(local::Message::PageDamaged(wire::Nudge {})),
+        let Some(leader) = &mut self.leader else {
+            self.tell_leader(local::Message::PageDamaged(wire::Nudge {}));
+            return;
+        };
+        if leader.mend() {
+            self.proxy.log(Level::Error, "a page in shared data is not what its header says; the index is fetched again");
+            self.hold(0);
         }
     }
 

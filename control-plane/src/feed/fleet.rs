@@ -218,12 +218,13 @@ impl Member {
         let in_force = InForce { epoch: ack.epoch, tokens: Some(ack.tokens), built_at };
         let mut state = self.fleet.lock();
         let Some(live) = state.gateways.get_mut(&self.gateway) else { return };
+        let full = live.workers.len() >= MAX_WORKERS;
         let before = match live.workers.get_mut(&ack.worker) {
             Some(worker) => {
                 worker.connection = self.connection;
                 Some(std::mem::replace(&mut worker.in_force, in_force).epoch)
             }
-            None if live.workers.len() >= MAX_WORKERS => return,
+            None if full => return,
             None => {
                 let attempts_dropped = live.departed.iter().find(|(id, _)| *id == ack.worker).map_or(0, |&(_, n)| n);
                 live.workers.insert(ack.worker, Worker { connection: self.connection, in_force, attempts_dropped });

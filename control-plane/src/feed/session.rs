@@ -195,7 +195,7 @@ mod tests {
     }
 
     fn batch(attempts: usize) -> Message {
-        Message::Attempts(wire::AttemptBatch { batch: 1, attempts: vec![wire::Attempt::default(); attempts] })
+        Message::Attempts(wire::AttemptBatch { attempts: vec![wire::Attempt::default(); attempts], ..Default::default() })
     }
 
     fn receive(session: &mut Session, message: Message) -> Result<Event, Violation> {
