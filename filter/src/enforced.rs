@@ -146,9 +146,8 @@ impl Enforced {
     pub fn knows(&self, text: &[u8]) -> bool {
         candidates::visit_value(text, &mut |candidate| {
             let text = Canonical::of(candidate.text);
-            let known = text.is_token()
-                && self.header.kinds.hold_text(&text)
-                && self.look_up(&self.fingerprint(&text)) != LookUp::Miss;
+            let known =
+                text.is_token() && self.header.kinds.hold_text(&text) && self.look_up(&self.fingerprint(&text)) != LookUp::Miss;
             if known { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         })
         .is_break()

@@ -8,8 +8,8 @@ mod leader;
 use std::rc::Rc;
 
 use stopleak_contract::PluginConfig;
-use stopleak_contract::feed::{Message as _, wire};
 use stopleak_contract::feed::wire::{local, to_control_plane};
+use stopleak_contract::feed::{Message as _, wire};
 use stopleak_contract::index::PublicKey;
 
 use self::leader::Leader;

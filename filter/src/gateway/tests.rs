@@ -4,8 +4,8 @@ mod envoy;
 
 use std::rc::Rc;
 
-use stopleak_contract::index::{Action, BuiltIndex, Change, Entry, IndexSource, Kind, SigningKey};
 use stopleak_contract::feed::wire::to_gateway;
+use stopleak_contract::index::{Action, BuiltIndex, Change, Entry, IndexSource, Kind, SigningKey};
 use stopleak_contract::{Canonical, Fingerprint, FingerprintKey};
 
 use self::envoy::Envoy;

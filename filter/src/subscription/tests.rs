@@ -192,9 +192,8 @@ fn a_new_stream_starts_afresh() {
 #[test]
 fn what_lies_in_shared_data_restores_what_was_in_force() {
     let leader = Leader::at_epoch(5);
-    let restore = |key: SigningKey, previous| {
-        Enforced::restore(key.public_key(), &leader.records, previous).map_err(|(reason, _)| reason)
-    };
+    let restore =
+        |key: SigningKey, previous| Enforced::restore(key.public_key(), &leader.records, previous).map_err(|(reason, _)| reason);
     assert_eq!(restore(signing_key(), None).unwrap().header().epoch, 5);
     assert!(restore(SigningKey::new(&[4; 32]), None).err().unwrap().contains("signature"));
     let newer = Leader::at_epoch(6).enforced;

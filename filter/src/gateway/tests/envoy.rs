@@ -32,8 +32,7 @@ impl Envoy {
     pub fn vms(self: &Rc<Self>, count: u8) -> Vec<Gateway> {
         let config = PluginConfig::from_json(br#"{"cluster": "feed"}"#).unwrap();
         let public_key = SigningKey::new(&[3; 32]).public_key();
-        let settings =
-            Settings { cluster: "feed".into(), target: "feed".into(), credential: CREDENTIAL.into(), public_key };
+        let settings = Settings { cluster: "feed".into(), target: "feed".into(), credential: CREDENTIAL.into(), public_key };
         (0..count)
             .map(|_| {
                 self.vms.set(self.vms.get() + 1);
@@ -113,8 +112,7 @@ impl Envoy {
     }
 
     pub fn overwrite_lease_of(self: &Rc<Self>, vm: &Gateway) {
-        let lease =
-            wire::Lease { worker: vm.id.to_vec(), queue: 1, renewed_ms: self.now_ms.get(), stream_since_ms: 0 };
+        let lease = wire::Lease { worker: vm.id.to_vec(), queue: 1, renewed_ms: self.now_ms.get(), stream_since_ms: 0 };
         self.records().change_lease(|there| {
             let other = *there != lease;
             there.clone_from(&lease);
