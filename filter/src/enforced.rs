@@ -85,14 +85,13 @@ impl Trust {
 }
 
 impl Enforced {
-    /// Takes over what lies in shared data, verified like what comes over the feed. What is known of shards that have not changed
-    /// since `previous` is kept.
-    pub fn restore(public_key: PublicKey, records: &Records, previous: Option<Self>) -> Result<Self, (String, Option<Self>)> {
-        let epoch = previous.as_ref().map_or(0, |previous| previous.header.epoch);
-        match Self::verified(public_key, records, epoch) {
-            Ok((trust, header)) => Ok(Self::new(trust, header, records.clone(), previous)),
-            Err(reason) => Err((reason, previous)),
-        }
+    /// Puts into force what lies in shared data, verified like what comes over the feed. What is known of shards that have not changed
+    /// is kept; when it cannot be believed, all stays as it is.
+    pub fn restore(in_force: &mut Option<Self>, public_key: PublicKey, records: &Records) -> Result<(), String> {
+        let epoch = in_force.as_ref().map_or(0, |before| before.header.epoch);
+        let (trust, header) = Self::verified(public_key, records, epoch)?;
+        *in_force = Some(Self::new(trust, header, records.clone(), in_force.take()));
+        Ok(())
     }
 
     fn verified(public_key: PublicKey, records: &Records, epoch: u64) -> Result<(Trust, IndexHeader), String> {

@@ -85,7 +85,9 @@ fn blocks(gateway: &mut Gateway, n: u32) -> bool {
 fn deliver(envoy: &Rc<Envoy>, vms: &mut [Gateway], messages: &[Vec<u8>]) {
     let stream = envoy.open_stream_id().expect("a stream is open");
     for message in messages {
-        vms.iter_mut().for_each(|vm| vm.receive(stream, message));
+        for vm in vms.iter_mut() {
+            vm.receive(stream, message);
+        }
     }
     envoy.deliver_queues(vms);
 }

@@ -25,7 +25,9 @@ fn enforced() -> Enforced {
     let records = Records::new(Rc::new(Memory::default()), "slg_test");
     let state = trust.state(signing_key.seal(built.header).to_wire());
     records.install(&state, built.shards.iter().map(|shard| &**shard));
-    Enforced::restore(trust.public_key, &records, None).ok().unwrap()
+    let mut in_force = None;
+    Enforced::restore(&mut in_force, trust.public_key, &records).unwrap();
+    in_force.unwrap()
 }
 
 fn policy(json: &str) -> Policy {

@@ -84,7 +84,9 @@ impl Envoy {
     pub fn close_stream(&self, vms: &mut [Gateway]) {
         let stream = self.open_stream_id().unwrap();
         self.streams.borrow_mut()[stream as usize].0 = false;
-        vms.iter_mut().for_each(|vm| vm.closed(stream, "closed"));
+        for vm in vms {
+            vm.closed(stream, "closed");
+        }
     }
 
     /// What was said over the newest stream.
