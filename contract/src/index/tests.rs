@@ -368,6 +368,28 @@ fn assert_agree(built: BuiltIndex, oracle: &Oracle, probes: &[Fingerprint]) -> R
 
 proptest! {
     #[test]
+    fn no_bytes_make_opening_a_shard_or_its_prefilter_panic(
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..6),
+        length in any::<prop::sample::Index>(),
+        entries in 0..40_u32,
+    ) {
+        let built = build("acme", &fingerprint_key(), 1, 0, (0..entries).map(entry).collect()).unwrap();
+        let mut bytes = built.shards[0].to_vec();
+        for (at, byte) in changes {
+            // The head is where it matters.
+            let end = if byte % 4 == 0 { bytes.len() } else { 32.min(bytes.len()) };
+            bytes[at.index(end)] = byte;
+        }
+        bytes.truncate(length.index(bytes.len() * 8).saturating_add(1));
+        let whole = *built.shards[0] == bytes[..];
+        prop_assert_eq!(Shard::open(&built.header.shards[0], &bytes).is_ok(), whole);
+        if let Ok(shard) = Shard::from_verified(&bytes) {
+            prop_assert!(!whole || (0..entries).all(|n| shard.prefilter().may_hold(&fingerprint(n))));
+            prop_assert!((0..100).filter(|&n| shard.prefilter().may_hold(&fingerprint(n))).count() <= 100);
+        }
+    }
+
+    #[test]
     fn reader_agrees_with_a_btree_map(
         entries in prop::collection::vec(any_entry(), 0..60),
         bits in 0..=3_u8,
