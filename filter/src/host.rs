@@ -5,6 +5,8 @@
 mod calls;
 mod gateway;
 mod metrics;
+#[cfg(feature = "provoke-trap")]
+mod trap;
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -111,6 +113,8 @@ impl Context for Filter {}
 impl HttpContext for Filter {
     fn on_http_request_headers(&mut self, _: usize, _: bool) -> Action {
         let Ok(headers) = hostcalls::get_map_bytes(MapType::HttpRequestHeaders) else { return Action::Continue };
+        #[cfg(feature = "provoke-trap")]
+        trap::on_demand(&headers);
         let request = Request::new(&headers);
         let mut state = self.gateway.state.borrow_mut();
         let judgement = self.gateway.policy.judge(request, state.subscription.enforced());
