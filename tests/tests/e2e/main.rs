@@ -9,5 +9,6 @@ mod mesh;
 mod faults;
 mod trap;
 mod hostile;
+mod bad_input;
 mod secrecy;
 mod first_start;
