@@ -6,6 +6,8 @@ mod calls;
 mod setup;
 mod proxy;
 mod metrics;
+#[cfg(feature = "provoke-trap")]
+mod trap;
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -128,6 +130,8 @@ impl Context for Filter {}
 impl HttpContext for Filter {
     fn on_http_request_headers(&mut self, _: usize, _: bool) -> Action {
         let Ok(headers) = hostcalls::get_map_bytes(MapType::HttpRequestHeaders) else { return Action::Continue };
+        #[cfg(feature = "provoke-trap")]
+        trap::on_demand(&headers);
         let request = Request::new(&headers);
         let mut gateway = self.gateway.borrow_mut();
         let Judgement { verdict, .. } = gateway.judge(request);
