@@ -21,6 +21,10 @@ build: setup
 demo *ARGS: build
     @"${CARGO_TARGET_DIR:-target}/debug/demo" "$@"
 
+# Accept what requests cost the filter now: rewrites tests/fuel.toml
+fuel: build
+    STOPLEAK_WRITE_FUEL=1 cargo nextest run --package stopleak-tests --test fuel
+
 # Every test, end to end included
 test: build
     cargo nextest run --workspace
