@@ -12,14 +12,18 @@ list:
 setup:
     @scripts/setup
 
-# Build the control plane, the demo and the filter
+# Build the control plane, the demo and the filters
 build: setup
     cargo build --workspace --bins
-    cargo build --package stopleak-filter --profile filter --target wasm32-wasip1
+    cargo build --package stopleak-filter --package stopleak-noop-filter --profile filter --target wasm32-wasip1
 
 # The whole loop on this machine: scan, patch, a refused request. `just demo --once` ends by itself
 demo *ARGS: build
     @"${CARGO_TARGET_DIR:-target}/debug/demo" "$@"
+
+# What the filter costs on a real Envoy, beside the alternatives; --quick for a smoke run
+bench-filter *ARGS: build
+    @"${CARGO_TARGET_DIR:-target}/debug/bench-filter" "$@"
 
 # Accept what requests cost the filter now: rewrites tests/fuel.toml
 fuel: build
@@ -33,7 +37,7 @@ test: build
 check: setup
     cargo fmt --all --check
     cargo clippy --workspace --all-targets -- --deny warnings
-    cargo clippy --package stopleak-filter --target wasm32-wasip1 -- --deny warnings
+    cargo clippy --package stopleak-filter --package stopleak-noop-filter --target wasm32-wasip1 -- --deny warnings
     cargo deny --log-level warn check bans licenses sources
     cargo nextest run --workspace --test tidy
 
