@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use stopleak_contract::Fingerprint;
 use stopleak_contract::feed::{parts, wire};
-use stopleak_contract::index::{Action, Entry, LeakNumber, build};
+use stopleak_contract::index::{Action, Entry, Kind, LeakNumber, build};
 use tokio::sync::{Notify, watch};
 
 use crate::keys::Keys;
@@ -126,8 +126,8 @@ impl Publisher {
             let undecodable = |what: &str| sqlx::Error::Decode(what.into());
             let fingerprint = Fingerprint::from_stored(&fingerprint)
                 .ok_or_else(|| undecodable("a stored fingerprint does not have 32 bytes"))?;
-            let length = usize::try_from(length).map_err(|_| undecodable("a stored length is negative"))?;
-            Ok(Entry { fingerprint, leak, action: if patched { Action::Block } else { Action::Observe }, length })
+            let kind = Kind::of_length(usize::try_from(length).map_err(|_| undecodable("a stored length is negative"))?);
+            Ok(Entry { fingerprint, leak, action: if patched { Action::Block } else { Action::Observe }, kind })
         };
         Ok((epoch, rows.into_iter().map(entry).collect::<Result<_, sqlx::Error>>()?))
     }

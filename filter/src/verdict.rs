@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use stopleak_contract::feed::wire::Place;
 use stopleak_contract::index::{Action, Hit, Index, LeakNumber};
-use stopleak_contract::{Fingerprint, FingerprintKey, HeaderSelection, OnNotReady, OnOverflow, PluginConfig, Token};
+use stopleak_contract::{Canonical, Fingerprint, FingerprintKey, HeaderSelection, OnNotReady, OnOverflow, PluginConfig};
 
 use crate::candidates::{self, Candidate};
 use crate::request::{REDACTED, Request, Route, shown_header};
@@ -138,8 +138,11 @@ impl Enforced {
     }
 
     fn look_up(&self, text: &[u8]) -> Option<(Fingerprint, Hit)> {
-        let token = Token::parse(text).ok()?;
-        let fingerprint = Fingerprint::of(&self.key, &token);
+        let canonical = Canonical::of(text);
+        if !canonical.is_token() {
+            return None;
+        }
+        let fingerprint = Fingerprint::of_canonical(&self.key, &canonical);
         Some((fingerprint, self.index.look_up(&fingerprint)?))
     }
 }
@@ -167,8 +170,9 @@ impl<'e> Search<'e> {
     }
 
     fn look_at(&mut self, candidate: Candidate<'_>) -> ControlFlow<()> {
-        let length = Token::canonical_length(candidate.text);
-        if !self.enforced.index.header().lengths.hold(length) {
+        let canonical = Canonical::of(candidate.text);
+        let length = canonical.length();
+        if !self.enforced.index.header().kinds.hold_text(&canonical) {
             return ControlFlow::Continue(());
         }
         self.bytes_left = match self.bytes_left.checked_sub(length.max(BLOCK)) {

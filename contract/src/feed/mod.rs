@@ -11,7 +11,7 @@ mod assembly;
 pub use assembly::{Assembly, PushError};
 pub use prost::Message;
 
-use crate::index::{HeaderError, IndexHeader, Lengths, SealedHeader, ShardSum};
+use crate::index::{HeaderError, IndexHeader, Kinds, SealedHeader, ShardSum};
 
 /// Envoy reaches the service by these two names.
 pub const SERVICE: &str = "stopleak.feed.v1.Feed";
@@ -34,7 +34,7 @@ impl From<&SealedHeader> for wire::IndexHeader {
             epoch: header.epoch,
             shard_bits: u32::from(header.shard_bits),
             tokens: header.tokens,
-            lengths: header.lengths.as_bytes().to_vec(),
+            kinds: header.kinds.to_bytes(),
             built_at_ms: header.built_at_ms,
             shards: (0..)
                 .zip(&header.shards)
@@ -67,7 +67,7 @@ impl TryFrom<wire::IndexHeader> for SealedHeader {
             epoch: wire.epoch,
             shard_bits: u8::try_from(wire.shard_bits).map_err(|_| HeaderError::Malformed("too many shards"))?,
             tokens: wire.tokens,
-            lengths: Lengths::from_slice(&wire.lengths).ok_or(HeaderError::Malformed("lengths are a set of 32 bytes"))?,
+            kinds: Kinds::from_slice(&wire.kinds).ok_or(HeaderError::Malformed("kinds have 2048 bytes"))?,
             built_at_ms: wire.built_at_ms,
             shards,
         };

@@ -1,18 +1,20 @@
 //! A push as it comes over the wire, whole and broken.
 
 use super::*;
-use crate::index::{Action, Entry, SigningKey, build};
+use crate::index::{Action, Entry, IndexSource, SigningKey};
 use crate::{Fingerprint, FingerprintKey, Token};
 
 fn entry(n: u32) -> Entry {
     let token = Token::parse(format!("fake-token-{n}").as_bytes()).unwrap();
     let fingerprint = Fingerprint::of(&FingerprintKey::new([7; 32]), &token);
-    Entry { fingerprint, leak: n, action: Action::Block, length: token.as_bytes().len() }
+    Entry { fingerprint, leak: n, action: Action::Block, kind: token.kind() }
 }
 
 /// A push of more than one part.
 fn push() -> (SealedHeader, Vec<wire::ShardPart>) {
-    let built = build("acme", &FingerprintKey::new([7; 32]), 3, 0, (0..100_000).map(entry).collect()).unwrap();
+    // In one shard, which no index would have with so many tokens.
+    let mut source = IndexSource::from_entries(0, (0..100_000).map(entry).collect()).unwrap();
+    let built = source.build("acme", &FingerprintKey::new([7; 32]), 3, 0).unwrap();
     let parts: Vec<_> = parts(3, 0, &built.shards[0]).collect();
     assert!(parts.len() > 1);
     (SigningKey::new(&[3; 32]).seal(built.header), parts)
@@ -95,8 +97,8 @@ fn malformed_headers_are_refused() {
     wire.key_check.pop();
     assert_eq!(refusal(wire), HeaderError::Malformed("a key check has 32 bytes"));
     let mut wire = good.clone();
-    wire.lengths.pop();
-    assert_eq!(refusal(wire), HeaderError::Malformed("lengths are a set of 32 bytes"));
+    wire.kinds.pop();
+    assert_eq!(refusal(wire), HeaderError::Malformed("kinds have 2048 bytes"));
     let mut wire = good.clone();
     wire.shards[0].hash.pop();
     assert_eq!(refusal(wire), HeaderError::Malformed("a hash has 32 bytes"));

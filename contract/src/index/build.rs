@@ -1,8 +1,12 @@
-//! From entries to shards: the control plane's half of the format.
+//! From entries to the bytes of a shard: the control plane's half of the format.
+
+use std::sync::Arc;
 
 use super::entry::{self, Entry, LeakNumber};
-use super::header::{IndexHeader, ShardSum};
-use super::{FORMAT, Lengths, shard};
+use super::header::IndexHeader;
+use super::prefilter::Prefilter;
+use super::source::IndexSource;
+use super::{shard, sharding};
 use crate::FingerprintKey;
 
 /// What [`build`] made: the header still wants a signature.
@@ -10,8 +14,8 @@ use crate::FingerprintKey;
 pub struct BuiltIndex {
     /// Describes the shards.
     pub header: IndexHeader,
-    /// The shards' bytes, in the header's order.
-    pub shards: Vec<Vec<u8>>,
+    /// The shards' bytes, in the header's order. Those that did not change are the same memory as in the index built before.
+    pub shards: Vec<Arc<[u8]>>,
 }
 
 /// Why entries do not make an index.
@@ -37,63 +41,52 @@ pub enum BuildError {
 /// A path has at least two bytes, so that a small set does not weaken the check.
 const MIN_PATH: usize = 2;
 
-/// Builds the index of one tenant; its fingerprints were made with `key`. The same entries give the same bytes, in whatever order they come.
+/// Builds the index of one tenant from scratch; its fingerprints were made with `key`. The same entries give the same bytes, in
+/// whatever order they come.
 pub fn build(
     tenant: &str,
     key: &FingerprintKey,
     epoch: u64,
     built_at_ms: u64,
-    mut entries: Vec<Entry>,
+    entries: Vec<Entry>,
 ) -> Result<BuiltIndex, BuildError> {
-    entries.sort_unstable_by_key(|entry| entry.fingerprint);
-    let mut lengths = Lengths::default();
-    for entry in &entries {
-        lengths.add(entry.length);
-        if entry.leak > entry::MAX_LEAK {
-            return Err(BuildError::LeakNumber { got: entry.leak });
-        }
-    }
+    let shard_bits = sharding::shard_bits(entries.len() as u64, None);
+    IndexSource::from_entries(shard_bits, entries)?.build(tenant, key, epoch, built_at_ms)
+}
 
-    let bytes = shard::encode(&map(&entries)?).ok_or(BuildError::TooLarge)?;
-    let sum = ShardSum {
-        hash: *blake3::hash(&bytes).as_bytes(),
-        length: u32::try_from(bytes.len()).map_err(|_| BuildError::TooLarge)?,
-    };
-    let header = IndexHeader {
-        format: FORMAT,
-        tenant: tenant.to_owned(),
-        key_check: key.check(),
-        epoch,
-        shard_bits: 0,
-        tokens: entries.len() as u64,
-        lengths,
-        built_at_ms,
-        shards: vec![sum],
-    };
-    Ok(BuiltIndex { header, shards: vec![bytes] })
+/// Refuses what an index cannot hold.
+pub(super) fn check(entry: &Entry) -> Result<(), BuildError> {
+    if entry.leak > entry::MAX_LEAK { Err(BuildError::LeakNumber { got: entry.leak }) } else { Ok(()) }
+}
+
+/// The bytes of the shard with these entries, which are in the order of their fingerprints.
+pub(super) fn encode(sorted: &[Entry]) -> Result<Vec<u8>, BuildError> {
+    let prefilter = Prefilter::build(sorted.iter().map(|entry| &entry.fingerprint));
+    shard::encode(&prefilter, &map(sorted)?).ok_or(BuildError::TooLarge)
 }
 
 /// Each key is the shortest prefix of its fingerprint that no other key has: bytes of a path are the dearest part of a map of
 /// random keys.
 fn map(sorted: &[Entry]) -> Result<Vec<u8>, BuildError> {
     let mut map = fst::MapBuilder::memory();
-    let mut shared_with_previous = 0;
-    for (i, entry) in sorted.iter().enumerate() {
+    for (entry, path) in sorted.iter().zip(paths(sorted)) {
         let bytes = entry.fingerprint.as_bytes();
-        let shared_with_next = match sorted.get(i + 1) {
-            Some(next) if next.fingerprint == entry.fingerprint => {
-                return Err(BuildError::Duplicate(entry.leak, next.leak));
-            }
-            Some(next) => shared_prefix(bytes, next.fingerprint.as_bytes()),
-            None => 0,
-        };
-        let path = (shared_with_previous.max(shared_with_next) + 1).max(MIN_PATH);
         map.insert(bytes.get(..path).unwrap_or(bytes), entry::pack(entry))?;
-        shared_with_previous = shared_with_next;
     }
     Ok(map.into_inner()?)
 }
 
-fn shared_prefix(a: &[u8], b: &[u8]) -> usize {
-    a.iter().zip(b).take_while(|(a, b)| a == b).count()
+/// How many bytes of each fingerprint are its key.
+fn paths(sorted: &[Entry]) -> impl Iterator<Item = usize> {
+    let mut shared_with_previous = 0;
+    sorted.iter().enumerate().map(move |(i, entry)| {
+        let shared_with_next = sorted.get(i + 1).map_or(0, |next| shared_prefix(entry, next));
+        let path = (shared_with_previous.max(shared_with_next) + 1).max(MIN_PATH);
+        shared_with_previous = shared_with_next;
+        path
+    })
+}
+
+fn shared_prefix(one: &Entry, other: &Entry) -> usize {
+    one.fingerprint.as_bytes().iter().zip(other.fingerprint.as_bytes()).take_while(|(a, b)| a == b).count()
 }

@@ -18,7 +18,7 @@ fn fingerprint(n: u32) -> Fingerprint {
 
 fn entry(n: u32) -> Entry {
     let action = if n.is_multiple_of(3) { Action::Block } else { Action::Observe };
-    Entry { fingerprint: fingerprint(n), leak: n / 2 + 1, action, length: 12 }
+    Entry { fingerprint: fingerprint(n), leak: n / 2 + 1, action, kind: Kind::of_length(12) }
 }
 
 fn index(entries: Vec<Entry>) -> Index {
@@ -28,9 +28,10 @@ fn index(entries: Vec<Entry>) -> Index {
 
 #[test]
 fn every_entry_is_found_and_nothing_else() {
-    for size in [0_u32, 1, 2, 3, 100, 5_000] {
+    for size in [0_u32, 1, 2, 3, 100, 2_500, 2_501, 20_000] {
         let index = index((0..size).map(entry).collect());
         assert_eq!(index.header().tokens, u64::from(size));
+        assert_eq!(index.header().shards.len(), 1 << shard_bits(size.into(), None));
         for n in 0..size {
             let Entry { fingerprint, leak, action, .. } = entry(n);
             assert_eq!(index.look_up(&fingerprint), Some(Hit { leak, action }));
@@ -63,14 +64,14 @@ fn any_changed_byte_of_a_shard_is_refused() {
     let built = build("acme", &fingerprint_key(), 1, 0, (0..20).map(entry).collect()).unwrap();
     let whole = built.shards.first().unwrap();
     for i in 0..whole.len() {
-        let mut changed = whole.clone();
+        let mut changed = whole.to_vec();
         changed[i] ^= 1;
         let refused = Index::open(built.header.clone(), vec![changed]).unwrap_err();
         assert!(matches!(refused, ShardError::Hash { .. }), "byte {i}: {refused}");
     }
     let refused = Index::open(built.header.clone(), vec![whole[1..].to_vec()]).unwrap_err();
     assert_eq!(refused, ShardError::Length { expected: whole.len(), got: whole.len() - 1 });
-    let refused = Index::open(built.header, vec![]).unwrap_err();
+    let refused = Index::open(built.header, Vec::<Vec<u8>>::new()).unwrap_err();
     assert_eq!(refused, ShardError::Count { expected: 1, got: 0 });
 }
 
@@ -80,24 +81,29 @@ fn a_shard_of_another_layout_is_refused_although_its_hash_fits() {
     for (at, value, message) in [
         (0, b'X', "does not begin with SLsh"),
         (4, 9, "unknown version"),
-        (5, 1, "unknown kind of prefilter"),
+        (5, 2, "unknown kind of prefilter"),
+        (5, 0, "the prefilter's length does not fit"),
         (6, 1, "reserved bytes are not zero"),
-        (12, 0, "the map's length does not fit"),
+        (8, 0, "the lengths of prefilter and map do not fit"),
+        (12, 0, "the lengths of prefilter and map do not fit"),
+        (24, 0, "the prefilter's length does not fit"),
+        (24, 12, "the prefilter's length does not fit"),
     ] {
-        let mut bytes = built.shards[0].clone();
+        let mut bytes = built.shards[0].to_vec();
         bytes[at] = value;
         let mut header = built.header.clone();
         header.shards[0].hash = *blake3::hash(&bytes).as_bytes();
-        assert_eq!(Index::open(header, vec![bytes]).unwrap_err(), ShardError::Layout(message));
+        assert_eq!(Shard::from_verified(&bytes[..]).unwrap_err(), ShardError::Layout(message));
+        assert_eq!(Index::open(header, vec![bytes]).unwrap_err(), ShardError::Layout(message), "{at}");
     }
 }
 
 /// Gateways of this format are out there: these bytes have to be readable, and to be made, for as long as the format lives.
 #[test]
-fn the_golden_file_of_format_1_is_read_and_made() {
-    let golden = include_bytes!("golden-v1.bin");
+fn the_golden_file_of_format_2_is_read_and_made() {
+    let golden = include_bytes!("golden-v2.bin");
     let built = build("acme", &fingerprint_key(), 1, 0, (0..4).map(entry).collect()).unwrap();
-    assert_eq!(built.shards[0], golden);
+    assert_eq!(&*built.shards[0], golden);
     let index = Index::open(built.header, vec![golden.to_vec()]).unwrap();
     for n in 0..4 {
         let Entry { fingerprint, leak, action, .. } = entry(n);
@@ -132,7 +138,7 @@ mod seal {
         type Change = fn(&mut SealedHeader);
         let changes: [(&str, Change); 9] = [
             ("key check", |s| s.header.key_check[0] ^= 1),
-            ("lengths", |s| s.header.lengths.add(99)),
+            ("kinds", |s| s.header.kinds.add(Kind::of_length(99))),
             ("tenant", |s| s.header.tenant.push('x')),
             ("epoch", |s| s.header.epoch += 1),
             ("tokens", |s| s.header.tokens += 1),
@@ -155,14 +161,14 @@ mod seal {
     fn another_format_or_a_wrong_number_of_shards_is_refused() {
         let key = SigningKey::new(&[3; 32]);
         let mut header = sealed().1.header;
-        header.format = 2;
-        let refused = key.seal(header.clone()).verify(&key.public_key(), "acme", &fingerprint_key(), 0).unwrap_err();
-        assert_eq!(refused, HeaderError::Format { expected: 1, got: 2 });
         header.format = 1;
+        let refused = key.seal(header.clone()).verify(&key.public_key(), "acme", &fingerprint_key(), 0).unwrap_err();
+        assert_eq!(refused, HeaderError::Format { expected: 2, got: 1 });
+        header.format = 2;
         header.shard_bits = 1;
         let refused = key.seal(header.clone()).verify(&key.public_key(), "acme", &fingerprint_key(), 0).unwrap_err();
         assert_eq!(refused, HeaderError::Shards { expected: 2, got: 1 });
-        header.shard_bits = 200;
+        header.shard_bits = MAX_SHARD_BITS + 1;
         let refused = key.seal(header).verify(&key.public_key(), "acme", &fingerprint_key(), 0).unwrap_err();
         assert_eq!(refused, HeaderError::Malformed("too many shards"));
     }
@@ -194,7 +200,7 @@ proptest! {
             let action = if *block { Action::Block } else { Action::Observe };
             (Fingerprint::from_stored(bytes).unwrap(), Hit { leak: *leak, action })
         }).collect();
-        let index = index(oracle.iter().map(|(&fingerprint, &Hit { leak, action })| Entry { fingerprint, leak, action, length: 40 }).collect());
+        let index = index(oracle.iter().map(|(&fingerprint, &Hit { leak, action })| Entry { fingerprint, leak, action, kind: Kind::of_length(40) }).collect());
         for (fingerprint, hit) in &oracle {
             prop_assert_eq!(index.look_up(fingerprint), Some(*hit));
         }

@@ -1,7 +1,7 @@
 //! The gateway's half of the feed against a control plane that is honest, broken or malicious.
 
 use stopleak_contract::feed::parts;
-use stopleak_contract::index::{Action, Entry, SigningKey, build};
+use stopleak_contract::index::{Action, Entry, Kind, SigningKey, build};
 use stopleak_contract::{Fingerprint, Token};
 
 use super::*;
@@ -32,7 +32,7 @@ fn push(key: &SigningKey, tenant: &str, epoch: u64) -> Vec<Vec<u8>> {
         &FingerprintKey::new(KEY),
         epoch,
         0,
-        vec![Entry { fingerprint, leak: 1, action: Action::Block, length: 19 }],
+        vec![Entry { fingerprint, leak: 1, action: Action::Block, kind: Kind::of_length(19) }],
     )
     .unwrap();
     let header = wire::IndexHeader::from(&key.seal(built.header));

@@ -1,5 +1,6 @@
 //! From a header map to a verdict.
 
+use stopleak_contract::Token;
 use stopleak_contract::index::{Entry, Index, build};
 
 use super::*;
@@ -10,8 +11,8 @@ const OPEN: &str = "fk_open_Xw4RtB8v9aQ7";
 fn enforced() -> Enforced {
     let key = FingerprintKey::new([7; 32]);
     let entry = |text: &str, leak, action| {
-        let fingerprint = Fingerprint::of(&key, &Token::parse(text.as_bytes()).unwrap());
-        Entry { fingerprint, leak, action, length: text.len() }
+        let token = Token::parse(text.as_bytes()).unwrap();
+        Entry { fingerprint: Fingerprint::of(&key, &token), leak, action, kind: token.kind() }
     };
     let entries = vec![entry(PATCHED, 1, Action::Block), entry(OPEN, 2, Action::Observe)];
     let built = build("acme", &key, 1, 0, entries).unwrap();
@@ -81,7 +82,7 @@ fn work_is_bounded_and_the_operator_chooses_what_becomes_of_the_rest() {
     let judge = |json: &str, headers: &[(String, Vec<u8>)]| policy(json).judge(Request::new(headers), Some(&enforced()));
     let header = |value: Vec<u8>| ("x".to_owned(), value);
     let of_a_length = |length| header(format!("{} ", "a".repeat(length)).repeat(20_000).into_bytes());
-    let lookalikes = of_a_length(PATCHED.len());
+    let lookalikes = header(format!("{PATCHED} ").replace("patched", "another").repeat(20_000).into_bytes());
     for (request, verdict, over_budget) in [
         ([header(b"some words, and=more; of:them ".repeat(1_000))], "pass", false),
         ([of_a_length(PATCHED.len() + 5)], "pass", false),

@@ -98,12 +98,13 @@ pub struct IndexHeader {
     /// 64 bytes, Ed25519 over the root.
     #[prost(bytes = "vec", tag = "9")]
     pub signature: ::prost::alloc::vec::Vec<u8>,
-    /// 32 bytes, a set: bit n % 8 of byte n / 8 says that there are tokens of n canonical bytes; n = 255 stands for all from there on.
-    #[prost(bytes = "vec", tag = "10")]
-    pub lengths: ::prost::alloc::vec::Vec<u8>,
     /// 32 bytes; tells the fingerprint key from others without telling it.
     #[prost(bytes = "vec", tag = "11")]
     pub key_check: ::prost::alloc::vec::Vec<u8>,
+    /// 2048 bytes, 256 little-endian numbers: bit n of the number at a length says that there are tokens of so many canonical bytes
+    /// with the classes of the number n. Length 255 stands for all from there on.
+    #[prost(bytes = "vec", tag = "12")]
+    pub kinds: ::prost::alloc::vec::Vec<u8>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ShardSum {
