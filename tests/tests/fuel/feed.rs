@@ -59,9 +59,8 @@ fn token_of(rules: &Rules, n: usize) -> String {
 
 fn entry(key: &FingerprintKey, token: &str, n: usize) -> Entry {
     let token = Token::parse(token.as_bytes()).unwrap_or_else(|error| panic!("{error}"));
-    let length = token.as_bytes().len();
     let leak = u32::try_from(n).unwrap_or(u32::MAX);
-    Entry { fingerprint: Fingerprint::of(key, &token), leak, action: Action::Block, length }
+    Entry { fingerprint: Fingerprint::of(key, &token), leak, action: Action::Block, kind: token.kind() }
 }
 
 fn signing_key() -> SigningKey {
