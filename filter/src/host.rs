@@ -4,6 +4,7 @@
 
 mod calls;
 mod gateway;
+mod header_map;
 mod metrics;
 
 use std::rc::Rc;
@@ -17,6 +18,7 @@ use stopleak_contract::feed::wire::Outcome;
 
 use self::calls::{log, now_ms, property};
 use self::gateway::Gateway;
+use self::header_map::header_map;
 use crate::attempts::Use;
 use crate::request::{Request, Route};
 use crate::verdict::{Match, Verdict};
@@ -110,7 +112,8 @@ impl Context for Filter {}
 
 impl HttpContext for Filter {
     fn on_http_request_headers(&mut self, _: usize, _: bool) -> Action {
-        let Ok(headers) = hostcalls::get_map_bytes(MapType::HttpRequestHeaders) else { return Action::Continue };
+        let Some(bytes) = header_map(MapType::HttpRequestHeaders) else { return Action::Continue };
+        let headers = crate::header_map::read(&bytes);
         let request = Request::new(&headers);
         let mut state = self.gateway.state.borrow_mut();
         let judgement = self.gateway.policy.judge(request, state.subscription.enforced());

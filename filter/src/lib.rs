@@ -1,6 +1,6 @@
 //! The filter inside every proxy: the life of a request in four short files.
 //!
-//! [`candidates`] finds the texts of a request that may be tokens. [`verdict`] looks their fingerprints up in the index and
+//! [`header_map`] reads what the host hands over. [`candidates`] finds the texts of a request that may be tokens. [`verdict`] looks their fingerprints up in the index and
 //! says what becomes of the request. [`attempts`] keeps what was seen until the control plane has it. [`subscription`] is the
 //! gateway's half of the feed, which brings the index in the first place, and [`link`] the stream under it.
 //!
@@ -8,6 +8,7 @@
 
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
 
+pub mod header_map;
 pub mod request;
 pub mod candidates;
 pub mod verdict;

@@ -104,7 +104,8 @@ impl Policy {
         }
 
         let mut search = Search::new(enforced, self.enforce);
-        let _ = candidates::visit(request, self.headers.as_ref(), &mut |candidate| search.look_at(candidate));
+        let kinds = &enforced.index.header().kinds;
+        let _ = candidates::visit(request, self.headers.as_ref(), kinds, &mut |candidate| search.look_at(candidate));
         let verdict = match search.verdict {
             Verdict::Pass | Verdict::Observe(_) if search.over_budget && self.on_overflow == OnOverflow::Deny => {
                 Verdict::Overflow
@@ -130,19 +131,20 @@ impl Enforced {
     /// Whether a text is, or contains, a token of the index.
     #[must_use]
     pub fn knows(&self, text: &[u8]) -> bool {
-        candidates::visit_value(text, &mut |candidate| match self.look_up(candidate.text) {
+        candidates::visit_value(text, &self.index.header().kinds, &mut |candidate| match self
+            .look_up(&Canonical::of(candidate.text))
+        {
             Some(_) => ControlFlow::Break(()),
             None => ControlFlow::Continue(()),
         })
         .is_break()
     }
 
-    fn look_up(&self, text: &[u8]) -> Option<(Fingerprint, Hit)> {
-        let canonical = Canonical::of(text);
-        if !canonical.is_token() {
+    fn look_up(&self, text: &Canonical<'_>) -> Option<(Fingerprint, Hit)> {
+        if !text.is_token() {
             return None;
         }
-        let fingerprint = Fingerprint::of_canonical(&self.key, &canonical);
+        let fingerprint = Fingerprint::of_canonical(&self.key, text);
         Some((fingerprint, self.index.look_up(&fingerprint)?))
     }
 }
@@ -170,16 +172,15 @@ impl<'e> Search<'e> {
     }
 
     fn look_at(&mut self, candidate: Candidate<'_>) -> ControlFlow<()> {
-        let canonical = Canonical::of(candidate.text);
-        let length = canonical.length();
-        if !self.enforced.index.header().kinds.hold_text(&canonical) {
+        let text = Canonical::of(candidate.text);
+        if !text.is_token() || !self.enforced.index.header().kinds.hold_text(&text) {
             return ControlFlow::Continue(());
         }
-        self.bytes_left = match self.bytes_left.checked_sub(length.max(BLOCK)) {
+        self.bytes_left = match self.bytes_left.checked_sub(text.length().max(BLOCK)) {
             Some(left) => left,
             None => return self.give_up(),
         };
-        match self.enforced.look_up(candidate.text) {
+        match self.enforced.look_up(&text) {
             Some((fingerprint, hit)) => self.hit(hit, fingerprint, candidate),
             None => ControlFlow::Continue(()),
         }
