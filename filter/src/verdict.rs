@@ -3,11 +3,12 @@
 use std::ops::ControlFlow;
 
 use stopleak_contract::feed::wire::Place;
-use stopleak_contract::index::{Action, Hit, Index, LeakNumber};
-use stopleak_contract::{Canonical, Fingerprint, FingerprintKey, HeaderSelection, OnNotReady, OnOverflow, PluginConfig};
+use stopleak_contract::index::{Action, Hit, LeakNumber};
+use stopleak_contract::{Canonical, Fingerprint, HeaderSelection, OnNotReady, OnOverflow, PluginConfig};
 
 use crate::candidates::{self, Candidate};
-use crate::request::{REDACTED, Request, Route, shown_header};
+use crate::enforced::{Enforced, LookUp};
+use crate::request::{Request, shown_header};
 
 /// What the filter says of one request, with the reason as data.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,15 +45,8 @@ pub struct Judgement {
     pub verdict: Verdict,
     /// The request was larger than [`MAX_SIZE`] or [`MAX_HASHED`] allow: the rest was not looked at.
     pub over_budget: bool,
-}
-
-/// The index in force, and the key that its fingerprints were made with.
-#[derive(Debug)]
-pub struct Enforced {
-    /// The tenant's key.
-    pub key: FingerprintKey,
-    /// What is looked up.
-    pub index: Index,
+    /// A part of the index could not be read, so that nobody knows of some texts.
+    pub unreadable: bool,
 }
 
 /// What of a plugin configuration decides about requests.
@@ -92,60 +86,33 @@ impl Policy {
     #[must_use]
     pub fn judge(&self, request: Request<'_>, enforced: Option<&Enforced>) -> Judgement {
         if self.exempt_paths.iter().any(|exempt| covers(exempt.as_bytes(), request.path())) {
-            return Judgement { verdict: Verdict::Pass, over_budget: false };
+            return Judgement::of(Verdict::Pass);
         }
         let Some(enforced) = enforced else {
-            return Judgement { verdict: Verdict::NotReady(self.on_not_ready), over_budget: false };
+            return Judgement::of(Verdict::NotReady(self.on_not_ready));
         };
 
         if request.size() > MAX_SIZE {
             let verdict = if self.on_overflow == OnOverflow::Deny { Verdict::Overflow } else { Verdict::Pass };
-            return Judgement { verdict, over_budget: true };
+            return Judgement { over_budget: true, ..Judgement::of(verdict) };
         }
 
         let mut search = Search::new(enforced, self.enforce);
-        let kinds = &enforced.index.header().kinds;
+        let kinds = &enforced.header().kinds;
         let _ = candidates::visit(request, self.headers.as_ref(), kinds, &mut |candidate| search.look_at(candidate));
-        let verdict = match search.verdict {
-            Verdict::Pass | Verdict::Observe(_) if search.over_budget && self.on_overflow == OnOverflow::Deny => {
-                Verdict::Overflow
-            }
+        let Search { verdict, over_budget, unreadable, .. } = search;
+        let verdict = match verdict {
+            Verdict::Pass | Verdict::Observe(_) if over_budget && self.on_overflow == OnOverflow::Deny => Verdict::Overflow,
+            Verdict::Pass if unreadable => Verdict::NotReady(self.on_not_ready),
             verdict => verdict,
         };
-        Judgement { verdict, over_budget: search.over_budget }
+        Judgement { verdict, over_budget, unreadable }
     }
 }
 
-impl Enforced {
-    /// What an attempt says of where a token was used, without the token.
-    #[must_use]
-    pub fn route(&self, request: Request<'_>, found: &Match) -> Route {
-        let mut route = request.route(&|text| self.knows(text));
-        if found.place == Place::Path && !route.path.contains(REDACTED) {
-            // It spans several segments, none of which is a token by itself.
-            REDACTED.clone_into(&mut route.path);
-        }
-        route
-    }
-
-    /// Whether a text is, or contains, a token of the index.
-    #[must_use]
-    pub fn knows(&self, text: &[u8]) -> bool {
-        candidates::visit_value(text, &self.index.header().kinds, &mut |candidate| match self
-            .look_up(&Canonical::of(candidate.text))
-        {
-            Some(_) => ControlFlow::Break(()),
-            None => ControlFlow::Continue(()),
-        })
-        .is_break()
-    }
-
-    fn look_up(&self, text: &Canonical<'_>) -> Option<(Fingerprint, Hit)> {
-        if !text.is_token() {
-            return None;
-        }
-        let fingerprint = Fingerprint::of_canonical(&self.key, text);
-        Some((fingerprint, self.index.look_up(&fingerprint)?))
+impl Judgement {
+    fn of(verdict: Verdict) -> Self {
+        Self { verdict, over_budget: false, unreadable: false }
     }
 }
 
@@ -164,25 +131,31 @@ struct Search<'e> {
     verdict: Verdict,
     bytes_left: usize,
     over_budget: bool,
+    unreadable: bool,
 }
 
 impl<'e> Search<'e> {
     fn new(enforced: &'e Enforced, enforce: bool) -> Self {
-        Self { enforced, enforce, verdict: Verdict::Pass, bytes_left: MAX_HASHED, over_budget: false }
+        Self { enforced, enforce, verdict: Verdict::Pass, bytes_left: MAX_HASHED, over_budget: false, unreadable: false }
     }
 
     fn look_at(&mut self, candidate: Candidate<'_>) -> ControlFlow<()> {
         let text = Canonical::of(candidate.text);
-        if !text.is_token() || !self.enforced.index.header().kinds.hold_text(&text) {
+        if !text.is_token() || !self.enforced.header().kinds.hold_text(&text) {
             return ControlFlow::Continue(());
         }
         self.bytes_left = match self.bytes_left.checked_sub(text.length().max(BLOCK)) {
             Some(left) => left,
             None => return self.give_up(),
         };
-        match self.enforced.look_up(&text) {
-            Some((fingerprint, hit)) => self.hit(hit, fingerprint, candidate),
-            None => ControlFlow::Continue(()),
+        let fingerprint = self.enforced.fingerprint(&text);
+        match self.enforced.look_up(&fingerprint) {
+            LookUp::Hit(hit) => self.hit(hit, fingerprint, candidate),
+            LookUp::Miss => ControlFlow::Continue(()),
+            LookUp::Unreadable => {
+                self.unreadable = true;
+                ControlFlow::Continue(())
+            }
         }
     }
 

@@ -101,6 +101,14 @@ pub enum HeaderError {
     Malformed(&'static str),
 }
 
+impl ShardSum {
+    /// Whether these are the bytes that it is of.
+    #[must_use]
+    pub fn belongs_to(&self, bytes: &[u8]) -> bool {
+        bytes.len() == self.length as usize && blake3::hash(bytes) == self.hash
+    }
+}
+
 impl IndexHeader {
     /// The hash that covers every field: what the signature signs.
     #[must_use]
@@ -166,6 +174,12 @@ impl PublicKey {
 }
 
 impl SealedHeader {
+    /// For whoever sealed it; others have to verify it.
+    #[must_use]
+    pub fn header(&self) -> &IndexHeader {
+        &self.header
+    }
+
     /// Believes the header when it is sealed with the pinned key, meant for this tenant, made with this fingerprint key, and not older
     /// than the epoch in force.
     ///

@@ -12,6 +12,8 @@ use crate::host::Vm;
 const TENANT: &str = "acme";
 const EPOCH: u64 = 1;
 const BUILT_AT_MS: u64 = 1_767_225_600_000;
+/// Enough for the shards of the largest index.
+const TICKS: usize = 200;
 
 /// What the filter has to be told to believe.
 pub fn public_key() -> String {
@@ -30,15 +32,20 @@ pub fn push(vm: &mut Vm, tokens: usize) -> Result<()> {
     ensure!(vm.streams() == 1, "the filter opens no stream: {:?}", vm.log());
     let welcome = wire::Welcome { fingerprint_key: key.as_bytes().to_vec(), tenant: TENANT.to_owned() };
     send(vm, to_gateway::Message::Welcome(welcome))?;
-    send(vm, to_gateway::Message::Header((&sealed).into()))?;
+    send(vm, to_gateway::Message::Header(sealed.to_wire()))?;
     for (shard, bytes) in (0..).zip(&built.shards) {
         for part in parts(EPOCH, shard, bytes) {
             send(vm, to_gateway::Message::Shard(part))?;
         }
     }
+    // The prefilters are taken from the pages bit by bit.
+    for _ in 0..TICKS {
+        vm.tick()?;
+    }
     for answer in vm.take_sent() {
-        if let Some(to_control_plane::Message::Ack(ack)) = wire::ToControlPlane::decode(answer.as_slice())?.message {
-            ensure!(ack.tokens == tokens as u64, "{} tokens are in force, not {tokens}", ack.tokens);
+        if let Some(to_control_plane::Message::Ack(ack)) = wire::ToControlPlane::decode(answer.as_slice())?.message
+            && (ack.epoch, ack.tokens) == (EPOCH, tokens as u64)
+        {
             return Ok(());
         }
     }

@@ -25,6 +25,7 @@ pub struct Host {
     shared_data: BTreeMap<Vec<u8>, (Vec<u8>, u32)>,
     metrics: Vec<u64>,
     streams: u32,
+    queues: u32,
     sent: Vec<Vec<u8>>,
     answered: Option<u32>,
     log: Vec<String>,

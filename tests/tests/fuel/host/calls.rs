@@ -9,6 +9,7 @@ const MODULE: &str = "env";
 
 const OK: u32 = 0;
 const NOT_FOUND: u32 = 1;
+const EMPTY: u32 = 7;
 const CAS_MISMATCH: u32 = 8;
 
 /// 2026-01-01, for ever.
@@ -18,6 +19,7 @@ pub fn define(linker: &mut Linker<Host>) -> Result<()> {
     environment(linker)?;
     request(linker)?;
     shared_data(linker)?;
+    queues(linker)?;
     metrics(linker)?;
     grpc(linker)
 }
@@ -156,6 +158,24 @@ fn shared_data(linker: &mut Linker<Host>) -> Result<()> {
             Ok(OK)
         },
     )?;
+    Ok(())
+}
+
+/// Queues lead to other VMs, and there is only one.
+fn queues(linker: &mut Linker<Host>) -> Result<()> {
+    linker.func_wrap(
+        MODULE,
+        "proxy_register_shared_queue",
+        |caller: Caller<'_, Host>, _name: u32, _name_size: u32, at: u32| -> Result<u32> {
+            let mut guest = Guest::new(caller)?;
+            guest.host().queues += 1;
+            let queue = guest.host().queues;
+            guest.write(at, &queue.to_le_bytes())?;
+            Ok(OK)
+        },
+    )?;
+    linker.func_wrap(MODULE, "proxy_enqueue_shared_queue", |_queue: u32, _value: u32, _size: u32| OK)?;
+    linker.func_wrap(MODULE, "proxy_dequeue_shared_queue", |_queue: u32, _at_address: u32, _at_size: u32| EMPTY)?;
     Ok(())
 }
 
