@@ -3,8 +3,8 @@
 //! The request is gone through twice: first for the texts that usually are tokens, in every place, then for the smaller parts of all
 //! of them. Padding in one place cannot use up the budget before the usual texts of the others are seen.
 
-mod decode;
-mod texts;
+pub(crate) mod decode;
+pub(crate) mod texts;
 
 use std::ops::ControlFlow;
 

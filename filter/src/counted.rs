@@ -15,6 +15,10 @@ pub struct Counted {
     pub not_ready: u64,
     /// Of these, too large to be looked at in full.
     pub over_budget: u64,
+    /// Of these, with a body that is larger than what of it was looked at.
+    pub body_over_limit: u64,
+    /// Of these, with a body whose encoding could not be read.
+    pub body_unread: u64,
     /// Attempts that found no room in the buffer.
     pub attempts_dropped: u64,
     /// Pushes that came into force.
@@ -24,7 +28,7 @@ pub struct Counted {
 }
 
 /// Number of counters.
-pub const COUNTERS: usize = 8;
+pub const COUNTERS: usize = 10;
 
 impl Counted {
     /// The counters' names, in the order of [`Counted::values`].
@@ -34,6 +38,8 @@ impl Counted {
         "stopleak.requests_blocked",
         "stopleak.requests_not_ready",
         "stopleak.requests_over_budget",
+        "stopleak.requests_body_over_limit",
+        "stopleak.requests_body_unread",
         "stopleak.attempts_dropped",
         "stopleak.pushes_accepted",
         "stopleak.pushes_refused",
@@ -43,13 +49,30 @@ impl Counted {
     #[must_use]
     pub fn values(&self) -> [u64; COUNTERS] {
         let Self { requests, observed, blocked, not_ready, over_budget, .. } = *self;
+        let Self { body_over_limit, body_unread, .. } = *self;
         let Self { attempts_dropped, pushes_accepted, pushes_refused, .. } = *self;
-        [requests, observed, blocked, not_ready, over_budget, attempts_dropped, pushes_accepted, pushes_refused]
+        [
+            requests,
+            observed,
+            blocked,
+            not_ready,
+            over_budget,
+            body_over_limit,
+            body_unread,
+            attempts_dropped,
+            pushes_accepted,
+            pushes_refused,
+        ]
     }
 
     /// Counts a request.
     pub fn judged(&mut self, verdict: &Verdict, over_budget: bool) {
         self.requests += 1;
+        self.judged_further(verdict, over_budget);
+    }
+
+    /// Counts what the body or the trailers of a request add.
+    pub fn judged_further(&mut self, verdict: &Verdict, over_budget: bool) {
         self.over_budget += u64::from(over_budget);
         match verdict {
             // An overflow is counted as over budget.
@@ -72,6 +95,6 @@ mod tests {
         let mut counted = Counted::default();
         counted.judged(&Verdict::Pass, true);
         counted.judged(&Verdict::NotReady(OnNotReady::Deny), false);
-        assert_eq!(counted.values(), [2, 0, 0, 1, 1, 0, 0, 0]);
+        assert_eq!(counted.values(), [2, 0, 0, 1, 1, 0, 0, 0, 0, 0]);
     }
 }

@@ -1,6 +1,6 @@
-//! The filter inside every proxy: the life of a request in four short files.
+//! The filter inside every proxy: the life of a request in a few short files.
 //!
-//! [`candidates`] finds the texts of a request that may be tokens. [`verdict`] looks their fingerprints up in the index and
+//! [`candidates`] finds the texts of a request that may be tokens, [`body`] those of its body. [`verdict`] looks their fingerprints up in the index and
 //! says what becomes of the request. [`attempts`] keeps what was seen until the control plane has it. [`subscription`] is the
 //! gateway's half of the feed, which brings the index in the first place, and [`link`] the stream under it.
 //!
@@ -10,6 +10,7 @@
 
 pub mod request;
 pub mod candidates;
+pub mod body;
 pub mod verdict;
 pub mod attempts;
 pub mod subscription;

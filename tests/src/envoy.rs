@@ -141,6 +141,12 @@ fn adapt(bootstrap: &mut Value, tools: &Tools, setting: &EnvoySetting, listener_
         {
             cluster["name"] = json!(name);
         }
+        if cluster["name"] == "upstream" {
+            cluster["typed_extension_protocol_options"] = json!({"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+                "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+                "explicit_http_config": {"http_protocol_options": {"enable_trailers": true}},
+            }});
+        }
         cluster["load_assignment"]["endpoints"][0]["lb_endpoints"][0]["endpoint"]["address"] =
             socket_address(&to.ip().to_string(), to.port());
     }
@@ -152,6 +158,8 @@ fn adapt(bootstrap: &mut Value, tools: &Tools, setting: &EnvoySetting, listener_
         .cloned()
         .context("no listener called gateway")?;
     gateway["address"] = socket_address("127.0.0.1", 0);
+    // The worst case: trailers are passed on over HTTP/1.1 too.
+    gateway["filter_chains"][0]["filters"][0]["typed_config"]["http_protocol_options"] = json!({"enable_trailers": true});
     gateway["@type"] = json!("type.googleapis.com/envoy.config.listener.v3.Listener");
     wasm(&mut gateway)?["vm_config"]["code"]["local"]["filename"] = json!(tools.filter);
     merge_plugin(&mut gateway, &setting.plugin)?;

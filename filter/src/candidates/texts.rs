@@ -128,15 +128,15 @@ fn around_dots(part: &[u8], offer: &mut Offer<'_, '_, '_>) -> ControlFlow<()> {
 }
 
 /// What lists are made of, as far as it is long enough. Whatever is no visible ASCII character separates too.
-fn pieces(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub fn pieces(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     text.split(|&b| !b.is_ascii_graphic() || b == b',' || b == b';').filter(|piece| piece.len() >= Token::MIN_LEN)
 }
 
-fn is_punctuation(byte: u8) -> bool {
+pub fn is_punctuation(byte: u8) -> bool {
     b"=:/?&#@\"'`()<>[]{}|\\".contains(&byte)
 }
 
-fn split_once(text: &[u8], separator: u8) -> Option<(&[u8], &[u8])> {
+pub fn split_once(text: &[u8], separator: u8) -> Option<(&[u8], &[u8])> {
     let at = text.iter().position(|&b| b == separator)?;
     Some((text.get(..at)?, text.get(at + 1..)?))
 }
