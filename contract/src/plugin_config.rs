@@ -42,8 +42,9 @@ pub struct BodySetting {
     /// Bytes of a body, as it came and decoded, that are looked at. The rest passes, and the request is counted.
     #[serde(default = "BodySetting::default_limit")]
     pub limit: usize,
-    /// Whether the headers wait for the verdict on the body too. Only for an Envoy whose configuration of the filter has
-    /// `allow_on_headers_stop_iteration`: elsewhere no request with a body would get on.
+    /// Whether everything waits for the verdict on the body: the headers, and the beginning of a body that is larger than the limit.
+    /// Only for an Envoy with `allow_on_headers_stop_iteration`, without which no request with a body would get on, and with a
+    /// `request_body_buffer_limit` that has room for what is held.
     #[serde(default)]
     pub hold_headers: bool,
 }
@@ -132,7 +133,7 @@ impl PluginConfig {
 }
 
 impl BodySetting {
-    /// What Envoy buffers for a connection unless told otherwise: a larger body would be answered 413 while it is held.
+    /// What Envoy holds of a body unless told otherwise: a larger one would be answered 413.
     pub const MAX_LIMIT: usize = 1024 * 1024;
 
     fn default_limit() -> usize {

@@ -15,7 +15,7 @@ mod transfer;
 
 use std::ops::ControlFlow;
 
-pub use self::hold::{Arrived, Hold};
+pub use self::hold::{Arrived, Hold, Part};
 use self::texts::Texts;
 use crate::candidates::Visit;
 

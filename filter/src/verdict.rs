@@ -124,7 +124,8 @@ impl Policy {
     /// How much of the body of a request that has passed so far is waited for; `None` when bodies are not looked at.
     #[must_use]
     pub fn hold(&self, request: Request<'_>) -> Option<Hold> {
-        Hold::new(request, self.body?.limit)
+        let body = self.body?;
+        Hold::new(request, body.limit, body.hold_headers)
     }
 
     /// Whether the headers wait for the verdict on the body.

@@ -12,14 +12,14 @@ use crate::request::Outgoing;
 
 type Headers = [(String, Vec<u8>)];
 
-/// Sends a request; the status and the body of the answer.
+/// Sends a request; the status, the headers and the body of the answer.
 pub async fn exchange(
     to: SocketAddr,
     method: &str,
     target: &str,
     headers: &Headers,
     outgoing: &Outgoing,
-) -> Result<(u16, Vec<u8>)> {
+) -> Result<(u16, String, Vec<u8>)> {
     let mut request = Request::builder().method(method).uri(target).body(())?;
     *request.headers_mut() = map(headers)?;
     let (client, connection) = h2::client::handshake(TcpStream::connect(to).await?).await?;
@@ -44,7 +44,9 @@ pub async fn exchange(
         body.extend_from_slice(&chunk);
     }
     connection.abort();
-    Ok((answer.status().as_u16(), body))
+    let head: Vec<_> =
+        answer.headers().iter().map(|(name, value)| format!("{name}: {}", value.to_str().unwrap_or("?"))).collect();
+    Ok((answer.status().as_u16(), head.join("\r\n"), body))
 }
 
 async fn send(stream: &mut SendStream<axum::body::Bytes>, outgoing: &Outgoing) -> Result<()> {

@@ -37,7 +37,7 @@ pub struct Outgoing {
 pub struct Reply {
     /// The status code.
     pub status: u16,
-    /// Status line and headers of HTTP/1.1; empty over HTTP/2.
+    /// The headers; over HTTP/1.1 with the status line.
     pub head: String,
     /// The body.
     pub body: String,
@@ -52,7 +52,14 @@ impl Request {
     /// `GET target`.
     #[must_use]
     pub fn get(to: SocketAddr, target: &str) -> Self {
-        Self { to, method: "GET".to_owned(), target: target.to_owned(), headers: Vec::new(), body: Outgoing::default(), http2: false }
+        Self {
+            to,
+            method: "GET".to_owned(),
+            target: target.to_owned(),
+            headers: Vec::new(),
+            body: Outgoing::default(),
+            http2: false,
+        }
     }
 
     /// Another method.
@@ -121,8 +128,8 @@ impl Request {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let target = format!("http://api.test{}", self.target);
         let exchange = http2::exchange(self.to, &self.method, &target, &self.headers, &self.body);
-        let (status, body) = runtime.block_on(async { tokio::time::timeout(PATIENCE, exchange).await })??;
-        Ok(Reply { status, head: String::new(), body: String::from_utf8_lossy(&body).into_owned(), bytes: body })
+        let (status, head, body) = runtime.block_on(async { tokio::time::timeout(PATIENCE, exchange).await })??;
+        Ok(Reply { status, head, body: String::from_utf8_lossy(&body).into_owned(), bytes: body })
     }
 
     fn send_http1(&self) -> Result<Reply> {
@@ -197,8 +204,7 @@ impl Request {
 
 impl Reply {
     fn parse(answer: &[u8]) -> Result<Self> {
-        let (head, body) =
-            parts(answer).with_context(|| format!("not an HTTP answer: {:?}", String::from_utf8_lossy(answer)))?;
+        let (head, body) = parts(answer).with_context(|| format!("not an HTTP answer: {:?}", String::from_utf8_lossy(answer)))?;
         let bytes =
             if head.to_ascii_lowercase().contains("transfer-encoding: chunked") { unchunked(body) } else { body.to_owned() };
         let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());

@@ -15,7 +15,8 @@ use axum::routing::any;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
-/// Answers 200 and counts; `/status/401` answers 401; `/echo` answers with the body and the trailers that it got, once it has all of them.
+/// Answers 200 and counts; `/status/401` answers 401; `/echo` answers with the body and the
+/// trailers that it got, once it has all of them; `/stream` gives back what it gets at once.
 #[derive(Debug)]
 pub struct Upstream {
     address: SocketAddr,
@@ -37,7 +38,11 @@ impl Upstream {
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0"))?;
         let address = listener.local_addr()?;
         let counts = Arc::new(Counts::default());
-        let router = Router::new().route("/echo", any(echo)).fallback(answer).with_state(Arc::clone(&counts));
+        let router = Router::new()
+            .route("/echo", any(echo))
+            .route("/stream", any(async |body: Body| body))
+            .fallback(answer)
+            .with_state(Arc::clone(&counts));
         let (stop, stopped) = oneshot::channel();
         let thread = std::thread::Builder::new().name("upstream".to_owned()).spawn(move || {
             runtime.block_on(async {

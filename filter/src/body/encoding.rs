@@ -162,6 +162,8 @@ mod tests {
             let decoded = decode(encoding.as_bytes(), body.as_bytes(), 100);
             assert!(decoded.unread && decoded.bytes.is_none(), "{encoding}");
         }
-        assert!(!decode(b"", b"plain", 100).unread && !decode(b"identity", b"plain", 100).unread && !decode(b"gzip", b"", 100).unread);
+        assert!(
+            !decode(b"", b"plain", 100).unread && !decode(b"identity", b"plain", 100).unread && !decode(b"gzip", b"", 100).unread
+        );
     }
 }

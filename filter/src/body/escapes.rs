@@ -2,9 +2,17 @@
 
 use std::borrow::Cow;
 
-/// Resolves `\u0067`, `\u{67}`, `\x67`, `\n` and their like, and takes the backslash away from in front of anything else.
+/// Resolves `\u0067`, `\u{67}`, `\x67`, `\n` and their like, and takes the backslash away from in front of anything else. Binary data is
+/// full of backslashes that are none, so there only a letter that makes sense behind one counts.
 pub fn backslashes(text: &[u8]) -> Cow<'_, [u8]> {
-    if !text.contains(&b'\\') {
+    let is_binary = |b: &u8| *b < b' ' && !b"\t\r\n".contains(b);
+    let is_escape = |pair: &[u8]| {
+        matches!(
+            pair,
+            [b'\\', b'u' | b'x' | b'n' | b'r' | b't' | b'b' | b'f' | b'v' | b'"' | b'/' | b'\'' | b'\\' | b'\n' | b'\r']
+        )
+    };
+    if !text.contains(&b'\\') || (text.iter().any(is_binary) && !text.windows(2).any(is_escape)) {
         return Cow::Borrowed(text);
     }
     let mut resolved = Vec::with_capacity(text.len());
@@ -42,16 +50,13 @@ pub fn entities(text: &[u8]) -> Cow<'_, [u8]> {
     while let Some(at) = rest.iter().position(|&b| b == b'&') {
         let (plain, reference) = rest.split_at(at);
         resolved.extend_from_slice(plain);
-        rest = match entity(reference) {
-            Some((code, after)) => {
-                found = true;
-                push(code, &mut resolved);
-                after
-            }
-            None => {
-                resolved.push(b'&');
-                reference.get(1..).unwrap_or_default()
-            }
+        rest = if let Some((code, after)) = entity(reference) {
+            found = true;
+            push(code, &mut resolved);
+            after
+        } else {
+            resolved.push(b'&');
+            reference.get(1..).unwrap_or_default()
         };
     }
     if !found {

@@ -1,7 +1,9 @@
 //! How much of a body is waited for before it is judged.
 //!
 //! Envoy keeps what is held, so nothing is copied until there is enough to judge. An ordinary body is held as a whole, or until it is
-//! larger than the limit. A gRPC stream may never end, and its server may answer the first message before the client sends a second:
+//! larger than the limit. When it is clear from the start that it will be, an Envoy that is not prepared for that is not asked to hold it,
+//! since it answers 413 when what is held and what comes at once, up to a mebibyte each, are too much: the beginning passes, and the
+//! verdict is there before the end. A gRPC stream may never end, and its server may answer the first message before the client sends a second:
 //! there, each message is held until it is whole, and no server can do anything with a part of one. What a connection carries after an
 //! upgrade or `CONNECT` is no body.
 
@@ -15,12 +17,15 @@ pub struct Hold {
     left: usize,
     /// Less than this is not worth reading: the message is not whole.
     needed: usize,
+    /// The beginning of a body that passes meanwhile.
+    kept: Vec<u8>,
     over_limit: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Whole,
+    Passing,
     Messages,
     Done,
 }
@@ -32,6 +37,8 @@ pub enum Arrived {
     Wait,
     /// Read this many bytes from the start and ask [`Hold::read`].
     Read(usize),
+    /// Read this many bytes from the start, give them to [`Hold::keep`], and let them pass unless that says otherwise.
+    Keep(usize),
     /// Let it pass.
     Pass,
 }
@@ -40,14 +47,21 @@ pub enum Arrived {
 const PREFIX: usize = 5;
 
 impl Hold {
-    /// Decides by the headers; `None` when there is nothing to look at.
+    /// Decides by the headers; `None` when there is nothing to look at. `is_prepared`: Envoy has room to hold the beginning of any body.
     #[must_use]
-    pub fn new(request: Request<'_>, limit: usize) -> Option<Self> {
+    pub fn new(request: Request<'_>, limit: usize, is_prepared: bool) -> Option<Self> {
         if is_tunnel(request) {
             return None;
         }
         let is_grpc = request.get("content-type").get(..16).is_some_and(|kind| kind.eq_ignore_ascii_case(b"application/grpc"));
-        Some(Self { kind: if is_grpc { Kind::Messages } else { Kind::Whole }, left: limit, needed: PREFIX, over_limit: false })
+        let length = || std::str::from_utf8(request.get("content-length")).ok()?.parse().ok();
+        let kind = match length() {
+            _ if is_grpc => Kind::Messages,
+            Some(0..) if is_prepared => Kind::Whole,
+            Some(length) if length > limit => Kind::Passing,
+            _ => Kind::Whole,
+        };
+        Some(Self { kind, left: limit, needed: PREFIX, kept: Vec::new(), over_limit: false })
     }
 
     /// Whether the server may answer before the body ends, and has to see the headers for that.
@@ -62,10 +76,24 @@ impl Hold {
         let is_enough = is_end || size > self.left;
         match self.kind {
             Kind::Done => Arrived::Pass,
+            Kind::Passing => Arrived::Keep(size.min(self.left)),
             Kind::Whole if !is_enough => Arrived::Wait,
             Kind::Messages if !is_enough && size < self.needed => Arrived::Wait,
             Kind::Whole | Kind::Messages => Arrived::Read(size.min(self.left)),
         }
+    }
+
+    /// Takes what passes, and gives the whole beginning once there is enough of it to be judged.
+    pub fn keep(&mut self, bytes: &[u8], size: usize, is_end: bool) -> Option<Vec<u8>> {
+        self.kept.extend_from_slice(bytes);
+        self.over_limit = size > self.left;
+        self.left = self.left.saturating_sub(bytes.len());
+        if !is_end && self.left > 0 {
+            return None;
+        }
+        self.kind = Kind::Done;
+        self.over_limit |= !is_end;
+        Some(std::mem::take(&mut self.kept))
     }
 
     /// Whether there was more than the limit.
@@ -109,7 +137,7 @@ impl Hold {
                     }
                     // Cut off at the limit or by the client: what is there is looked at all the same.
                     Message::Partial { .. } => {
-                        parts.push(Part { bytes: rest, is_message: false, is_compressed: false });
+                        parts.push(Part::body(rest));
                         break true;
                     }
                     // Not gRPC, whatever its type says.
@@ -130,7 +158,7 @@ impl Hold {
         }
         if self.kind == Kind::Whole && is_enough {
             self.kind = Kind::Done;
-            return Some(vec![Part { bytes, is_message: false, is_compressed: false }]);
+            return Some(vec![Part::body(bytes)]);
         }
         None
     }
@@ -145,6 +173,14 @@ pub struct Part<'a> {
     pub is_message: bool,
     /// The message is compressed.
     pub is_compressed: bool,
+}
+
+impl<'a> Part<'a> {
+    /// A body, or the beginning of one.
+    #[must_use]
+    pub fn body(bytes: &'a [u8]) -> Self {
+        Self { bytes, is_message: false, is_compressed: false }
+    }
 }
 
 enum Message<'a> {
@@ -185,7 +221,7 @@ mod tests {
 
     fn hold(headers: &[(&str, &str)], limit: usize) -> Option<Hold> {
         let headers: Vec<_> = headers.iter().map(|(n, v)| ((*n).to_owned(), v.as_bytes().to_vec())).collect();
-        Hold::new(Request::new(&headers), limit)
+        Hold::new(Request::new(&headers), limit, false)
     }
 
     /// What is judged of a body that comes in these chunks.
@@ -197,6 +233,10 @@ mod tests {
             match hold.arrived(held.len(), is_end) {
                 Arrived::Wait => {}
                 Arrived::Pass => held.clear(),
+                Arrived::Keep(count) => {
+                    judged.extend(hold.keep(&held[..count], held.len(), is_end));
+                    held.clear();
+                }
                 Arrived::Read(count) => {
                     let size = held.len();
                     let parts = hold.read(&held[..count], size, is_end);
@@ -219,8 +259,27 @@ mod tests {
     }
 
     #[test]
+    fn a_body_that_will_be_larger_than_the_limit_passes_until_there_is_enough_to_judge() {
+        let larger = |chunks: &[&[u8]]| {
+            let mut hold = hold(&[("content-length", "9")], 8).unwrap();
+            let judged = judged(&mut hold, chunks);
+            (judged, hold.is_over_limit(), hold.is_done())
+        };
+        assert_eq!(larger(&[b"abc", b"defgh", b"i"]), (vec![b"abcdefgh".to_vec()], true, true));
+        assert_eq!(larger(&[b"abcdefghi"]), (vec![b"abcdefgh".to_vec()], true, true));
+        assert_eq!(larger(&[b"abc", b""]), (vec![b"abc".to_vec()], false, true));
+        assert_eq!(larger(&[b"abc", b"def"]).0.len(), 1);
+        let exact = hold(&[("content-length", "8")], 8).unwrap();
+        assert_eq!(exact.arrived(7, false), Arrived::Wait);
+        let headers = [("content-length".to_owned(), b"9".to_vec())];
+        assert_eq!(Hold::new(Request::new(&headers), 8, true).unwrap().arrived(7, false), Arrived::Wait);
+        assert_eq!(exact.arrived(8, true), Arrived::Read(8));
+    }
+
+    #[test]
     fn a_grpc_message_is_judged_when_it_is_whole() {
-        let grpc = |chunks: &[&[u8]], limit| judged(&mut hold(&[("content-type", "application/grpc+proto")], limit).unwrap(), chunks);
+        let grpc =
+            |chunks: &[&[u8]], limit| judged(&mut hold(&[("content-type", "application/grpc+proto")], limit).unwrap(), chunks);
         let two = b"\0\0\0\0\x03abc\x01\0\0\0\x02de";
         for cut in 0..=two.len() {
             let (a, b) = two.split_at(cut);

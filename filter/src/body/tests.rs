@@ -119,13 +119,41 @@ fn cost(body: &[u8]) -> (usize, usize, bool) {
 #[test]
 fn work_is_linear_in_the_bytes() {
     for unit in [
-        "a", "\"", "\\", "%", "%41", "&", "&amp;", "&#97;", "=", "<", "<!--", "<![CDATA[", "<a>", "\\u0041", "\\\\", "a.", "aaaaaa ",
-        "%25", "\\\\\\\\\"", "&a=%26amp;%3d\\u0022", "aaaaaa,", "aaaaaa=", "YWFhYWFh ", "base64 ", "\u{1}aaaaaa", "\n=:aaaaaa", "'`\"",
+        "a",
+        "\"",
+        "\\",
+        "%",
+        "%41",
+        "&",
+        "&amp;",
+        "&#97;",
+        "=",
+        "<",
+        "<!--",
+        "<![CDATA[",
+        "<a>",
+        "\\u0041",
+        "\\\\",
+        "a.",
+        "aaaaaa ",
+        "%25",
+        "\\\\\\\\\"",
+        "&a=%26amp;%3d\\u0022",
+        "aaaaaa,",
+        "aaaaaa=",
+        "YWFhYWFh ",
+        "base64 ",
+        "\u{1}aaaaaa",
+        "\n=:aaaaaa",
+        "'`\"",
     ] {
         let (count, bytes, _) = cost(unit.repeat(65_536 / unit.len()).as_bytes());
         let (half_count, half_bytes, _) = cost(unit.repeat(32_768 / unit.len()).as_bytes());
         assert!(count < 40 * 65_536 && bytes < 200 * 65_536, "{unit}: {count} candidates of {bytes} bytes");
-        assert!(count <= 3 * half_count + 200 && bytes <= 3 * half_bytes + 400_000, "{unit}: {half_count} → {count}, {half_bytes} → {bytes}");
+        assert!(
+            count <= 3 * half_count + 200 && bytes <= 3 * half_bytes + 400_000,
+            "{unit}: {half_count} → {count}, {half_bytes} → {bytes}"
+        );
     }
 }
 
@@ -165,5 +193,31 @@ proptest! {
             };
         }
         prop_assert!(offered("", body.as_bytes()).0.contains(TOKEN.as_bytes()), "{order:?}: {body}");
+    }
+}
+
+#[test]
+fn honest_bodies_have_few_escapes_binary_ones_too() {
+    let golden: Vec<u8> = (0..65_536_u32).map(|i| i.wrapping_mul(2_654_435_761).to_be_bytes()[0]).collect();
+    let mut state = 1_u64;
+    let mut random = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state.to_be_bytes()[0]
+    };
+    let random: Vec<u8> = (0..65_536).map(|_| random()).collect();
+    let program = std::fs::read(std::env::current_exe().unwrap()).unwrap();
+    let zipped = miniz_oxide::deflate::compress_to_vec(&program[..2_000_000], 6);
+    let html =
+        "<p class=\"x\" title='a &amp; b'>Some &lt;words&gt; and <a href=\"/q?a=b%20c+d&amp;e=f\">more</a>.</p>\n".repeat(500);
+    let in_json = json(&html.replace('\n', "\\n"));
+    let in_form = format!("payload={}", percent(&in_json)).into_bytes();
+    let bodies = [golden, random, html.into_bytes(), in_json.into_bytes(), in_form];
+    let parts = program.chunks(65_536).step_by(20).chain(zipped.chunks(65_536)).map(<[u8]>::to_vec);
+    for body in bodies.into_iter().chain(parts) {
+        let mut ignore = |_: crate::candidates::Candidate<'_>| ControlFlow::Continue(());
+        let mut texts = Texts::new(&mut ignore, body.len());
+        let _ = whole(&body, &mut texts);
+        let resolved = texts.resolved_bytes(body.len());
+        assert!(resolved <= 8 * body.len(), "{resolved} bytes of {}: {:?}", body.len(), String::from_utf8_lossy(&body[..200]));
     }
 }

@@ -25,8 +25,8 @@ pub struct Texts<'v, 'f> {
 /// Escapes in escapes that are resolved: base64 of JSON with a document in a string.
 const MAX_LAYERS: u8 = 4;
 
-/// Bytes of resolved text that are looked at, for each byte of the limit. An honest body has few escapes, and needs one or two.
-const RESOLVED_PER_BYTE: usize = 8;
+/// Bytes of resolved text that are looked at, for each byte of the limit. An honest body needs one or two.
+const RESOLVED_PER_BYTE: usize = 16;
 
 /// The signature of a JWT does not count, so that a text may be longer than a token; nothing is longer than this.
 const MAX_TEXT: usize = 2 * Token::MAX_LEN;
@@ -37,6 +37,12 @@ impl<'v, 'f> Texts<'v, 'f> {
     /// Texts of a body of at most `limit` bytes.
     pub fn new(visit: &'v mut Visit<'f>, limit: usize) -> Self {
         Self { visit, bytes_left: limit.saturating_mul(RESOLVED_PER_BYTE), over_budget: false }
+    }
+
+    /// How many bytes were resolved.
+    #[cfg(test)]
+    pub fn resolved_bytes(&self, limit: usize) -> usize {
+        limit * RESOLVED_PER_BYTE - self.bytes_left
     }
 
     /// Whether there was more to resolve than is looked at.

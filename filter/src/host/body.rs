@@ -5,7 +5,7 @@ use proxy_wasm::types::{Action, BufferType, MapType};
 use stopleak_contract::feed::wire::Outcome;
 
 use super::{BLOCKED, BODY_TOO_LARGE, Filter, TOO_LARGE, answer, describe, used};
-use crate::body::{Arrived, Hold, Missed};
+use crate::body::{Arrived, Hold, Missed, Part};
 use crate::request::Request;
 use crate::verdict::{Judgement, Verdict};
 
@@ -40,25 +40,32 @@ impl Filter {
 
     /// `size` bytes are held back, or come just now.
     pub fn body_arrived(&mut self, size: usize, is_end: bool) -> Action {
-        let Some(waiting) = &self.waiting else { return Action::Continue };
+        let Some(waiting) = &mut self.waiting else { return Action::Continue };
+        let read = |count| hostcalls::get_buffer(BufferType::HttpRequestBody, 0, count).ok().flatten().unwrap_or_default();
         match waiting.hold.arrived(size, is_end) {
             Arrived::Wait => Action::Pause,
             Arrived::Pass => Action::Continue,
             Arrived::Read(count) => {
-                let bytes = hostcalls::get_buffer(BufferType::HttpRequestBody, 0, count).ok().flatten().unwrap_or_default();
-                self.read(&bytes, size, is_end)
+                let bytes = read(count);
+                let Some(parts) = waiting.hold.read(&bytes, size, is_end) else { return Action::Pause };
+                self.judge(&parts)
             }
+            Arrived::Keep(count) => match waiting.hold.keep(&read(count), size, is_end) {
+                Some(kept) => self.judge(&[Part::body(&kept)]),
+                None => Action::Continue,
+            },
         }
     }
 
     /// The body is complete. What has passed already cannot be called back, but without its end the upstream has no request.
     pub fn trailers_arrived(&mut self) -> Action {
-        if let Some(waiting) = &self.waiting {
-            let bytes = hostcalls::get_buffer(BufferType::HttpRequestBody, 0, waiting.hold.left()).ok().flatten();
-            let bytes = bytes.unwrap_or_default();
-            if self.read(&bytes, bytes.len(), true) == Action::Pause {
-                return Action::Pause;
-            }
+        // What is held is at most what may still be looked at: more would have been judged.
+        let held = self.waiting.as_ref().map(|waiting| waiting.hold.left());
+        if let Some(held) = held
+            && let size = hostcalls::get_buffer(BufferType::HttpRequestBody, 0, held).ok().flatten().map_or(0, |held| held.len())
+            && self.body_arrived(size, true) == Action::Pause
+        {
+            return Action::Pause;
         }
         if !self.is_covered {
             return Action::Continue;
@@ -68,13 +75,10 @@ impl Filter {
         let Some(enforced) = state.subscription.enforced() else { return Action::Continue };
         let judgement = self.gateway.policy.judge_trailers(Request::new(&trailers), enforced);
         drop(state);
-        self.act(judgement, (431, TOO_LARGE))
+        self.act(&judgement, (431, TOO_LARGE))
     }
 
-    /// Judges what is there, if it is enough.
-    fn read(&mut self, bytes: &[u8], size: usize, is_end: bool) -> Action {
-        let Some(waiting) = &mut self.waiting else { return Action::Continue };
-        let Some(parts) = waiting.hold.read(bytes, size, is_end) else { return Action::Pause };
+    fn judge(&mut self, parts: &[Part<'_>]) -> Action {
         for part in parts {
             let Some(waiting) = &mut self.waiting else { break };
             let encoding = match (part.is_message, part.is_compressed) {
@@ -88,7 +92,7 @@ impl Filter {
             drop(state);
             waiting.missed.over_limit |= missed.over_limit;
             waiting.missed.unread |= missed.unread;
-            if self.act(judgement, (413, BODY_TOO_LARGE)) == Action::Pause {
+            if self.act(&judgement, (413, BODY_TOO_LARGE)) == Action::Pause {
                 self.body_done();
                 return Action::Pause;
             }
@@ -108,7 +112,7 @@ impl Filter {
     }
 
     /// What becomes of a request whose headers have passed: it goes on, or `Pause` and an answer of our own.
-    fn act(&mut self, judgement: Judgement, (status, too_large): (u32, &str)) -> Action {
+    fn act(&mut self, judgement: &Judgement, (status, too_large): (u32, &str)) -> Action {
         let mut state = self.gateway.state.borrow_mut();
         state.counted.judged_further(&judgement.verdict, judgement.over_budget);
         let found = match &judgement.verdict {

@@ -4,6 +4,7 @@ mod the_loop;
 mod decisions;
 mod places;
 mod evasion;
+mod bodies;
 mod mesh;
 mod faults;
 mod hostile;
