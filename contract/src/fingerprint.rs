@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use zeroize::{Zeroize, ZeroizeOnDrop};
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-use crate::Token;
+use crate::{Canonical, Token};
 
 /// A tenant's secret key: without it, a list of fingerprints cannot be tested against guesses.
 #[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
@@ -13,6 +13,9 @@ pub struct FingerprintKey([u8; 32]);
 /// BLAKE3 keyed hash of a canonical token under a tenant's key.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Fingerprint([u8; 32]);
+
+/// Holds a UUID and most hex keys: a block of BLAKE3.
+const BUFFER: usize = 64;
 
 impl FingerprintKey {
     /// Takes 32 random bytes.
@@ -54,6 +57,26 @@ impl Fingerprint {
         Self(*blake3::keyed_hash(&key.0, token.as_bytes()).as_bytes())
     }
 
+    /// The same of a text in canonical form, without a copy on the heap.
+    ///
+    /// It is that of a token only where [`Canonical::is_token`] says so.
+    #[must_use]
+    pub fn of_canonical(key: &FingerprintKey, text: &Canonical<'_>) -> Self {
+        if let Some(bytes) = text.as_it_is() {
+            return Self(*blake3::keyed_hash(&key.0, bytes).as_bytes());
+        }
+        let mut hasher = blake3::Hasher::new_keyed(&key.0);
+        let mut bytes = text.bytes();
+        let mut buffer = Zeroizing::new([0_u8; BUFFER]);
+        loop {
+            let filled = buffer.iter_mut().zip(bytes.by_ref()).map(|(place, byte)| *place = byte).count();
+            hasher.update(buffer.get(..filled).unwrap_or_default());
+            if filled < BUFFER {
+                return Self(*hasher.finalize().as_bytes());
+            }
+        }
+    }
+
     /// Reads back a fingerprint that was made by [`Fingerprint::of`] and stored; `None` unless it has 32 bytes.
     #[must_use]
     pub fn from_stored(bytes: &[u8]) -> Option<Self> {
@@ -64,6 +87,14 @@ impl Fingerprint {
     #[must_use]
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0
+    }
+}
+
+impl Fingerprint {
+    /// Its four parts as numbers; the first bytes of a part are its highest.
+    pub(crate) fn words(&self) -> [u64; 4] {
+        let word = |n: usize| self.0.as_chunks::<8>().0.get(n).map_or(0, |bytes| u64::from_be_bytes(*bytes));
+        [word(0), word(1), word(2), word(3)]
     }
 }
 

@@ -14,7 +14,7 @@ mod plugin_config;
 
 pub use fingerprint::{Fingerprint, FingerprintKey};
 pub use plugin_config::{BodySetting, HeaderSelection, OnNotReady, OnOverflow, PluginConfig, PluginConfigError};
-pub use token::{Token, TokenError, Weakness};
+pub use token::{Canonical, Token, TokenError, Weakness};
 
 /// The version of everything in this crate that crosses the feed.
 ///

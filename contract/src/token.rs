@@ -1,13 +1,16 @@
 //! A token's text, in the one form that is fingerprinted.
 
 mod canonical;
+mod kind;
 mod weakness;
 
 use std::fmt;
 
 use zeroize::Zeroizing;
 
-use self::canonical::{Form, canonical};
+pub use self::canonical::Canonical;
+pub(crate) use self::kind::clamp;
+pub use self::kind::{Classes, Kind};
 use self::weakness::{entropy, is_ordinary, is_placeholder};
 
 /// The secret bytes of a token in canonical form.
@@ -64,24 +67,23 @@ impl Token {
 
     /// Brings a text into canonical form.
     pub fn parse(text: &[u8]) -> Result<Self, TokenError> {
-        let (text, form) = canonical(text);
-        match form.length(text) {
-            got if got < Self::MIN_LEN => return Err(TokenError::TooShort { got }),
-            got if got > Self::MAX_LEN => return Err(TokenError::TooLong { got }),
-            _ => {}
+        let canonical = Canonical::of(text);
+        match canonical.length() {
+            got if got < Self::MIN_LEN => Err(TokenError::TooShort { got }),
+            got if got > Self::MAX_LEN => Err(TokenError::TooLong { got }),
+            length => {
+                // With room for all of it: growing would leave copies behind that are not overwritten.
+                let mut bytes = Zeroizing::new(Vec::with_capacity(length));
+                bytes.extend(canonical.bytes());
+                Ok(Self(bytes))
+            }
         }
-        Ok(Self(Zeroizing::new(match form {
-            Form::AsItIs => text.to_vec(),
-            Form::Hex => text.to_ascii_lowercase(),
-            Form::Uuid => text.iter().filter(|&&b| b != b'-').map(u8::to_ascii_lowercase).collect(),
-        })))
     }
 
-    /// How many bytes the canonical form of a text has, also when it would be refused.
+    /// What the index can tell of it without its fingerprint.
     #[must_use]
-    pub fn canonical_length(text: &[u8]) -> usize {
-        let (text, form) = canonical(text);
-        form.length(text)
+    pub fn kind(&self) -> Kind {
+        Kind::new(self.0.len(), Classes::of(&self.0))
     }
 
     /// The secret itself: for hashing and for searching, never for showing.

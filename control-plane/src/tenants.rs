@@ -61,6 +61,17 @@ pub async fn next_epoch(db: &mut Connection, tenant: TenantId, now: Time) -> Res
         .await
 }
 
+/// How many leading bits the fingerprints of one shard of the tenant's index share.
+pub async fn shard_bits(db: &mut Connection, tenant: TenantId) -> Result<u8, sqlx::Error> {
+    sqlx::query_scalar("SELECT shard_bits FROM tenants WHERE id = $1").bind(tenant).fetch_one(db).await
+}
+
+/// Keeps that number.
+pub async fn set_shard_bits(db: &mut Connection, tenant: TenantId, shard_bits: u8) -> Result<(), sqlx::Error> {
+    let query = sqlx::query("UPDATE tenants SET shard_bits = $2 WHERE id = $1").bind(tenant).bind(shard_bits);
+    query.execute(db).await.map(drop)
+}
+
 /// The number of a new leak. A number that the index cannot hold would end all pushes, so it is never given.
 pub async fn next_leak(db: &mut Connection, tenant: TenantId) -> Result<LeakNumber, sqlx::Error> {
     let query = "UPDATE tenants SET last_leak = last_leak + 1 WHERE id = $1 AND last_leak < $2 RETURNING last_leak";

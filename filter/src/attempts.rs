@@ -135,7 +135,7 @@ impl AttemptBuffer {
             }
         }
         self.batches += 1;
-        self.on_its_way = Some(AttemptBatch { batch: self.batches, attempts });
+        self.on_its_way = Some(AttemptBatch { batch: self.batches, attempts, worker: Vec::new() });
         self.on_its_way.as_ref()
     }
 

@@ -25,10 +25,12 @@ pub struct Counted {
     pub pushes_accepted: u64,
     /// Pushes that could not be verified.
     pub pushes_refused: u64,
+    /// Requests of which some part could not be looked up: a page in shared data was damaged.
+    pub pages_unreadable: u64,
 }
 
 /// Number of counters.
-pub const COUNTERS: usize = 10;
+pub const COUNTERS: usize = 11;
 
 impl Counted {
     /// The counters' names, in the order of [`Counted::values`].
@@ -43,14 +45,14 @@ impl Counted {
         "stopleak.attempts_dropped",
         "stopleak.pushes_accepted",
         "stopleak.pushes_refused",
+        "stopleak.pages_unreadable",
     ];
 
     /// The totals, in the order of [`Counted::NAMES`].
     #[must_use]
     pub fn values(&self) -> [u64; COUNTERS] {
-        let Self { requests, observed, blocked, not_ready, over_budget, .. } = *self;
-        let Self { body_over_limit, body_unread, .. } = *self;
-        let Self { attempts_dropped, pushes_accepted, pushes_refused, .. } = *self;
+        let Self { requests, observed, blocked, not_ready, over_budget, body_over_limit, body_unread, .. } = *self;
+        let Self { attempts_dropped, pushes_accepted, pushes_refused, pages_unreadable, .. } = *self;
         [
             requests,
             observed,
@@ -62,6 +64,7 @@ impl Counted {
             attempts_dropped,
             pushes_accepted,
             pushes_refused,
+            pages_unreadable,
         ]
     }
 
@@ -95,6 +98,6 @@ mod tests {
         let mut counted = Counted::default();
         counted.judged(&Verdict::Pass, true);
         counted.judged(&Verdict::NotReady(OnNotReady::Deny), false);
-        assert_eq!(counted.values(), [2, 0, 0, 1, 1, 0, 0, 0, 0, 0]);
+        assert_eq!(counted.values(), [2, 0, 0, 1, 1, 0, 0, 0, 0, 0, 0]);
     }
 }

@@ -1,13 +1,17 @@
-//! The one module that talks to Envoy: the contexts that it calls, and around them [`body`], [`gateway`],
-//! [`metrics`] and [`calls`].
+//! The one module that talks to Envoy: the contexts that it calls, and around them [`setup`], [`proxy`],
+//! [`body`], [`metrics`] and [`calls`].
 //!
 //! Host calls go through `proxy_wasm::hostcalls`, which return a `Result`: the SDK's own methods unwrap it, and a panic ends the VM.
 
-mod body;
 mod calls;
-mod gateway;
+mod setup;
+mod proxy;
+mod body;
 mod metrics;
+#[cfg(feature = "provoke-trap")]
+mod trap;
 
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -19,10 +23,11 @@ use stopleak_contract::feed::wire::Outcome;
 
 use self::body::Waiting;
 use self::calls::{log, now_ms, property};
-use self::gateway::Gateway;
+use self::metrics::Metrics;
 use crate::attempts::Use;
+use crate::gateway::Gateway;
 use crate::request::{Request, Route};
-use crate::verdict::{Match, Verdict};
+use crate::verdict::{Judgement, Match, Verdict};
 
 proxy_wasm::main! {{
     proxy_wasm::set_log_level(LogLevel::Info);
@@ -35,19 +40,21 @@ const FIRST_TICK: Duration = Duration::from_millis(1);
 /// How often attempts are sent, metrics are written and a broken stream is looked after.
 const TICK: Duration = Duration::from_millis(100);
 
-/// Ticks between two reports of totals: every five seconds.
-const STATS_EVERY: u64 = 50;
-
 /// The plugin's root context: one for each configuration and VM.
 #[derive(Default)]
 struct Root {
-    gateway: Option<Rc<Gateway>>,
-    ticks: u64,
+    running: Option<Running>,
+}
+
+struct Running {
+    gateway: Rc<RefCell<Gateway>>,
+    metrics: Metrics,
+    has_ticked: bool,
 }
 
 /// One request.
 struct Filter {
-    gateway: Rc<Gateway>,
+    gateway: Rc<RefCell<Gateway>>,
     observed: Option<(Route, Match)>,
     /// The body is still to be judged.
     waiting: Option<Waiting>,
@@ -58,27 +65,36 @@ struct Filter {
 
 impl Context for Root {
     fn on_grpc_stream_message(&mut self, stream: u32, size: usize) {
-        if let Some(gateway) = &self.gateway
+        if let Some(Running { gateway, .. }) = &self.running
             && let Ok(Some(bytes)) = hostcalls::get_buffer(BufferType::GrpcReceiveBuffer, 0, size)
         {
-            gateway.receive(stream, &bytes);
+            gateway.borrow_mut().receive(stream, &bytes);
         }
     }
 
     fn on_grpc_stream_close(&mut self, stream: u32, code: u32) {
-        if let Some(gateway) = &self.gateway {
-            gateway.closed(stream, code);
+        if let Some(Running { gateway, .. }) = &self.running {
+            let reason = hostcalls::get_grpc_status().ok().and_then(|(_, reason)| reason).unwrap_or_default();
+            gateway.borrow_mut().closed(stream, &format!("feed closed with gRPC status {code}: {reason}"));
         }
+    }
+
+    /// The configuration is replaced, or Envoy stops.
+    fn on_done(&mut self) -> bool {
+        if let Some(Running { gateway, .. }) = self.running.take() {
+            gateway.borrow_mut().leave();
+        }
+        true
     }
 }
 
 impl RootContext for Root {
     fn on_configure(&mut self, size: usize) -> bool {
         let json = hostcalls::get_buffer(BufferType::PluginConfiguration, 0, size).ok().flatten().unwrap_or_default();
-        match Gateway::new(&json) {
+        match setup::gateway(&json) {
             Ok(gateway) => {
-                gateway.restore();
-                self.gateway = Some(Rc::new(gateway));
+                let gateway = Rc::new(RefCell::new(gateway));
+                self.running = Some(Running { gateway, metrics: Metrics::define(), has_ticked: false });
                 hostcalls::set_tick_period(FIRST_TICK).is_ok()
             }
             Err(reason) => {
@@ -88,23 +104,26 @@ impl RootContext for Root {
         }
     }
 
-    /// Streams are opened here and never in `on_configure`, which also runs in the short-lived VM that tries a configuration out.
     fn on_tick(&mut self) {
-        let Some(gateway) = &self.gateway else { return };
-        if self.ticks == 0 {
+        let Some(Running { gateway, metrics, has_ticked }) = &mut self.running else { return };
+        if !*has_ticked {
+            *has_ticked = true;
             let _ = hostcalls::set_tick_period(TICK);
         }
-        gateway.connect();
-        gateway.send_attempts();
-        if self.ticks.is_multiple_of(STATS_EVERY) {
-            gateway.send_stats();
+        let mut gateway = gateway.borrow_mut();
+        gateway.tick();
+        let gauges = gateway.gauges();
+        metrics.write(gateway.counted(), gauges);
+    }
+
+    fn on_queue_ready(&mut self, queue: u32) {
+        if let Some(Running { gateway, .. }) = &self.running {
+            gateway.borrow_mut().on_queue(queue);
         }
-        gateway.write_metrics();
-        self.ticks += 1;
     }
 
     fn create_http_context(&self, _: u32) -> Option<Box<dyn HttpContext>> {
-        let gateway = Rc::clone(self.gateway.as_ref()?);
+        let gateway = Rc::clone(&self.running.as_ref()?.gateway);
         Some(Box::new(Filter { gateway, observed: None, waiting: None, is_covered: false, status: 0 }))
     }
 
@@ -118,30 +137,30 @@ impl Context for Filter {}
 impl HttpContext for Filter {
     fn on_http_request_headers(&mut self, _: usize, is_end: bool) -> Action {
         let Ok(headers) = hostcalls::get_map_bytes(MapType::HttpRequestHeaders) else { return Action::Continue };
+        #[cfg(feature = "provoke-trap")]
+        trap::on_demand(&headers);
         let request = Request::new(&headers);
-        let mut state = self.gateway.state.borrow_mut();
-        let judgement = self.gateway.policy.judge(request, state.subscription.enforced());
-        state.counted.judged(&judgement.verdict, judgement.over_budget);
-        if judgement.verdict != Verdict::Pass {
-            describe(&judgement.verdict);
+        let mut gateway = self.gateway.borrow_mut();
+        let Judgement { verdict, .. } = gateway.judge(request);
+        if verdict != Verdict::Pass {
+            describe(&verdict);
         }
-        match judgement.verdict {
-            Verdict::Pass => {}
-            Verdict::NotReady(OnNotReady::Allow) => return Action::Continue,
+        match verdict {
+            Verdict::Pass | Verdict::NotReady(OnNotReady::Allow) => {}
             Verdict::NotReady(OnNotReady::Deny) => return answer(503, NOT_READY),
             Verdict::Overflow => return answer(431, TOO_LARGE),
             Verdict::Observe(found) => {
                 // Reported when the upstream's status is known.
-                self.observed = state.subscription.enforced().map(|enforced| (enforced.route(request, &found), found));
+                self.observed = gateway.route(request, &found).map(|route| (route, found));
             }
             Verdict::Block(found) => {
-                if let Some(route) = state.subscription.enforced().map(|enforced| enforced.route(request, &found)) {
-                    state.attempts.record(used(found, Outcome::Blocked, route, 0));
+                if let Some(route) = gateway.route(request, &found) {
+                    gateway.record(used(found, Outcome::Blocked, route, 0));
                 }
                 return answer(403, BLOCKED);
             }
         }
-        drop(state);
+        drop(gateway);
         if is_end { Action::Continue } else { self.expect_more(request) }
     }
 
@@ -164,7 +183,7 @@ impl HttpContext for Filter {
     fn on_log(&mut self) {
         if let Some((route, found)) = self.observed.take() {
             let observed = used(found, Outcome::Observed, route, self.status);
-            self.gateway.state.borrow_mut().attempts.record(observed);
+            self.gateway.borrow_mut().record(observed);
         }
     }
 }

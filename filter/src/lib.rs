@@ -1,10 +1,13 @@
 //! The filter inside every proxy: the life of a request in a few short files.
 //!
-//! [`candidates`] finds the texts of a request that may be tokens, [`body`] those of its body. [`verdict`] looks their fingerprints up in the index and
-//! says what becomes of the request. [`attempts`] keeps what was seen until the control plane has it. [`subscription`] is the
-//! gateway's half of the feed, which brings the index in the first place, and [`link`] the stream under it.
+//! A [`request`] is a view of what the host hands over. [`candidates`] finds the texts of it that may be tokens, [`body`] those of what follows. [`verdict`] looks their
+//! fingerprints up in the index and says what becomes of the request. [`attempts`] keeps what was seen until the control plane has it.
 //!
-//! All of that is pure and tested natively; `host` is the one module that talks to Envoy.
+//! The other files bring the index. [`enforced`] is the index as one VM sees it, its pages in the [`records`] that all VMs of an Envoy
+//! share. A [`gateway`] is one VM: one of them, by its [`lease`], leads; its [`subscription`] takes what the control plane sends over the
+//! [`link`], and the others follow.
+//!
+//! All of that is pure and tested natively, around what a [`proxy`] has to offer; `host` is the one module that talks to Envoy.
 
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
 
@@ -13,8 +16,13 @@ pub mod candidates;
 pub mod body;
 pub mod verdict;
 pub mod attempts;
+pub mod enforced;
+pub mod records;
+pub mod gateway;
+pub mod lease;
 pub mod subscription;
 pub mod link;
 pub mod counted;
+pub mod proxy;
 #[cfg(target_os = "wasi")]
 mod host;

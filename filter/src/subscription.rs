@@ -1,22 +1,25 @@
-//! The gateway's half of the feed: what it says, what it believes, and what it keeps.
+//! The leader's half of the feed: what it says, what it believes, and what it writes down for all VMs.
 //!
-//! Welcome brings the tenant's key, a sealed header announces an index, parts complete it. Whatever cannot be verified is refused
-//! with its reason, and the last good index stays in force.
+//! Welcome brings the tenant's key, a sealed header announces an index, parts bring the shards that have changed. Each shard is verified
+//! and written to its page when it is complete; when all are there, the index is put into force. Whatever cannot be verified is
+//! refused with its reason, and the last good index stays in force.
 
+use stopleak_contract::CONTRACT_VERSION;
 use stopleak_contract::feed::wire::{self, to_control_plane, to_gateway};
 use stopleak_contract::feed::{Assembly, MAX_MESSAGE, Message as _};
-use stopleak_contract::index::{PublicKey, SealedHeader};
-use stopleak_contract::{CONTRACT_VERSION, FingerprintKey};
+use stopleak_contract::index::{IndexHeader, PublicKey};
 
-use crate::verdict::Enforced;
+use crate::enforced::{Enforced, Trust};
+use crate::records::Records;
 
-/// One VM's subscription. It outlives the streams that it runs over.
-#[derive(Debug)]
+/// The leader's subscription. It outlives the streams that it runs over.
 pub struct Subscription {
     public_key: PublicKey,
-    welcome: Option<Welcome>,
+    records: Records,
+    trust: Option<Trust>,
     arriving: Option<Arriving>,
-    enforced: Option<Enforced>,
+    /// Pages were written of a push that did not come to its end: what lies there is of no one index.
+    torn: bool,
 }
 
 /// What a message of the control plane leads to.
@@ -24,13 +27,8 @@ pub struct Subscription {
 pub enum Event {
     /// Nothing to do.
     Noted,
-    /// A new index is in force: acknowledge it, and leave the snapshot for the VMs that come after.
-    Installed {
-        /// The answer.
-        ack: wire::ToControlPlane,
-        /// For shared data.
-        snapshot: Vec<u8>,
-    },
+    /// Another index lies in shared data and is to be put into force.
+    Complete,
     /// A push was refused: say so.
     Refused {
         /// The answer.
@@ -39,54 +37,50 @@ pub enum Event {
         reason: String,
     },
     /// A batch of attempts is stored.
-    AttemptsStored {
-        /// The batch's number.
-        batch: u64,
-    },
+    AttemptsStored(wire::AttemptsAck),
 }
 
-#[derive(Clone, Debug)]
-struct Welcome {
-    key: FingerprintKey,
-    tenant: String,
-}
-
-#[derive(Debug)]
 struct Arriving {
     assembly: Assembly,
-    /// As it came: the snapshot needs the seal.
+    /// With all shards, as other VMs need it.
     header: wire::IndexHeader,
 }
 
 impl Subscription {
     /// Believes only what is sealed with this key.
     #[must_use]
-    pub fn new(public_key: PublicKey) -> Self {
-        Self { public_key, welcome: None, arriving: None, enforced: None }
-    }
-
-    /// The index in force.
-    #[must_use]
-    pub fn enforced(&self) -> Option<&Enforced> {
-        self.enforced.as_ref()
+    pub fn new(public_key: PublicKey, records: Records) -> Self {
+        // The VM that led before may have left in the middle of a push.
+        let torn = records.next().is_some();
+        Self { public_key, records, trust: None, arriving: None, torn }
     }
 
     /// The first message of a stream. Whatever was arriving on the stream before is void.
-    pub fn hello(&mut self, node: String, worker: &[u8]) -> wire::ToControlPlane {
+    pub fn hello(&mut self, node: String, enforced: Option<&Enforced>) -> wire::ToControlPlane {
         self.arriving = None;
-        let header = self.enforced.as_ref().map(|enforced| enforced.index.header());
+        let header = enforced.map(Enforced::header);
         message(to_control_plane::Message::Hello(wire::Hello {
             contract_version: CONTRACT_VERSION,
             filter_version: env!("CARGO_PKG_VERSION").to_owned(),
             node,
-            worker: worker.to_vec(),
-            epoch: self.epoch(),
-            root: header.map(|header| header.root().to_vec()).unwrap_or_default(),
+            epoch: header.map_or(0, |header| header.epoch),
+            root: header.filter(|_| !self.torn).map(|header| header.root().to_vec()).unwrap_or_default(),
         }))
     }
 
+    /// Whether a push is on its way, which may replace any page.
+    #[must_use]
+    pub fn is_arriving(&self) -> bool {
+        self.arriving.is_some()
+    }
+
+    /// A page was found damaged: the next Hello asks for all of them.
+    pub fn distrust_pages(&mut self) {
+        self.torn = true;
+    }
+
     /// Takes a message of the control plane.
-    pub fn receive(&mut self, bytes: &[u8]) -> Event {
+    pub fn receive(&mut self, bytes: &[u8], enforced: Option<&Enforced>) -> Event {
         if bytes.len() > MAX_MESSAGE {
             return refused(0, format!("a message of {} bytes is over the limit of {MAX_MESSAGE}", bytes.len()));
         }
@@ -95,103 +89,78 @@ impl Subscription {
             // A newer control plane may say more than this filter understands.
             Ok(wire::ToGateway { message: None }) => Event::Noted,
             Ok(wire::ToGateway { message: Some(message) }) => match message {
-                to_gateway::Message::Welcome(welcome) => self.welcome(welcome),
-                to_gateway::Message::Header(header) => self.header(header),
-                to_gateway::Message::Shard(part) => self.part(&part),
-                to_gateway::Message::AttemptsAck(ack) => Event::AttemptsStored { batch: ack.batch },
+                to_gateway::Message::Welcome(welcome) => self.welcome(&welcome),
+                to_gateway::Message::Header(header) => {
+                    let epoch = header.epoch;
+                    self.header(header, enforced).unwrap_or_else(|reason| refused(epoch, reason))
+                }
+                to_gateway::Message::Shard(part) => self.part(&part, enforced),
+                to_gateway::Message::AttemptsAck(ack) => Event::AttemptsStored(ack),
             },
         }
     }
 
-    /// Starts with the index that an earlier VM of this Envoy left, verified like one that comes over the feed.
-    pub fn restore(&mut self, snapshot: &[u8]) -> Result<(), String> {
-        let snapshot = wire::Snapshot::decode(snapshot).map_err(|error| error.to_string())?;
-        let (Some(welcome), Some(header)) = (snapshot.welcome, snapshot.header) else {
-            return Err("the snapshot is not complete".to_owned());
-        };
-        let welcome = Welcome::new(welcome)?;
-        let sealed = SealedHeader::try_from(header).map_err(|error| error.to_string())?;
-        let header =
-            sealed.verify(&self.public_key, &welcome.tenant, &welcome.key, self.epoch()).map_err(|error| error.to_string())?;
-        let index = stopleak_contract::index::Index::open(header, snapshot.shards).map_err(|error| error.to_string())?;
-        self.enforced = Some(Enforced { key: welcome.key.clone(), index });
-        self.welcome = Some(welcome);
-        Ok(())
-    }
-
-    /// The epoch in force; 0 when there is none.
-    #[must_use]
-    pub fn epoch(&self) -> u64 {
-        self.enforced.as_ref().map_or(0, |enforced| enforced.index.header().epoch)
-    }
-
-    fn welcome(&mut self, welcome: wire::Welcome) -> Event {
-        match Welcome::new(welcome) {
-            Ok(welcome) => {
-                self.welcome = Some(welcome);
+    fn welcome(&mut self, welcome: &wire::Welcome) -> Event {
+        match Trust::new(self.public_key, welcome) {
+            Ok(trust) => {
+                self.trust = Some(trust);
                 Event::Noted
             }
             Err(reason) => refused(0, reason),
         }
     }
 
-    fn header(&mut self, header: wire::IndexHeader) -> Event {
+    fn header(&mut self, wire: wire::IndexHeader, enforced: Option<&Enforced>) -> Result<Event, String> {
         self.arriving = None;
-        let epoch = header.epoch;
-        let Some(welcome) = &self.welcome else { return refused(epoch, "a header came before the welcome".to_owned()) };
-        let verified = SealedHeader::try_from(header.clone())
-            .and_then(|sealed| sealed.verify(&self.public_key, &welcome.tenant, &welcome.key, self.epoch()));
-        match verified {
-            Ok(verified) => {
-                self.arriving = Some(Arriving { assembly: Assembly::new(verified), header });
-                Event::Noted
-            }
-            Err(error) => refused(epoch, error.to_string()),
+        let trust = self.trust.as_ref().ok_or("a header came before the welcome")?;
+        let base = enforced.map(Enforced::header).filter(|_| !self.torn);
+        let epoch = enforced.map_or(0, |enforced| enforced.header().epoch);
+        let expected = wire.shards.iter().map(|sum| sum.shard).collect();
+        let signature = wire.signature.clone();
+        let header = trust.verify(wire, base, epoch)?;
+        let complete = header.to_wire(&signature);
+        self.arriving = Some(Arriving { assembly: Assembly::new(header, expected), header: complete });
+        self.announce();
+        Ok(self.finish_if_complete(enforced))
+    }
+
+    /// Before the first page is written over, so that every VM can tell a page of this push from a damaged one.
+    fn announce(&mut self) {
+        if let (Some(arriving), Some(trust)) = (&self.arriving, &self.trust) {
+            self.records.set_next(Some(&trust.state(arriving.header.clone())));
+            self.torn = true;
         }
     }
 
-    fn part(&mut self, part: &wire::ShardPart) -> Event {
+    fn part(&mut self, part: &wire::ShardPart, enforced: Option<&Enforced>) -> Event {
         // Parts of a push whose header was refused are still on their way; the refusal has been said.
-        let Some(mut arriving) = self.arriving.take() else { return Event::Noted };
-        if let Err(error) = arriving.assembly.push(part) {
-            return refused(arriving.header.epoch, error.to_string());
+        let Some(arriving) = &mut self.arriving else { return Event::Noted };
+        let IndexHeader { epoch, shard_bits, .. } = *arriving.assembly.header();
+        match arriving.assembly.push(part) {
+            Err(error) => {
+                self.arriving = None;
+                refused(epoch, error.to_string())
+            }
+            Ok(None) => Event::Noted,
+            Ok(Some((place, shard))) => {
+                self.records.set_page(shard_bits, place, shard.bytes());
+                self.finish_if_complete(enforced)
+            }
         }
-        if arriving.assembly.is_complete() {
-            return self.install(arriving);
+    }
+
+    fn finish_if_complete(&mut self, enforced: Option<&Enforced>) -> Event {
+        let Some(arriving) = self.arriving.take_if(|arriving| arriving.assembly.is_complete()) else { return Event::Noted };
+        let Some(trust) = &self.trust else { return Event::Noted };
+        self.records.set_state(&trust.state(arriving.header));
+        self.records.set_next(None);
+        self.torn = false;
+        if let Some(before) = enforced.map(Enforced::header).filter(|h| h.shard_bits != arriving.assembly.header().shard_bits) {
+            for place in 0..before.shards.len() {
+                self.records.set_page(before.shard_bits, place, b"");
+            }
         }
-        self.arriving = Some(arriving);
-        Event::Noted
-    }
-
-    fn install(&mut self, arriving: Arriving) -> Event {
-        let Arriving { assembly, header } = arriving;
-        let Some(welcome) = &self.welcome else { return Event::Noted };
-        let epoch = header.epoch;
-        let index = match assembly.finish() {
-            Ok(index) => index,
-            Err(error) => return refused(epoch, error.to_string()),
-        };
-        let snapshot = wire::Snapshot {
-            welcome: Some(welcome.to_wire()),
-            header: Some(header),
-            shards: index.shard_bytes().map(<[u8]>::to_vec).collect(),
-        };
-        let tokens = index.header().tokens;
-        self.enforced = Some(Enforced { key: welcome.key.clone(), index });
-        let ack = message(to_control_plane::Message::Ack(wire::Ack { epoch, tokens }));
-        Event::Installed { ack, snapshot: snapshot.encode_to_vec() }
-    }
-}
-
-impl Welcome {
-    fn new(wire: wire::Welcome) -> Result<Self, String> {
-        let key = FingerprintKey::from_slice(&wire.fingerprint_key)
-            .ok_or_else(|| format!("a fingerprint key has 32 bytes, not {}", wire.fingerprint_key.len()))?;
-        Ok(Self { key, tenant: wire.tenant })
-    }
-
-    fn to_wire(&self) -> wire::Welcome {
-        wire::Welcome { fingerprint_key: self.key.as_bytes().to_vec(), tenant: self.tenant.clone() }
+        Event::Complete
     }
 }
 

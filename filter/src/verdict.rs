@@ -3,12 +3,13 @@
 use std::ops::ControlFlow;
 
 use stopleak_contract::feed::wire::Place;
-use stopleak_contract::index::{Action, Hit, Index, LeakNumber};
-use stopleak_contract::{BodySetting, Fingerprint, FingerprintKey, HeaderSelection, OnNotReady, OnOverflow, PluginConfig, Token};
+use stopleak_contract::index::{Action, Hit, LeakNumber};
+use stopleak_contract::{BodySetting, Canonical, Fingerprint, HeaderSelection, OnNotReady, OnOverflow, PluginConfig};
 
 use crate::body::{self, Body, Hold, Missed};
 use crate::candidates::{self, Candidate};
-use crate::request::{REDACTED, Request, Route, shown_header};
+use crate::enforced::{Enforced, LookUp};
+use crate::request::{Request, shown_header};
 
 /// What the filter says of one request, with the reason as data.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,15 +46,8 @@ pub struct Judgement {
     pub verdict: Verdict,
     /// The request was larger than [`MAX_SIZE`] or [`MAX_HASHED`] allow: the rest was not looked at.
     pub over_budget: bool,
-}
-
-/// The index in force, and the key that its fingerprints were made with.
-#[derive(Debug)]
-pub struct Enforced {
-    /// The tenant's key.
-    pub key: FingerprintKey,
-    /// What is looked up.
-    pub index: Index,
+    /// A part of the index could not be read, so that nobody knows of some texts.
+    pub unreadable: bool,
 }
 
 /// What of a plugin configuration decides about requests.
@@ -99,15 +93,15 @@ impl Policy {
     #[must_use]
     pub fn judge(&self, request: Request<'_>, enforced: Option<&Enforced>) -> Judgement {
         if self.is_exempt(request) {
-            return Judgement { verdict: Verdict::Pass, over_budget: false };
+            return Judgement::of(Verdict::Pass);
         }
         let Some(enforced) = enforced else {
-            return Judgement { verdict: Verdict::NotReady(self.on_not_ready), over_budget: false };
+            return Judgement::of(Verdict::NotReady(self.on_not_ready));
         };
 
         if request.size() > MAX_SIZE {
             let verdict = if self.on_overflow == OnOverflow::Deny { Verdict::Overflow } else { Verdict::Pass };
-            return Judgement { verdict, over_budget: true };
+            return Judgement { over_budget: true, ..Judgement::of(verdict) };
         }
 
         let mut search = Search::new(enforced, self.enforce, MAX_HASHED);
@@ -157,42 +151,21 @@ impl Policy {
 
     /// What was found decides; when nothing was and not all was looked at, the operator has.
     fn conclude(&self, search: Search<'_>) -> Judgement {
-        let verdict = match search.verdict {
-            Verdict::Pass | Verdict::Observe(_) if search.over_budget && self.on_overflow == OnOverflow::Deny => {
-                Verdict::Overflow
-            }
+        let Search { verdict, over_budget, unreadable, .. } = search;
+        let verdict = match verdict {
+            Verdict::Pass | Verdict::Observe(_) if over_budget && self.on_overflow == OnOverflow::Deny => Verdict::Overflow,
+            Verdict::Pass if unreadable => Verdict::NotReady(self.on_not_ready),
             verdict => verdict,
         };
-        Judgement { verdict, over_budget: search.over_budget }
+        Judgement { verdict, over_budget, unreadable }
     }
 }
 
-impl Enforced {
-    /// What an attempt says of where a token was used, without the token.
+impl Judgement {
+    /// One that nothing of the request has limited.
     #[must_use]
-    pub fn route(&self, request: Request<'_>, found: &Match) -> Route {
-        let mut route = request.route(&|text| self.knows(text));
-        if found.place == Place::Path && !route.path.contains(REDACTED) {
-            // It spans several segments, none of which is a token by itself.
-            REDACTED.clone_into(&mut route.path);
-        }
-        route
-    }
-
-    /// Whether a text is, or contains, a token of the index.
-    #[must_use]
-    pub fn knows(&self, text: &[u8]) -> bool {
-        candidates::visit_value(text, &mut |candidate| match self.look_up(candidate.text) {
-            Some(_) => ControlFlow::Break(()),
-            None => ControlFlow::Continue(()),
-        })
-        .is_break()
-    }
-
-    fn look_up(&self, text: &[u8]) -> Option<(Fingerprint, Hit)> {
-        let token = Token::parse(text).ok()?;
-        let fingerprint = Fingerprint::of(&self.key, &token);
-        Some((fingerprint, self.index.look_up(&fingerprint)?))
+    pub fn of(verdict: Verdict) -> Self {
+        Self { verdict, over_budget: false, unreadable: false }
     }
 }
 
@@ -211,25 +184,31 @@ struct Search<'e> {
     verdict: Verdict,
     bytes_left: usize,
     over_budget: bool,
+    unreadable: bool,
 }
 
 impl<'e> Search<'e> {
     fn new(enforced: &'e Enforced, enforce: bool, budget: usize) -> Self {
-        Self { enforced, enforce, verdict: Verdict::Pass, bytes_left: budget, over_budget: false }
+        Self { enforced, enforce, verdict: Verdict::Pass, bytes_left: budget, over_budget: false, unreadable: false }
     }
 
     fn look_at(&mut self, candidate: Candidate<'_>) -> ControlFlow<()> {
-        let length = Token::canonical_length(candidate.text);
-        if !self.enforced.index.header().lengths.hold(length) {
+        let text = Canonical::of(candidate.text);
+        if !text.is_token() || !self.enforced.header().kinds.hold_text(&text) {
             return ControlFlow::Continue(());
         }
-        self.bytes_left = match self.bytes_left.checked_sub(length.max(BLOCK)) {
+        self.bytes_left = match self.bytes_left.checked_sub(text.length().max(BLOCK)) {
             Some(left) => left,
             None => return self.give_up(),
         };
-        match self.enforced.look_up(candidate.text) {
-            Some((fingerprint, hit)) => self.hit(hit, fingerprint, candidate),
-            None => ControlFlow::Continue(()),
+        let fingerprint = self.enforced.fingerprint(&text);
+        match self.enforced.look_up(&fingerprint) {
+            LookUp::Hit(hit) => self.hit(hit, fingerprint, candidate),
+            LookUp::Miss => ControlFlow::Continue(()),
+            LookUp::Unreadable => {
+                self.unreadable = true;
+                ControlFlow::Continue(())
+            }
         }
     }
 

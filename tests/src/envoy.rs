@@ -37,6 +37,10 @@ pub struct EnvoySetting {
     pub public_key: String,
     /// Keys that replace those of the filter's configuration.
     pub plugin: Value,
+    /// Keys that replace those of the HTTP connection manager.
+    pub connection_manager: Value,
+    /// The module.
+    pub filter: PathBuf,
 }
 
 /// Worker threads; the main thread has a VM of its own.
@@ -49,7 +53,7 @@ impl Envoy {
         let text = fs::read_to_string(tools.root.join("envoy/standalone/envoy.yaml"))?;
         let mut bootstrap: Value = serde_saphyr::from_str(&text)?;
         let listener_file = dir.join("listeners.json");
-        adapt(&mut bootstrap, tools, setting, &listener_file)?;
+        adapt(&mut bootstrap, setting, &listener_file)?;
         let file = dir.join("envoy.json");
         fs::write(&file, serde_json::to_vec_pretty(&bootstrap)?)?;
 
@@ -128,7 +132,7 @@ impl Envoy {
 }
 
 /// Free ports, the given upstream and feed, and the listener in a file of its own so that it can be changed at run time.
-fn adapt(bootstrap: &mut Value, tools: &Tools, setting: &EnvoySetting, listener_file: &Path) -> Result<()> {
+fn adapt(bootstrap: &mut Value, setting: &EnvoySetting, listener_file: &Path) -> Result<()> {
     bootstrap["admin"]["address"] = socket_address("127.0.0.1", 0);
     for cluster in bootstrap["static_resources"]["clusters"].as_array_mut().context("no clusters")? {
         let to = match cluster["name"].as_str() {
@@ -161,7 +165,10 @@ fn adapt(bootstrap: &mut Value, tools: &Tools, setting: &EnvoySetting, listener_
     // The worst case: trailers are passed on over HTTP/1.1 too.
     gateway["filter_chains"][0]["filters"][0]["typed_config"]["http_protocol_options"] = json!({"enable_trailers": true});
     gateway["@type"] = json!("type.googleapis.com/envoy.config.listener.v3.Listener");
-    wasm(&mut gateway)?["vm_config"]["code"]["local"]["filename"] = json!(tools.filter);
+    wasm(&mut gateway)?["vm_config"]["code"]["local"]["filename"] = json!(setting.filter);
+    for (key, value) in setting.connection_manager.as_object().into_iter().flatten() {
+        gateway["filter_chains"][0]["filters"][0]["typed_config"][key] = value.clone();
+    }
     merge_plugin(&mut gateway, &setting.plugin)?;
     fs::write(listener_file, serde_json::to_vec(&json!({"resources": [gateway]}))?)?;
 

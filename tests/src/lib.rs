@@ -15,8 +15,10 @@ mod control_plane;
 mod envoy;
 mod http2;
 mod request;
+mod connection;
 mod world;
 
+pub use connection::{Connection, Http2Connection, Message};
 pub use control_plane::ControlPlane;
 pub use envoy::Envoy;
 pub use network::Network;

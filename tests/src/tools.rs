@@ -16,6 +16,8 @@ pub struct Tools {
     pub filter: PathBuf,
     /// The proxy.
     pub envoy: PathBuf,
+    /// Where cargo builds.
+    target: PathBuf,
 }
 
 impl Tools {
@@ -38,10 +40,18 @@ impl Tools {
                 None => root.join(".tools/envoy/envoy/_bin/envoy"),
             },
             root,
+            target: target.to_owned(),
         };
         for (path, recipe) in [(&tools.stopleak, "build"), (&tools.filter, "build"), (&tools.envoy, "setup")] {
             ensure!(path.is_file(), "{} is missing: run `just {recipe}`", path.display());
         }
         Ok(tools)
+    }
+
+    /// The module that traps on demand, which no release contains.
+    pub fn trapping_filter(&self) -> Result<PathBuf> {
+        let path = self.target.join("wasm32-wasip1/debug/stopleak_filter.wasm");
+        ensure!(path.is_file(), "{} is missing: run `just trapping-filter`", path.display());
+        Ok(path)
     }
 }

@@ -41,6 +41,10 @@ pub struct Setting {
     pub credential: Option<String>,
     /// Do not wait until the gateway has its index.
     pub without_index: bool,
+    /// Keys that replace those of Envoy's HTTP connection manager.
+    pub connection_manager: Value,
+    /// Instead of the module that is shipped: the one that traps on demand.
+    pub trapping: bool,
 }
 
 /// The name under which the gateway is known to the control plane.
@@ -67,6 +71,8 @@ impl World {
             credential: setting.credential.map_or_else(|| text("credential"), Ok)?,
             public_key: text("public_key")?,
             plugin: setting.plugin,
+            connection_manager: setting.connection_manager,
+            filter: if setting.trapping { tools.trapping_filter()? } else { tools.filter.clone() },
         };
         let envoy = Envoy::start(&tools, &dir.path().join("envoy"), &envoy_setting)?;
         let world = Self { envoy, network, control_plane, upstream, tools, setting: envoy_setting, dir };

@@ -1,13 +1,16 @@
-//! Puts an index together from a verified header and the parts that follow it.
+//! Puts shards together from the parts that follow a verified header.
 
 use super::wire;
-use crate::index::{Index, IndexHeader, ShardError};
+use crate::index::{IndexHeader, Shard, ShardError};
 
-/// An index on its way in. It holds no more bytes than its verified header announced.
+/// A push on its way in. It holds one shard at a time, and no more bytes of it than its verified header announced.
 #[derive(Debug)]
 pub struct Assembly {
     header: IndexHeader,
-    shards: Vec<Vec<u8>>,
+    /// The shards that follow, in order, and how many of them are there.
+    expected: Vec<u32>,
+    arrived: usize,
+    bytes: Vec<u8>,
 }
 
 /// Why a push is refused.
@@ -22,10 +25,10 @@ pub enum PushError {
         got: u64,
     },
     /// Reordered, repeated or missing.
-    #[error("shard {got_shard} at offset {got_offset} came, shard {shard} at offset {offset} was expected")]
+    #[error("shard {got_shard} at offset {got_offset} came, shard {shard:?} at offset {offset} was expected")]
     Order {
-        /// The shard that is being received.
-        shard: usize,
+        /// The shard that is being received; none when all are there.
+        shard: Option<u32>,
         /// Bytes of it that are there.
         offset: usize,
         /// The part's shard.
@@ -37,7 +40,7 @@ pub enum PushError {
     #[error("shard {shard} has more than the {expected} bytes of its header")]
     TooLong {
         /// The shard that is being received.
-        shard: usize,
+        shard: u32,
         /// Announced.
         expected: u32,
     },
@@ -47,10 +50,10 @@ pub enum PushError {
 }
 
 impl Assembly {
-    /// Starts with a header that was verified.
+    /// Starts with a header that was verified, and the shards of it that follow.
     #[must_use]
-    pub fn new(header: IndexHeader) -> Self {
-        Self { header, shards: Vec::new() }
+    pub fn new(header: IndexHeader, expected: Vec<u32>) -> Self {
+        Self { header, expected, arrived: 0, bytes: Vec::new() }
     }
 
     /// The header that the parts belong to.
@@ -59,40 +62,40 @@ impl Assembly {
         &self.header
     }
 
-    /// Takes the next part.
-    pub fn push(&mut self, part: &wire::ShardPart) -> Result<(), PushError> {
+    /// Takes the next part. A shard that it completes is verified and handed over, with its place in the header.
+    pub fn push(&mut self, part: &wire::ShardPart) -> Result<Option<(usize, Shard)>, PushError> {
         if part.epoch != self.header.epoch {
             return Err(PushError::Epoch { expected: self.header.epoch, got: part.epoch });
         }
-        let complete = |(bytes, sum): (&Vec<u8>, &crate::index::ShardSum)| bytes.len() >= sum.length as usize;
-        if self.shards.last().zip(self.header.shards.get(self.shards.len().wrapping_sub(1))).is_none_or(complete) {
-            self.shards.push(Vec::new());
-        }
-        let shard = self.shards.len() - 1;
-        let offset = self.shards.last().map_or(0, Vec::len);
-        let out_of_order = PushError::Order { shard, offset, got_shard: part.shard, got_offset: part.offset };
-        if part.shard as usize != shard || part.offset as usize != offset {
+        let shard = self.expected.get(self.arrived).copied();
+        let out_of_order = PushError::Order { shard, offset: self.bytes.len(), got_shard: part.shard, got_offset: part.offset };
+        if shard != Some(part.shard) || part.offset as usize != self.bytes.len() {
             return Err(out_of_order);
         }
-        let (Some(bytes), Some(sum)) = (self.shards.last_mut(), self.header.shards.get(shard)) else {
-            return Err(out_of_order);
-        };
-        if offset + part.bytes.len() > sum.length as usize {
-            return Err(PushError::TooLong { shard, expected: sum.length });
+        let place = part.shard as usize;
+        let Some(sum) = self.header.shards.get(place) else { return Err(out_of_order) };
+        let expected = sum.length as usize;
+        if self.bytes.len() + part.bytes.len() > expected {
+            return Err(PushError::TooLong { shard: part.shard, expected: sum.length });
         }
-        bytes.extend_from_slice(&part.bytes);
-        Ok(())
+        self.bytes.extend_from_slice(&part.bytes);
+        if self.bytes.len() < expected {
+            return Ok(None);
+        }
+        let shard = Shard::open(sum, std::mem::take(&mut self.bytes))?;
+        self.arrived += 1;
+        Ok(Some((place, shard)))
     }
 
-    /// Whether every byte that the header announced is there.
+    /// Whether every shard that was announced is there.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        self.shards.len() == self.header.shards.len()
-            && self.shards.iter().zip(&self.header.shards).all(|(bytes, sum)| bytes.len() == sum.length as usize)
+        self.arrived == self.expected.len()
     }
 
-    /// Checks the hashes and opens the index.
-    pub fn finish(self) -> Result<Index, PushError> {
-        Ok(Index::open(self.header, self.shards)?)
+    /// The header, when all is there.
+    #[must_use]
+    pub fn into_header(self) -> IndexHeader {
+        self.header
     }
 }

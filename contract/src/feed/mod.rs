@@ -11,7 +11,7 @@ mod assembly;
 pub use assembly::{Assembly, PushError};
 pub use prost::Message;
 
-use crate::index::{HeaderError, IndexHeader, Lengths, SealedHeader, ShardSum};
+use crate::index::{HeaderError, IndexHeader, Kinds, MAX_SHARD_BITS, SealedHeader, ShardSum};
 
 /// Envoy reaches the service by these two names.
 pub const SERVICE: &str = "stopleak.feed.v1.Feed";
@@ -24,56 +24,74 @@ pub const MAX_PART: usize = 1024 * 1024;
 /// Largest message that either side accepts: a part and its frame.
 pub const MAX_MESSAGE: usize = MAX_PART + 64 * 1024;
 
-impl From<&SealedHeader> for wire::IndexHeader {
-    fn from(sealed: &SealedHeader) -> Self {
-        let header = &sealed.header;
-        Self {
-            format: header.format,
-            tenant: header.tenant.clone(),
-            key_check: header.key_check.to_vec(),
-            epoch: header.epoch,
-            shard_bits: u32::from(header.shard_bits),
-            tokens: header.tokens,
-            lengths: header.lengths.as_bytes().to_vec(),
-            built_at_ms: header.built_at_ms,
-            shards: (0..)
-                .zip(&header.shards)
-                .map(|(shard, sum)| wire::ShardSum { shard, hash: sum.hash.to_vec(), length: sum.length })
-                .collect(),
-            root: header.root().to_vec(),
-            signature: sealed.signature.to_vec(),
-        }
+impl SealedHeader {
+    /// As it goes over the feed, with all shards.
+    #[must_use]
+    pub fn to_wire(&self) -> wire::IndexHeader {
+        self.header.to_wire(&self.signature)
     }
-}
 
-impl TryFrom<wire::IndexHeader> for SealedHeader {
-    type Error = HeaderError;
-
-    fn try_from(wire: wire::IndexHeader) -> Result<Self, HeaderError> {
-        let shards = (0..)
-            .zip(&wire.shards)
-            .map(|(place, sum): (u32, _)| {
-                if sum.shard != place {
-                    return Err(HeaderError::Malformed("shards are not in order"));
-                }
-                let hash = bytes32(&sum.hash).ok_or(HeaderError::Malformed("a hash has 32 bytes"))?;
-                Ok(ShardSum { hash, length: sum.length })
-            })
-            .collect::<Result<_, _>>()?;
+    /// Takes what came over the feed. One that names only the shards that have changed is completed from `base`, the header of the index
+    /// that the receiver has; whether that was the right one is what the signature tells.
+    pub fn from_wire(wire: wire::IndexHeader, base: Option<&IndexHeader>) -> Result<Self, HeaderError> {
+        let shard_bits = u8::try_from(wire.shard_bits).ok().filter(|bits| *bits <= MAX_SHARD_BITS);
+        let shard_bits = shard_bits.ok_or(HeaderError::Malformed("too many shards"))?;
         let header = IndexHeader {
             format: wire.format,
-            tenant: wire.tenant,
             key_check: bytes32(&wire.key_check).ok_or(HeaderError::Malformed("a key check has 32 bytes"))?,
             epoch: wire.epoch,
-            shard_bits: u8::try_from(wire.shard_bits).map_err(|_| HeaderError::Malformed("too many shards"))?,
+            shard_bits,
             tokens: wire.tokens,
-            lengths: Lengths::from_slice(&wire.lengths).ok_or(HeaderError::Malformed("lengths are a set of 32 bytes"))?,
+            kinds: Kinds::from_slice(&wire.kinds).ok_or(HeaderError::Malformed("kinds are a set of 2,048 bytes"))?,
             built_at_ms: wire.built_at_ms,
-            shards,
+            shards: sums(&wire, 1 << shard_bits, base)?,
+            tenant: wire.tenant,
         };
         let signature = wire.signature.as_slice().try_into().map_err(|_| HeaderError::Malformed("a signature has 64 bytes"))?;
         Ok(Self { header, signature })
     }
+}
+
+impl IndexHeader {
+    /// As it goes over the feed, with all shards.
+    #[must_use]
+    pub fn to_wire(&self, signature: &[u8]) -> wire::IndexHeader {
+        wire::IndexHeader {
+            format: self.format,
+            tenant: self.tenant.clone(),
+            key_check: self.key_check.to_vec(),
+            epoch: self.epoch,
+            shard_bits: u32::from(self.shard_bits),
+            tokens: self.tokens,
+            kinds: self.kinds.to_bytes(),
+            built_at_ms: self.built_at_ms,
+            shards: (0..)
+                .zip(&self.shards)
+                .map(|(shard, sum)| wire::ShardSum { shard, hash: sum.hash.to_vec(), length: sum.length })
+                .collect(),
+            root: self.root().to_vec(),
+            signature: signature.to_vec(),
+        }
+    }
+}
+
+/// The sums of all shards: those that came, in the place of those that were there.
+fn sums(wire: &wire::IndexHeader, total: usize, base: Option<&IndexHeader>) -> Result<Vec<ShardSum>, HeaderError> {
+    if !wire.shards.is_sorted_by(|a, b| a.shard < b.shard) {
+        return Err(HeaderError::Malformed("shards are not in order"));
+    }
+    let mut sums = match base {
+        _ if wire.shards.len() == total => vec![ShardSum { hash: [0; 32], length: 0 }; total],
+        Some(base) if base.shards.len() == total => base.shards.clone(),
+        _ => return Err(HeaderError::Shards { expected: total, got: wire.shards.len() }),
+    };
+    for changed in &wire.shards {
+        let hash = bytes32(&changed.hash).ok_or(HeaderError::Malformed("a hash has 32 bytes"))?;
+        let place = usize::try_from(changed.shard).ok().and_then(|place| sums.get_mut(place));
+        *place.ok_or(HeaderError::Malformed("a shard is not among those that there are"))? =
+            ShardSum { hash, length: changed.length };
+    }
+    Ok(sums)
 }
 
 fn bytes32(bytes: &[u8]) -> Option<[u8; 32]> {

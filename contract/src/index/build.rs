@@ -1,8 +1,13 @@
-//! From entries to shards: the control plane's half of the format.
+//! From entries to the bytes of a shard: the control plane's half of the format.
+
+use std::sync::Arc;
 
 use super::entry::{self, Entry, LeakNumber};
-use super::header::{IndexHeader, ShardSum};
-use super::{FORMAT, Lengths, shard};
+use super::header::IndexHeader;
+use super::path::{self, Steps};
+use super::prefilter::Prefilter;
+use super::source::IndexSource;
+use super::{shard, sharding};
 use crate::FingerprintKey;
 
 /// What [`build`] made: the header still wants a signature.
@@ -10,8 +15,8 @@ use crate::FingerprintKey;
 pub struct BuiltIndex {
     /// Describes the shards.
     pub header: IndexHeader,
-    /// The shards' bytes, in the header's order.
-    pub shards: Vec<Vec<u8>>,
+    /// The shards' bytes, in the header's order. Those that did not change are the same memory as in the index built before.
+    pub shards: Vec<Arc<[u8]>>,
 }
 
 /// Why entries do not make an index.
@@ -26,6 +31,9 @@ pub enum BuildError {
         /// The number.
         got: LeakNumber,
     },
+    /// Two fingerprints agree in the 128 bits that paths are made of: for a hash, as good as impossible.
+    #[error("two fingerprints differ in their last 128 bits only")]
+    Collision,
     /// The map refused a key; keys are sorted and unique, so this is a defect.
     #[error("fst: {0}")]
     Fst(#[from] fst::Error),
@@ -34,66 +42,57 @@ pub enum BuildError {
     TooLarge,
 }
 
-/// A path has at least two bytes, so that a small set does not weaken the check.
-const MIN_PATH: usize = 2;
-
-/// Builds the index of one tenant; its fingerprints were made with `key`. The same entries give the same bytes, in whatever order they come.
+/// Builds the index of one tenant from scratch; its fingerprints were made with `key`. The same entries give the same bytes, in
+/// whatever order they come.
 pub fn build(
     tenant: &str,
     key: &FingerprintKey,
     epoch: u64,
     built_at_ms: u64,
-    mut entries: Vec<Entry>,
+    entries: Vec<Entry>,
 ) -> Result<BuiltIndex, BuildError> {
-    entries.sort_unstable_by_key(|entry| entry.fingerprint);
-    let mut lengths = Lengths::default();
-    for entry in &entries {
-        lengths.add(entry.length);
-        if entry.leak > entry::MAX_LEAK {
-            return Err(BuildError::LeakNumber { got: entry.leak });
-        }
-    }
-
-    let bytes = shard::encode(&map(&entries)?).ok_or(BuildError::TooLarge)?;
-    let sum = ShardSum {
-        hash: *blake3::hash(&bytes).as_bytes(),
-        length: u32::try_from(bytes.len()).map_err(|_| BuildError::TooLarge)?,
-    };
-    let header = IndexHeader {
-        format: FORMAT,
-        tenant: tenant.to_owned(),
-        key_check: key.check(),
-        epoch,
-        shard_bits: 0,
-        tokens: entries.len() as u64,
-        lengths,
-        built_at_ms,
-        shards: vec![sum],
-    };
-    Ok(BuiltIndex { header, shards: vec![bytes] })
+    let shard_bits = sharding::shard_bits(entries.len() as u64, None);
+    IndexSource::from_entries(shard_bits, entries)?.build(tenant, key, epoch, built_at_ms)
 }
 
-/// Each key is the shortest prefix of its fingerprint that no other key has: bytes of a path are the dearest part of a map of
-/// random keys.
-fn map(sorted: &[Entry]) -> Result<Vec<u8>, BuildError> {
+/// Refuses what an index cannot hold.
+pub(super) fn check(entry: &Entry) -> Result<(), BuildError> {
+    if entry.leak > entry::MAX_LEAK { Err(BuildError::LeakNumber { got: entry.leak }) } else { Ok(()) }
+}
+
+/// The bytes of the shard with these entries, which are in the order of their fingerprints and share their first bits.
+pub(super) fn encode(shard_bits: u8, sorted: &[Entry]) -> Result<Vec<u8>, BuildError> {
+    let prefilter = Prefilter::build(sorted.iter().map(|entry| &entry.fingerprint));
+    let lead = path::lead(shard_bits, sorted.len());
+    shard::encode(&prefilter, lead, &map(lead, sorted)?).ok_or(BuildError::TooLarge)
+}
+
+/// Each key is the shortest path of its fingerprint that no other one begins with: steps are the dearest part of a map of random keys.
+fn map(lead: u8, sorted: &[Entry]) -> Result<Vec<u8>, BuildError> {
     let mut map = fst::MapBuilder::memory();
-    let mut shared_with_previous = 0;
-    for (i, entry) in sorted.iter().enumerate() {
-        let bytes = entry.fingerprint.as_bytes();
-        let shared_with_next = match sorted.get(i + 1) {
-            Some(next) if next.fingerprint == entry.fingerprint => {
-                return Err(BuildError::Duplicate(entry.leak, next.leak));
-            }
-            Some(next) => shared_prefix(bytes, next.fingerprint.as_bytes()),
-            None => 0,
+    for (i, (steps, length)) in paths(lead, sorted).enumerate() {
+        let (Some(entry), Some(path)) = (sorted.get(i), steps.get(..length)) else {
+            return Err(BuildError::Collision);
         };
-        let path = (shared_with_previous.max(shared_with_next) + 1).max(MIN_PATH);
-        map.insert(bytes.get(..path).unwrap_or(bytes), entry::pack(entry))?;
-        shared_with_previous = shared_with_next;
+        map.insert(path, entry::pack(entry))?;
     }
     Ok(map.into_inner()?)
 }
 
-fn shared_prefix(a: &[u8], b: &[u8]) -> usize {
-    a.iter().zip(b).take_while(|(a, b)| a == b).count()
+/// The steps of each fingerprint, and how many of them are its path.
+pub(super) fn paths(lead: u8, sorted: &[Entry]) -> impl Iterator<Item = (Steps, usize)> {
+    let steps_of = move |entry: &Entry| path::steps(&entry.fingerprint, lead);
+    let mut entries = sorted.iter().map(steps_of).peekable();
+    let mut shared_with_previous = 0;
+    std::iter::from_fn(move || {
+        let steps = entries.next()?;
+        let shared_with_next = entries.peek().map_or(0, |next| shared(&steps, next));
+        let length = (shared_with_previous.max(shared_with_next) + 1).max(path::MIN_STEPS);
+        shared_with_previous = shared_with_next;
+        Some((steps, length))
+    })
+}
+
+fn shared(one: &Steps, other: &Steps) -> usize {
+    one.iter().zip(other).take_while(|(a, b)| a == b).count()
 }

@@ -1,6 +1,7 @@
 //! What the index says of one fingerprint, and how that is packed into an `fst` value.
 
 use crate::Fingerprint;
+use crate::token::Kind;
 
 /// A leak's number within its tenant, as in `LK-42`.
 pub type LeakNumber = u32;
@@ -15,7 +16,7 @@ pub enum Action {
 }
 
 /// One fingerprint of the index.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// The token's fingerprint.
     pub fingerprint: Fingerprint,
@@ -23,9 +24,12 @@ pub struct Entry {
     pub leak: LeakNumber,
     /// What to do.
     pub action: Action,
-    /// Bytes of the canonical token.
-    pub length: usize,
+    /// Length and classes of the canonical token.
+    pub kind: Kind,
 }
+
+/// The control plane keeps millions of them.
+const _: () = assert!(size_of::<Entry>() == 40);
 
 /// What a look-up found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,12 +44,12 @@ pub struct Hit {
 pub const MAX_LEAK: LeakNumber = (1 << LEAK_BITS) - 1;
 
 /// Bits of the fingerprint that are compared beside the path through the map.
-const CHECK_BITS: u32 = 40;
-const ACTION_BITS: u32 = 2;
+pub(super) const CHECK_BITS: u32 = 41;
+const ACTION_BITS: u32 = 1;
 const LEAK_BITS: u32 = 22;
 const _: () = assert!(CHECK_BITS + ACTION_BITS + LEAK_BITS == 64);
 
-/// Layout from the top: 40 bits of check, 2 of action, 22 of leak number.
+/// Layout from the top: 41 bits of check, 1 of action, 22 of leak number.
 pub(super) fn pack(entry: &Entry) -> u64 {
     let action: u64 = match entry.action {
         Action::Observe => 0,
@@ -54,22 +58,18 @@ pub(super) fn pack(entry: &Entry) -> u64 {
     check(&entry.fingerprint) << (ACTION_BITS + LEAK_BITS) | action << LEAK_BITS | u64::from(entry.leak & MAX_LEAK)
 }
 
-/// `None` when the value belongs to another fingerprint with the same path, or names an action that this version does not know.
+/// `None` when the value belongs to another fingerprint with the same path.
 pub(super) fn unpack(value: u64, fingerprint: &Fingerprint) -> Option<Hit> {
     if value >> (ACTION_BITS + LEAK_BITS) != check(fingerprint) {
         return None;
     }
-    let action = match (value >> LEAK_BITS) & ((1 << ACTION_BITS) - 1) {
-        0 => Action::Observe,
-        1 => Action::Block,
-        _ => return None,
-    };
+    let action = if (value >> LEAK_BITS) & 1 == 1 { Action::Block } else { Action::Observe };
     let leak = LeakNumber::try_from(value & u64::from(MAX_LEAK)).ok()?;
     Some(Hit { leak, action })
 }
 
-/// The last five bytes: a path from the front never gets that far.
+/// The last bits: a path from the front never gets that far.
 fn check(fingerprint: &Fingerprint) -> u64 {
-    let [.., a, b, c, d, e] = *fingerprint.as_bytes();
-    u64::from_be_bytes([0, 0, 0, a, b, c, d, e])
+    let [.., last] = fingerprint.words();
+    last & ((1 << CHECK_BITS) - 1)
 }

@@ -2,7 +2,8 @@
 
 use ed25519_dalek::{Signer as _, VerifyingKey};
 
-use super::{FORMAT, Lengths};
+use super::sharding::{self, MAX_SHARD_BITS};
+use super::{FORMAT, Kinds};
 use crate::{Fingerprint, FingerprintKey};
 
 /// The control plane's key for sealing headers.
@@ -30,8 +31,8 @@ pub struct IndexHeader {
     pub shard_bits: u8,
     /// Fingerprints in all shards.
     pub tokens: u64,
-    /// Lengths of the tokens.
-    pub lengths: Lengths,
+    /// Lengths and classes of the tokens.
+    pub kinds: Kinds,
     /// Milliseconds since the Unix epoch.
     pub built_at_ms: u64,
     /// One for each shard, in order.
@@ -100,14 +101,19 @@ pub enum HeaderError {
     Malformed(&'static str),
 }
 
-/// More shards than any set of tokens needs: bounds what a header can make a reader allocate.
-const MAX_SHARD_BITS: u8 = 20;
+impl ShardSum {
+    /// Whether these are the bytes that it is of.
+    #[must_use]
+    pub fn belongs_to(&self, bytes: &[u8]) -> bool {
+        bytes.len() == self.length as usize && blake3::hash(bytes) == self.hash
+    }
+}
 
 impl IndexHeader {
     /// The hash that covers every field: what the signature signs.
     #[must_use]
     pub fn root(&self) -> [u8; 32] {
-        let mut hasher = blake3::Hasher::new_derive_key("stopleak index root v1");
+        let mut hasher = blake3::Hasher::new_derive_key("stopleak index root v2");
         hasher.update(&self.format.to_le_bytes());
         hasher.update(&(self.tenant.len() as u64).to_le_bytes());
         hasher.update(self.tenant.as_bytes());
@@ -115,7 +121,7 @@ impl IndexHeader {
         hasher.update(&self.epoch.to_le_bytes());
         hasher.update(&[self.shard_bits]);
         hasher.update(&self.tokens.to_le_bytes());
-        hasher.update(self.lengths.as_bytes());
+        hasher.update(&self.kinds.to_bytes());
         hasher.update(&self.built_at_ms.to_le_bytes());
         for shard in &self.shards {
             hasher.update(&shard.hash);
@@ -125,10 +131,9 @@ impl IndexHeader {
     }
 
     /// The number of the shard that would hold the fingerprint.
-    pub(super) fn shard_of(&self, fingerprint: &Fingerprint) -> usize {
-        let [a, b, c, d, ..] = *fingerprint.as_bytes();
-        let first = u64::from(u32::from_be_bytes([a, b, c, d]));
-        usize::try_from(first >> (32 - u32::from(self.shard_bits.min(MAX_SHARD_BITS)))).unwrap_or(0)
+    #[must_use]
+    pub fn shard_of(&self, fingerprint: &Fingerprint) -> usize {
+        sharding::shard_of(fingerprint, self.shard_bits)
     }
 }
 
@@ -169,6 +174,12 @@ impl PublicKey {
 }
 
 impl SealedHeader {
+    /// For whoever sealed it; others have to verify it.
+    #[must_use]
+    pub fn header(&self) -> &IndexHeader {
+        &self.header
+    }
+
     /// Believes the header when it is sealed with the pinned key, meant for this tenant, made with this fingerprint key, and not older
     /// than the epoch in force.
     ///

@@ -4,39 +4,52 @@
 //! ([`SealedHeader::verify`]), checks each shard's bytes against the hash in the header, and only then lets `fst` read them: `fst`
 //! trusts its bytes. The result is an [`Index`], which answers look-ups.
 //!
-//! The format has its place for several shards and for a prefilter in each; version 1 is built with one shard and without one.
+//! A shard holds the fingerprints that share their first bits, so that a change re-sends one shard; [`IndexSource`] builds only the
+//! shards that changed. Each shard has a [`Prefilter`], which a worker keeps in memory: it spares the look-up of all but one in 256
+//! strange fingerprints.
 
 mod entry;
-mod lengths;
+mod kinds;
+mod sharding;
+mod source;
 mod build;
+mod prefilter;
+mod path;
 mod shard;
 mod header;
 
 pub use build::{BuildError, BuiltIndex, build};
 pub use entry::{Action, Entry, Hit, LeakNumber, MAX_LEAK};
 pub use header::{HeaderError, IndexHeader, PublicKey, SealedHeader, ShardSum, Signature, SigningKey};
-pub use lengths::Lengths;
+pub use kinds::Kinds;
+pub use prefilter::Prefilter;
 pub use shard::{Shard, ShardError};
+pub use sharding::{MAX_SHARD_BITS, shard_bits};
+pub use source::{Change, IndexSource};
+
+use std::sync::Arc;
 
 use crate::Fingerprint;
+pub use crate::token::{Classes, Kind};
 
 /// The version of the header's and the shards' layout. A gateway refuses any other.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
-/// A verified index, ready for look-ups.
+/// A whole verified index in memory, for those who have the room.
 #[derive(Debug)]
 pub struct Index {
     header: IndexHeader,
-    shards: Vec<Shard>,
+    shards: Vec<(Prefilter, Shard<Arc<[u8]>>)>,
 }
 
 impl Index {
     /// Checks every shard's bytes against the header, which must have been verified before.
-    pub fn open(header: IndexHeader, shards: Vec<Vec<u8>>) -> Result<Self, ShardError> {
+    pub fn open<B: Into<Arc<[u8]>>>(header: IndexHeader, shards: Vec<B>) -> Result<Self, ShardError> {
         if shards.len() != header.shards.len() {
             return Err(ShardError::Count { expected: header.shards.len(), got: shards.len() });
         }
-        let shards = header.shards.iter().zip(shards).map(|(sum, bytes)| Shard::open(sum, bytes)).collect::<Result<_, _>>()?;
+        let open = |(sum, bytes): (_, B)| Shard::open(sum, bytes.into()).map(|shard| (shard.prefilter(), shard));
+        let shards = header.shards.iter().zip(shards).map(open).collect::<Result<_, _>>()?;
         Ok(Self { header, shards })
     }
 
@@ -47,15 +60,16 @@ impl Index {
     }
 
     /// The leak that the fingerprint belongs to. Never wrong about a fingerprint of the index; about another one with a
-    /// probability below 2⁻⁴⁰, and of a small set below 2⁻⁵⁰.
+    /// probability below 2⁻⁵².
     #[must_use]
     pub fn look_up(&self, fingerprint: &Fingerprint) -> Option<Hit> {
-        self.shards.get(self.header.shard_of(fingerprint))?.look_up(fingerprint)
+        let (prefilter, shard) = self.shards.get(self.header.shard_of(fingerprint))?;
+        if prefilter.may_hold(fingerprint) { shard.look_up(fingerprint) } else { None }
     }
 
     /// The shards' bytes in order, as they came.
     pub fn shard_bytes(&self) -> impl Iterator<Item = &[u8]> {
-        self.shards.iter().map(Shard::bytes)
+        self.shards.iter().map(|(_, shard)| shard.bytes())
     }
 }
 

@@ -1,11 +1,26 @@
 //! The one form in which a token is fingerprinted, whatever the spelling.
 
+use std::fmt;
+
 use base64::Engine as _;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
-/// How the bytes of a text become canonical.
+use super::{Classes, Kind, Token};
+
+/// A text in canonical form, borrowed: what [`Token`] owns, without a copy and whatever its length.
+///
+/// This is what runs on every candidate of every request, so it looks no closer than it must.
 #[derive(Clone, Copy)]
-pub enum Form {
+pub struct Canonical<'a> {
+    /// The part of the text that counts.
+    text: &'a [u8],
+    /// What is left to do with it.
+    form: Form,
+}
+
+/// How the bytes of a text become canonical.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
     /// As they are.
     AsItIs,
     /// In lower case.
@@ -14,40 +29,91 @@ pub enum Form {
     Uuid,
 }
 
-impl Form {
-    /// Bytes of the canonical form.
-    pub fn length(self, text: &[u8]) -> usize {
-        match self {
-            Self::AsItIs | Self::Hex => text.len(),
-            Self::Uuid => UUID_DIGITS,
-        }
-    }
-}
-
 const UUID_DIGITS: usize = 32;
 
 /// `{"alg":""}` in base64, a dot, and a payload of a character.
 const SHORTEST_JWT: usize = 17;
 
-/// The part of a text that counts, and what is left to do with it.
-pub fn canonical(text: &[u8]) -> (&[u8], Form) {
-    let text = trim(text);
-    // Most texts of a request are short, and need no closer look.
-    if text.len() < SHORTEST_JWT.min(UUID_DIGITS) {
-        return (text, Form::AsItIs);
+impl<'a> Canonical<'a> {
+    /// Brings a text into canonical form.
+    #[must_use]
+    pub fn of(text: &'a [u8]) -> Self {
+        let text = trim(text);
+        // Most texts of a request are short, and need no closer look.
+        if text.len() < SHORTEST_JWT.min(UUID_DIGITS) {
+            return Self { text, form: Form::AsItIs };
+        }
+        match jwt_signing_input(text) {
+            Some(text) => Self { text, form: Form::AsItIs },
+            None => Self { text, form: hex_form(text) },
+        }
     }
-    let text = jwt_signing_input(text).unwrap_or(text);
-    let (digits, dashes) = text.iter().fold((0, 0), |(digits, dashes), b| match b {
-        b'-' => (digits, dashes + 1),
-        b if b.is_ascii_hexdigit() => (digits + 1, dashes),
-        _ => (digits, dashes),
-    });
-    let form = match digits {
-        UUID_DIGITS if digits + dashes == text.len() => Form::Uuid,
-        UUID_DIGITS.. if digits == text.len() => Form::Hex,
+
+    /// Bytes of the canonical form.
+    #[must_use]
+    pub fn length(&self) -> usize {
+        match self.form {
+            Form::AsItIs | Form::Hex => self.text.len(),
+            Form::Uuid => UUID_DIGITS,
+        }
+    }
+
+    /// Kinds of bytes of the canonical form.
+    #[must_use]
+    pub fn classes(&self) -> Classes {
+        let classes = Classes::of(self.text);
+        match self.form {
+            Form::AsItIs => classes,
+            Form::Hex | Form::Uuid if classes.contains(Classes::UPPER) => {
+                classes.without(Classes::UPPER).without(Classes::DASH).with(Classes::LOWER)
+            }
+            Form::Hex | Form::Uuid => classes.without(Classes::DASH),
+        }
+    }
+
+    /// What the index can tell of it without a fingerprint.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        Kind::new(self.length(), self.classes())
+    }
+
+    /// Whether [`Token::parse`] would take it: neither too short nor too long.
+    #[must_use]
+    pub fn is_token(&self) -> bool {
+        (Token::MIN_LEN..=Token::MAX_LEN).contains(&self.length())
+    }
+
+    /// The bytes of the canonical form, when they are there as they are.
+    pub(crate) fn as_it_is(&self) -> Option<&'a [u8]> {
+        (self.form == Form::AsItIs).then_some(self.text)
+    }
+
+    /// The bytes of the canonical form, one by one.
+    pub(crate) fn bytes(&self) -> impl Iterator<Item = u8> {
+        let form = self.form;
+        self.text.iter().filter(move |&&byte| form != Form::Uuid || byte != b'-').map(move |&byte| match form {
+            Form::AsItIs => byte,
+            Form::Hex | Form::Uuid => byte.to_ascii_lowercase(),
+        })
+    }
+}
+
+impl fmt::Debug for Canonical<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Canonical({} bytes, redacted)", self.length())
+    }
+}
+
+/// Whether a text is a UUID, a hex key, or neither: most texts say so with their first bytes.
+fn hex_form(text: &[u8]) -> Form {
+    if text.len() < UUID_DIGITS || !text.iter().all(|&b| b.is_ascii_hexdigit() || b == b'-') {
+        return Form::AsItIs;
+    }
+    match text.iter().filter(|&&b| b != b'-').count() {
+        UUID_DIGITS => Form::Uuid,
+        digits if digits == text.len() => Form::Hex,
         _ => Form::AsItIs,
-    };
-    (text, form)
+    }
 }
 
 /// Removes what servers trim and wrapping quotes until neither is left, so that trimming twice changes nothing.
@@ -100,6 +166,10 @@ const BLANKS: [&[u8]; 14] = [
 
 /// `header.payload` of `header.payload.signature`, when the header is a JSON object in base64 that names an algorithm.
 fn jwt_signing_input(text: &[u8]) -> Option<&[u8]> {
+    // In base64, an object begins with `e`, and white space in front of it with one of the others.
+    if !matches!(text, [b'e' | b'I' | b'C' | b'D', ..]) {
+        return None;
+    }
     let mut dots = text.iter().enumerate().filter(|&(_, &b)| b == b'.').map(|(i, _)| i);
     let (first, second) = (dots.next()?, dots.next()?);
     if dots.next().is_some() {

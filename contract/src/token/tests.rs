@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::Fingerprint;
 
 fn canonical(text: &str) -> String {
     String::from_utf8(Token::parse(text.as_bytes()).unwrap().as_bytes().to_vec()).unwrap()
@@ -87,11 +88,36 @@ fn weak_tokens_are_recognised() {
     assert_eq!(weakness("fk_9aQ7zLm2Xw4RtB8v"), None);
 }
 
+/// Texts of every form, whole and damaged, and of none.
+fn any_text() -> impl Strategy<Value = Vec<u8>> {
+    prop_oneof![
+        prop::collection::vec(any::<u8>(), 0..80),
+        "[ \"']{0,2}[0-9a-fA-F-]{30,140}[ \"']{0,2}".prop_map(String::into_bytes),
+        "[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}".prop_map(String::into_bytes),
+        "(eyJhbGciOiJub25lIn0|CnsiYWxnIjoibm9uZSJ9|ImFsZyI)\\.[a-zA-Z0-9_-]{0,30}\\.?[a-z=]{0,9}".prop_map(String::into_bytes),
+    ]
+}
+
 proptest! {
+    #[test]
+    fn the_borrowed_form_agrees_with_the_token(text in any_text()) {
+        let key = crate::FingerprintKey::new([7; 32]);
+        let canonical = Canonical::of(&text);
+        match Token::parse(&text) {
+            Ok(token) => {
+                prop_assert!(canonical.is_token());
+                prop_assert_eq!(canonical.length(), token.as_bytes().len());
+                prop_assert_eq!(canonical.kind(), token.kind());
+                let (borrowed, owned) = (Fingerprint::of_canonical(&key, &canonical), Fingerprint::of(&key, &token));
+                prop_assert_eq!(borrowed, owned);
+            }
+            Err(_) => prop_assert!(!canonical.is_token()),
+        }
+    }
+
     #[test]
     fn the_canonical_form_is_its_own_canonical_form(text in prop::collection::vec(any::<u8>(), 0..80)) {
         if let Ok(once) = Token::parse(&text) {
-            prop_assert_eq!(Token::canonical_length(&text), once.as_bytes().len());
             let twice = Token::parse(once.as_bytes()).unwrap();
             prop_assert_eq!(once.as_bytes(), twice.as_bytes());
         }

@@ -15,7 +15,7 @@ use super::session::{Event, Session, Violation};
 use crate::app::App;
 use crate::attempts::{self, Stored};
 use crate::gateways::{self, Subscriber};
-use crate::index::Published;
+use crate::index::{Published, Push};
 use crate::leaks::leak_id;
 use crate::time::Time;
 
@@ -25,6 +25,8 @@ pub(super) struct Connection {
     pub(super) subscriber: Subscriber,
     pub(super) member: Member,
     pub(super) index: watch::Receiver<Arc<Published>>,
+    /// What the gateway has when everything that was sent is in force there.
+    pub(super) base: Option<Arc<Published>>,
     pub(super) inbound: Streaming<wire::ToControlPlane>,
     pub(super) outbound: mpsc::Sender<Result<wire::ToGateway, Status>>,
 }
@@ -34,7 +36,7 @@ pub(super) struct Connection {
 #[derive(Default)]
 struct Outbox {
     answers: VecDeque<wire::ToGateway>,
-    push: Option<(Arc<Published>, usize)>,
+    push: Option<Push>,
 }
 
 /// Batches that wait to be stored, one at a time.
@@ -44,8 +46,8 @@ struct Intake {
     storing: Option<Storing>,
 }
 
-/// Ends with the batch's number and what became of it.
-type Storing = Pin<Box<dyn Future<Output = (u64, Stored)> + Send>>;
+/// Ends with the answer and with what became of the batch.
+type Storing = Pin<Box<dyn Future<Output = (wire::AttemptsAck, Stored)> + Send>>;
 
 /// A stream without Hello for that long is of no use.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
@@ -88,9 +90,9 @@ impl Connection {
                 () = &mut stopped => {
                     return Err(Status::unavailable("the control plane is shutting down; reconnect"));
                 }
-                (batch, stored) = intake.stored() => {
+                (ack, stored) = intake.stored() => {
                     self.look_at(&stored);
-                    outbox.answers.push_back(to_gateway(Message::AttemptsAck(wire::AttemptsAck { batch })));
+                    outbox.answers.push_back(to_gateway(Message::AttemptsAck(ack)));
                     intake.next(|batch| self.store(batch));
                 }
                 received = self.inbound.message(), if intake.has_room() && outbox.answers.len() < MAX_ANSWERS => {
@@ -129,7 +131,8 @@ impl Connection {
                          was the database restored from an old backup?"
                     );
                 }
-                self.member.join(&hello, self.built_at(hello.epoch));
+                self.member.join(&hello);
+                self.base = self.app.publisher.find(self.subscriber.tenant.id, &hello.root);
                 outbox.answers.push_back(to_gateway(Message::Welcome(wire::Welcome {
                     fingerprint_key: self.app.keys.fingerprint(self.subscriber.tenant.id).as_bytes().to_vec(),
                     tenant: self.subscriber.tenant.name.clone(),
@@ -138,14 +141,21 @@ impl Connection {
             }
             Event::Enforced(ack) => {
                 tracing::debug!(gateway, epoch = ack.epoch, tokens = ack.tokens, "index in force");
-                self.member.enforced(ack, self.built_at(ack.epoch));
+                let built_at = self.built_at(ack.epoch);
+                self.member.enforced(ack, built_at);
             }
+            Event::Gone(gone) => self.member.gone(&gone.worker),
             Event::Kept(nack) => {
                 if let Some(unlogged) = self.app.fleet.complains(self.subscriber.gateway) {
                     let (epoch, reason) = (nack.epoch, nack.reason.as_str());
                     tracing::error!(gateway, epoch, reason, unlogged, "a gateway refused the index and keeps the last good one");
                 }
                 self.member.kept(&nack, Time::now());
+                // Perhaps the gateway does not have what the difference was told from.
+                self.base = None;
+                if session.again(nack.epoch) {
+                    self.push(session, outbox);
+                }
             }
             Event::Reported(batch) => {
                 intake.waiting.push_back(batch);
@@ -160,7 +170,10 @@ impl Connection {
     fn push(&mut self, session: &mut Session, outbox: &mut Outbox) {
         let published = Arc::clone(&self.index.borrow_and_update());
         if session.push(published.epoch, &published.root) {
-            outbox.push = Some((published, 0));
+            let push = Push::new(Arc::clone(&published), self.base.as_deref());
+            session.sent(push.is_whole());
+            outbox.push = Some(push);
+            self.base = Some(published);
         }
     }
 
@@ -173,7 +186,7 @@ impl Connection {
                 match attempts::store_batch(&app.store, tenant, gateway, &batch.attempts, app.max_attempts).await {
                     Ok(stored) => {
                         app.metrics.stored(&stored);
-                        return (batch.batch, stored);
+                        return (wire::AttemptsAck { batch: batch.batch, worker: batch.worker }, stored);
                     }
                     Err(error) => {
                         if let Some(unlogged) = app.fleet.complains(gateway) {
@@ -243,10 +256,9 @@ impl Outbox {
         if let Some(answer) = self.answers.pop_front() {
             return Some(answer);
         }
-        let (published, next) = self.push.as_mut()?;
-        let message = published.messages.get(*next).cloned();
-        *next += 1;
-        if *next >= published.messages.len() {
+        let push = self.push.as_mut()?;
+        let message = push.next();
+        if push.is_done() {
             self.push = None;
         }
         message
@@ -263,7 +275,7 @@ impl Intake {
     }
 
     /// The batch that was stored; never when there is none.
-    async fn stored(&mut self) -> (u64, Stored) {
+    async fn stored(&mut self) -> (wire::AttemptsAck, Stored) {
         match &mut self.storing {
             Some(storing) => storing.await,
             None => future::pending().await,

@@ -31,9 +31,9 @@ pub struct Member {
 /// What is known of a gateway that is or was connected.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct GatewayState {
-    /// Whether any worker is connected.
+    /// Whether any of its Envoys is connected.
     pub connected: bool,
-    /// How many workers are connected.
+    /// How many workers its connected Envoys have.
     pub workers: usize,
     /// The epoch in force: the lowest of the workers'; the last known when none is connected.
     pub epoch: Option<u64>,
@@ -75,8 +75,11 @@ struct State {
 
 struct Live {
     revoked: watch::Sender<bool>,
-    streams: usize,
-    workers: BTreeMap<u64, Worker>,
+    /// Streams that entered, and those of them that said Hello.
+    entered: usize,
+    streams: BTreeMap<u64, Stream>,
+    /// By the id that each has given itself.
+    workers: BTreeMap<Vec<u8>, Worker>,
     /// Totals of workers that left lately: one that comes back goes on counting where it was.
     departed: VecDeque<(Vec<u8>, u64)>,
     last: Option<InForce>,
@@ -88,11 +91,14 @@ struct Live {
     unlogged: u64,
 }
 
-#[derive(Default)]
-struct Worker {
-    id: Vec<u8>,
+struct Stream {
     node: String,
     filter_version: String,
+}
+
+struct Worker {
+    /// Over which it was heard of last: another VM of the same Envoy may have opened a stream since.
+    connection: u64,
     in_force: InForce,
     attempts_dropped: u64,
 }
@@ -108,8 +114,10 @@ struct InForce {
 const WRITE_STEP: Duration = Duration::from_secs(30);
 /// Bounds what gateways can make the control plane remember.
 const MAX_DEPARTED: usize = 64;
-/// Streams of one gateway, which has one for each worker of each Envoy.
+/// Streams of one gateway, which has one for each Envoy.
 pub const MAX_STREAMS: usize = 1_024;
+/// Workers of one gateway, over all its streams; further ones are not counted.
+pub const MAX_WORKERS: usize = 16 * MAX_STREAMS;
 /// Streams of all gateways: a stream may hold up to two of the largest messages in memory.
 pub const MAX_STREAMS_IN_ALL: usize = 8_192;
 /// One line of complaint about a gateway in that time: it can give reason for thousands.
@@ -130,10 +138,10 @@ impl Fleet {
             return None;
         }
         let live = state.gateways.entry(gateway).or_insert_with(Live::new);
-        if live.streams >= MAX_STREAMS {
+        if live.entered >= MAX_STREAMS {
             return None;
         }
-        live.streams += 1;
+        live.entered += 1;
         let revoked = live.revoked.subscribe();
         state.streams += 1;
         state.connections += 1;
@@ -176,10 +184,10 @@ impl Fleet {
         self.lock().gateways.get(&gateway).map(|live| live.view(now)).unwrap_or_default()
     }
 
-    /// Gateways with a connected worker.
+    /// Gateways with an open stream.
     #[must_use]
     pub fn connected(&self) -> usize {
-        self.lock().gateways.values().filter(|live| !live.workers.is_empty()).count()
+        self.lock().gateways.values().filter(|live| !live.streams.is_empty()).count()
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -194,36 +202,51 @@ impl Member {
         self.revoked.clone()
     }
 
-    /// A worker said Hello. A stream that the same worker had before is forgotten: it is broken, or it would not say Hello again.
-    pub fn join(&self, hello: &wire::Hello, built_at: Option<Time>) {
-        let mut state = self.fleet.lock();
-        let Some(live) = state.gateways.get_mut(&self.gateway) else { return };
-        let ghost = live.workers.iter().find(|(_, w)| !w.id.is_empty() && w.id == hello.worker).map(|(&c, _)| c);
-        let ghost = ghost.and_then(|connection| live.part(connection));
-        let attempts_dropped = live.departed.iter().find(|(id, _)| *id == hello.worker).map_or(0, |&(_, n)| n);
-        let in_force = InForce { epoch: hello.epoch, tokens: None, built_at };
-        let (node, filter_version) = (hello.node.clone(), hello.filter_version.clone());
-        let worker = Worker { id: hello.worker.clone(), node, filter_version, in_force, attempts_dropped };
-        live.workers.insert(self.connection, worker);
-        let convergence = state.tenants.entry(self.tenant).or_default();
-        convergence.swap(ghost.map(|in_force| in_force.epoch), Some(hello.epoch));
+    /// The stream's Envoy said Hello.
+    pub fn join(&self, hello: &wire::Hello) {
+        let stream = Stream { node: hello.node.clone(), filter_version: hello.filter_version.clone() };
+        if let Some(live) = self.fleet.lock().gateways.get_mut(&self.gateway) {
+            live.streams.insert(self.connection, stream);
+        }
     }
 
-    /// An epoch is in force in this worker.
+    /// An epoch is in force in a worker; 0 when it has none yet.
     pub fn enforced(&self, ack: wire::Ack, built_at: Option<Time>) {
-        self.fleet.metrics.push_acked();
+        if ack.epoch > 0 {
+            self.fleet.metrics.push_acked();
+        }
+        let in_force = InForce { epoch: ack.epoch, tokens: Some(ack.tokens), built_at };
         let mut state = self.fleet.lock();
-        let Some(worker) = state.worker(self) else { return };
-        let before = worker.in_force.epoch;
-        worker.in_force = InForce { epoch: ack.epoch, tokens: Some(ack.tokens), built_at };
+        let Some(live) = state.gateways.get_mut(&self.gateway) else { return };
+        let full = live.workers.len() >= MAX_WORKERS;
+        let before = match live.workers.get_mut(&ack.worker) {
+            Some(worker) => {
+                worker.connection = self.connection;
+                Some(std::mem::replace(&mut worker.in_force, in_force).epoch)
+            }
+            None if full => return,
+            None => {
+                let attempts_dropped = live.departed.iter().find(|(id, _)| *id == ack.worker).map_or(0, |&(_, n)| n);
+                live.workers.insert(ack.worker, Worker { connection: self.connection, in_force, attempts_dropped });
+                None
+            }
+        };
         let convergence = state.tenants.entry(self.tenant).or_default();
-        convergence.swap(Some(before), Some(ack.epoch));
+        convergence.swap(before, Some(ack.epoch));
         for elapsed in convergence.settle() {
             self.fleet.metrics.enforced(elapsed);
         }
     }
 
-    /// This worker refused a push.
+    /// A worker is not there any more.
+    pub fn gone(&self, worker: &[u8]) {
+        let mut state = self.fleet.lock();
+        let Some(live) = state.gateways.get_mut(&self.gateway) else { return };
+        let in_force = live.part(self.connection, |id| id == worker);
+        state.forget(self.tenant, in_force);
+    }
+
+    /// A push was refused.
     pub fn kept(&self, nack: &wire::Nack, now: Time) {
         self.fleet.metrics.push_nacked();
         let reason = nack.reason.clone();
@@ -232,19 +255,18 @@ impl Member {
         }
     }
 
-    /// This worker's totals since its start.
+    /// A worker's totals since its start.
     pub fn counted(&self, stats: &wire::Stats) {
         let mut state = self.fleet.lock();
-        let Some(worker) = state.worker(self) else { return };
+        let Some(live) = state.gateways.get_mut(&self.gateway) else { return };
+        let Some(worker) = live.workers.get_mut(&stats.worker) else { return };
         let new = stats.attempts_dropped.saturating_sub(worker.attempts_dropped);
         worker.attempts_dropped = stats.attempts_dropped;
-        if let Some(live) = state.gateways.get_mut(&self.gateway) {
-            live.attempts_dropped = live.attempts_dropped.saturating_add(new);
-        }
+        live.attempts_dropped = live.attempts_dropped.saturating_add(new);
         self.fleet.metrics.attempts_dropped(new);
     }
 
-    /// Something came from this worker; true when it is time to write that down.
+    /// Something came over this stream; true when it is time to write that down.
     #[must_use]
     pub fn heard(&self, now: Time) -> bool {
         let mut state = self.fleet.lock();
@@ -263,18 +285,21 @@ impl Drop for Member {
         let mut state = self.fleet.lock();
         state.streams = state.streams.saturating_sub(1);
         let Some(live) = state.gateways.get_mut(&self.gateway) else { return };
-        live.streams = live.streams.saturating_sub(1);
-        let Some(in_force) = live.part(self.connection) else { return };
-        let convergence = state.tenants.entry(self.tenant).or_default();
-        convergence.swap(Some(in_force.epoch), None);
-        // Nobody is left to wait for, or those who are left have acknowledged before: neither is a time worth measuring.
-        convergence.settle();
+        live.entered = live.entered.saturating_sub(1);
+        live.streams.remove(&self.connection);
+        let in_force = live.part(self.connection, |_| true);
+        state.forget(self.tenant, in_force);
     }
 }
 
 impl State {
-    fn worker(&mut self, member: &Member) -> Option<&mut Worker> {
-        self.gateways.get_mut(&member.gateway)?.workers.get_mut(&member.connection)
+    /// Nobody is left to wait for, or those who are left have acknowledged before: neither is a time worth measuring.
+    fn forget(&mut self, tenant: TenantId, in_force: Vec<InForce>) {
+        let convergence = self.tenants.entry(tenant).or_default();
+        for in_force in in_force {
+            convergence.swap(Some(in_force.epoch), None);
+        }
+        convergence.settle();
     }
 }
 
@@ -282,7 +307,8 @@ impl Live {
     fn new() -> Self {
         Self {
             revoked: watch::Sender::new(false),
-            streams: 0,
+            entered: 0,
+            streams: BTreeMap::new(),
             workers: BTreeMap::new(),
             departed: VecDeque::new(),
             last: None,
@@ -295,36 +321,40 @@ impl Live {
         }
     }
 
-    /// Takes a worker out and returns what was in force there.
-    fn part(&mut self, connection: u64) -> Option<InForce> {
-        let worker = self.workers.remove(&connection)?;
-        self.departed.retain(|(id, _)| *id != worker.id);
-        if self.departed.len() == MAX_DEPARTED {
-            self.departed.pop_front();
+    /// Takes workers of a connection out and returns what was in force in them.
+    fn part(&mut self, connection: u64, which: impl Fn(&[u8]) -> bool) -> Vec<InForce> {
+        let leaves = |id: &Vec<u8>, worker: &mut Worker| worker.connection == connection && which(id);
+        let mut parted = Vec::new();
+        for (id, worker) in self.workers.extract_if(.., leaves) {
+            self.departed.retain(|(departed, _)| *departed != id);
+            if self.departed.len() == MAX_DEPARTED {
+                self.departed.pop_front();
+            }
+            self.departed.push_back((id, worker.attempts_dropped));
+            self.last = Some(worker.in_force);
+            parted.push(worker.in_force);
         }
-        self.departed.push_back((worker.id, worker.attempts_dropped));
-        self.last = Some(worker.in_force);
-        Some(worker.in_force)
+        parted
     }
 
     fn view(&self, now: Time) -> GatewayState {
         let lowest = self.workers.values().map(|worker| worker.in_force).min_by_key(|in_force| in_force.epoch);
         // Epoch 0 is none.
         let in_force = lowest.or(self.last).filter(|in_force| in_force.epoch > 0);
-        let distinct = |of: fn(&Worker) -> &String| {
-            let mut texts: Vec<_> = self.workers.values().map(of).filter(|text| !text.is_empty()).cloned().collect();
+        let distinct = |of: fn(&Stream) -> &String| {
+            let mut texts: Vec<_> = self.streams.values().map(of).filter(|text| !text.is_empty()).cloned().collect();
             texts.sort_unstable();
             texts.dedup();
             texts
         };
         GatewayState {
-            connected: !self.workers.is_empty(),
+            connected: !self.streams.is_empty(),
             workers: self.workers.len(),
             epoch: in_force.map(|in_force| in_force.epoch),
             tokens: in_force.and_then(|in_force| in_force.tokens),
             index_age_seconds: in_force.and_then(|in_force| in_force.built_at).map(|at| at.age(now).as_secs()),
-            nodes: distinct(|worker| &worker.node),
-            filter_versions: distinct(|worker| &worker.filter_version),
+            nodes: distinct(|stream| &stream.node),
+            filter_versions: distinct(|stream| &stream.filter_version),
             last_nack: self.last_nack.clone(),
             attempts_dropped: self.attempts_dropped,
             last_seen_at: Some(self.last_seen_at),

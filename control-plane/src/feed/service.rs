@@ -90,7 +90,7 @@ impl Feed for Service {
             .ok_or_else(|| Status::unavailable("the tenant has no index yet; reconnect"))?;
         let (outbound, stream) = mpsc::channel(OUTBOUND);
         let app = Arc::clone(&self.app);
-        let connection = Connection { app, subscriber, member, index, inbound: request.into_inner(), outbound };
+        let connection = Connection { app, subscriber, member, index, base: None, inbound: request.into_inner(), outbound };
         tokio::spawn(connection.run());
         Ok(Response::new(ReceiverStream::new(stream)))
     }
@@ -99,7 +99,7 @@ impl Feed for Service {
 impl Service {
     fn crowded(&self, subscriber: &Subscriber) -> Status {
         let status = Status::resource_exhausted(format!(
-            "too many streams: a gateway may have {MAX_STREAMS}, one for each worker of each Envoy, and all gateways together \
+            "too many streams: a gateway may have {MAX_STREAMS}, one for each Envoy, and all gateways together \
              {MAX_STREAMS_IN_ALL}; give every fleet a credential of its own"
         ));
         if let Some(unlogged) = self.app.fleet.complains(subscriber.gateway) {

@@ -17,8 +17,9 @@ enum State {
         /// What the gateway had when it came.
         had: u64,
         had_root: Vec<u8>,
-        /// The newest epoch that was sent on this stream.
+        /// The newest epoch that was sent on this stream, and whether as a whole.
         sent: Option<u64>,
+        whole: bool,
     },
 }
 
@@ -27,13 +28,15 @@ enum State {
 pub enum Event {
     /// The gateway said Hello: it is to be welcomed.
     Joined(wire::Hello),
-    /// An epoch is in force at the worker.
+    /// An epoch is in force in a worker.
     Enforced(wire::Ack),
-    /// The worker refused a push and kept what it had.
+    /// A worker is not there any more.
+    Gone(wire::Gone),
+    /// A push was refused, and what was there stays.
     Kept(wire::Nack),
     /// Attempts to be stored, then acknowledged.
     Reported(wire::AttemptBatch),
-    /// The worker's totals.
+    /// A worker's totals.
     Counted(wire::Stats),
 }
 
@@ -83,7 +86,7 @@ impl Session {
     /// Characters of a text that a gateway says of itself. They are kept, logged and shown; a message may have a megabyte.
     pub const MAX_TEXT: usize = 200;
     /// Bytes of a worker's id, and of a root.
-    const MAX_WORKER: usize = 64;
+    const MAX_ID: usize = 64;
 
     /// Takes a message.
     pub fn receive(&mut self, message: wire::ToControlPlane) -> Result<Event, Violation> {
@@ -93,20 +96,21 @@ impl Session {
             |epoch| if epoch <= sent.unwrap_or(*had).max(*had) { Ok(()) } else { Err(Violation::NeverSent { got: epoch }) };
         match message {
             Message::Hello(_) => Err(Violation::HelloTwice),
-            Message::Ack(ack) => known(ack.epoch).map(|()| Event::Enforced(ack)),
+            Message::Ack(ack) => known(ack.epoch).map(|()| Event::Enforced(wire::Ack { worker: id(ack.worker), ..ack })),
+            Message::Gone(gone) => Ok(Event::Gone(wire::Gone { worker: id(gone.worker) })),
             Message::Nack(nack) => known(nack.epoch).map(|()| Event::Kept(wire::Nack { reason: cut(nack.reason), ..nack })),
             Message::Attempts(batch) if batch.attempts.len() > Self::MAX_ATTEMPTS => {
                 Err(Violation::TooManyAttempts { got: batch.attempts.len() })
             }
             Message::Attempts(batch) => Ok(Event::Reported(batch)),
-            Message::Stats(stats) => Ok(Event::Counted(stats)),
+            Message::Stats(stats) => Ok(Event::Counted(wire::Stats { worker: id(stats.worker), ..stats })),
         }
     }
 
     /// Whether this index has to be sent now. A push that the gateway refused is not sent again on the same stream: it would
-    /// be refused again.
+    /// be refused again. (One that held only what had changed is sent once more as a whole, which is another push.)
     pub fn push(&mut self, epoch: u64, root: &[u8]) -> bool {
-        let State::Open { had, had_root, sent } = &mut self.state else { return false };
+        let State::Open { had, had_root, sent, .. } = &mut self.state else { return false };
         let has = match sent {
             Some(sent) => *sent == epoch,
             None => *had == epoch && had_root == root,
@@ -115,6 +119,25 @@ impl Session {
             *sent = Some(epoch);
         }
         !has
+    }
+
+    /// How the newest epoch was sent.
+    pub fn sent(&mut self, as_a_whole: bool) {
+        if let State::Open { whole, .. } = &mut self.state {
+            *whole = as_a_whole;
+        }
+    }
+
+    /// Whether a refused push is worth another try, as a whole.
+    pub fn again(&mut self, epoch: u64) -> bool {
+        match &mut self.state {
+            State::Open { had_root, sent, whole: false, .. } if *sent == Some(epoch) => {
+                *sent = None;
+                had_root.clear();
+                true
+            }
+            _ => false,
+        }
     }
 
     /// Whether Hello has come.
@@ -131,10 +154,9 @@ impl Session {
         if hello.contract_version != CONTRACT_VERSION {
             return Err(Violation::Contract { expected: CONTRACT_VERSION, got: hello.contract_version });
         }
-        hello.worker.truncate(Self::MAX_WORKER);
         // Kept as long as the stream is open, and compared with a root of 32 bytes.
-        hello.root.truncate(Self::MAX_WORKER);
-        self.state = State::Open { had: hello.epoch, had_root: hello.root.clone(), sent: None };
+        hello.root.truncate(Self::MAX_ID);
+        self.state = State::Open { had: hello.epoch, had_root: hello.root.clone(), sent: None, whole: false };
         Ok(Event::Joined(hello))
     }
 }
@@ -144,6 +166,11 @@ fn cut(text: String) -> String {
     if text.len() <= Session::MAX_TEXT { text } else { text.chars().take(Session::MAX_TEXT).collect() }
 }
 
+/// The same of an id, which is kept as long as its worker is there.
+fn id(id: Vec<u8>) -> Vec<u8> {
+    if id.len() <= Session::MAX_ID { id } else { id.get(..Session::MAX_ID).unwrap_or_default().to_vec() }
+}
+
 fn name(message: &Message) -> &'static str {
     match message {
         Message::Hello(_) => "Hello",
@@ -151,6 +178,7 @@ fn name(message: &Message) -> &'static str {
         Message::Nack(_) => "Nack",
         Message::Attempts(_) => "AttemptBatch",
         Message::Stats(_) => "Stats",
+        Message::Gone(_) => "Gone",
     }
 }
 
@@ -163,11 +191,11 @@ mod tests {
     }
 
     fn ack(epoch: u64) -> Message {
-        Message::Ack(wire::Ack { epoch, tokens: 0 })
+        Message::Ack(wire::Ack { epoch, tokens: 0, worker: vec![1] })
     }
 
     fn batch(attempts: usize) -> Message {
-        Message::Attempts(wire::AttemptBatch { batch: 1, attempts: vec![wire::Attempt::default(); attempts] })
+        Message::Attempts(wire::AttemptBatch { attempts: vec![wire::Attempt::default(); attempts], ..Default::default() })
     }
 
     fn receive(session: &mut Session, message: Message) -> Result<Event, Violation> {
@@ -179,6 +207,7 @@ mod tests {
     fn the_table_of_messages() {
         let nack = |epoch| Message::Nack(wire::Nack { epoch, reason: "bad".to_owned() });
         let stats = || Message::Stats(wire::Stats::default());
+        let gone = || Message::Gone(wire::Gone::default());
         let old = Message::Hello(wire::Hello { contract_version: 0, ..Default::default() });
         let (greeting, open) = (false, true);
         let table = [
@@ -188,6 +217,7 @@ mod tests {
             (greeting, nack(0), Some(Violation::HelloExpected { got: "Nack" })),
             (greeting, batch(1), Some(Violation::HelloExpected { got: "AttemptBatch" })),
             (greeting, stats(), Some(Violation::HelloExpected { got: "Stats" })),
+            (greeting, gone(), Some(Violation::HelloExpected { got: "Gone" })),
             (open, hello(0, b""), Some(Violation::HelloTwice)),
             (open, ack(5), None),
             (open, ack(3), None),
@@ -197,6 +227,7 @@ mod tests {
             (open, batch(Session::MAX_ATTEMPTS), None),
             (open, batch(Session::MAX_ATTEMPTS + 1), Some(Violation::TooManyAttempts { got: Session::MAX_ATTEMPTS + 1 })),
             (open, stats(), None),
+            (open, gone(), None),
         ];
         for (is_open, message, expected) in table {
             let mut session = Session::default();
@@ -218,7 +249,6 @@ mod tests {
             contract_version: CONTRACT_VERSION,
             node: long.clone(),
             filter_version: long.clone(),
-            worker: vec![7; 100_000],
             ..Default::default()
         };
         let Ok(Event::Joined(hello)) = receive(&mut session, Message::Hello(greeting)) else { panic!("not joined") };
@@ -227,7 +257,9 @@ mod tests {
         for text in [hello.node, hello.filter_version, nack.reason] {
             assert_eq!(text, "ü".repeat(Session::MAX_TEXT));
         }
-        assert_eq!(hello.worker.len(), Session::MAX_WORKER);
+        let ack = Message::Ack(wire::Ack { epoch: 0, tokens: 0, worker: vec![7; 100_000] });
+        let Ok(Event::Enforced(ack)) = receive(&mut session, ack) else { panic!("not enforced") };
+        assert_eq!(ack.worker.len(), Session::MAX_ID);
     }
 
     #[test]

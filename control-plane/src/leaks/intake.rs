@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use stopleak_contract::index::LeakNumber;
+use stopleak_contract::index::{Classes, LeakNumber};
 use stopleak_contract::{Fingerprint, FingerprintKey, Token};
 use stopleak_detector::Risk;
 
@@ -20,6 +20,8 @@ pub struct NewToken {
     pub preview: String,
     /// Bytes of its canonical form.
     pub length: usize,
+    /// The classes of its bytes.
+    pub classes: Classes,
     /// Why it should not be blocked without asking.
     pub weakness: Option<&'static str>,
     /// The rule that found it.
@@ -81,6 +83,7 @@ impl NewToken {
             fingerprint: Fingerprint::of(key, token),
             preview: token.preview(),
             length: token.as_bytes().len(),
+            classes: Classes::of(token.as_bytes()),
             weakness: token.weakness().map(stopleak_contract::Weakness::as_str),
             rule: rule.map(str::to_owned),
         }
@@ -153,14 +156,15 @@ pub async fn insert_token(
     now: Time,
 ) -> Result<i64, sqlx::Error> {
     sqlx::query_scalar(
-        "INSERT INTO tokens (tenant_id, leak, fingerprint, preview, length, weakness, rule, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING id",
+        "INSERT INTO tokens (tenant_id, leak, fingerprint, preview, length, classes, weakness, rule, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING id",
     )
     .bind(tenant)
     .bind(leak)
     .bind(token.fingerprint.as_bytes().as_slice())
     .bind(&token.preview)
     .bind(i64::try_from(token.length).unwrap_or(i64::MAX))
+    .bind(token.classes.bits())
     .bind(token.weakness)
     .bind(&token.rule)
     .bind(now)

@@ -20,7 +20,12 @@ pub struct Gateway {
     public_key: PublicKey,
     pub key: Option<FingerprintKey>,
     pub index: Option<Index>,
+    /// Of the index.
+    shards: Vec<Vec<u8>>,
 }
+
+/// The id of the one worker.
+pub const WORKER: &[u8] = b"worker-1";
 
 impl Gateway {
     pub async fn open(world: &World, credential: &str) -> Result<Self, Status> {
@@ -44,7 +49,7 @@ impl Gateway {
         let path = format!("/{SERVICE}/{METHOD}").parse().unwrap();
         let codec = tonic_prost::ProstCodec::<wire::ToControlPlane, wire::ToGateway>::default();
         let inbound = grpc.streaming(request, path, codec).await?.into_inner();
-        Ok(Self { outbound, inbound, public_key, key: None, index: None })
+        Ok(Self { outbound, inbound, public_key, key: None, index: None, shards: Vec::new() })
     }
 
     pub async fn send(&self, message: to_control_plane::Message) {
@@ -75,7 +80,6 @@ impl Gateway {
             contract_version: CONTRACT_VERSION,
             filter_version: "0.0-test".to_owned(),
             node: "test-node".to_owned(),
-            worker: b"worker-1".to_vec(),
             epoch,
             root,
         };
@@ -83,6 +87,7 @@ impl Gateway {
         let to_gateway::Message::Welcome(welcome) = self.next().await.unwrap() else { panic!("no Welcome") };
         assert_eq!(welcome.tenant, "default");
         self.key = FingerprintKey::from_slice(&welcome.fingerprint_key);
+        self.ack(epoch, 0).await;
     }
 
     /// The next index, verified, in force and acknowledged.
@@ -93,17 +98,26 @@ impl Gateway {
 
     /// The same, when the header came already.
     pub async fn take_shards(&mut self, header: wire::IndexHeader) -> u64 {
-        let sealed = SealedHeader::try_from(header).unwrap();
-        let mut assembly = Assembly::new(sealed.verify(&self.public_key, "default", self.key.as_ref().unwrap(), 0).unwrap());
+        let expected = header.shards.iter().map(|sum| sum.shard).collect();
+        let sealed = SealedHeader::from_wire(header, self.index.as_ref().map(Index::header)).unwrap();
+        let header = sealed.verify(&self.public_key, "default", self.key.as_ref().unwrap(), 0).unwrap();
+        self.shards.resize(header.shards.len(), Vec::new());
+        let mut assembly = Assembly::new(header, expected);
         while !assembly.is_complete() {
             let to_gateway::Message::Shard(part) = self.next().await.unwrap() else { panic!("no shard") };
-            assembly.push(&part).unwrap();
+            if let Some((place, shard)) = assembly.push(&part).unwrap() {
+                self.shards[place] = shard.bytes().to_vec();
+            }
         }
-        let index = assembly.finish().unwrap();
+        let index = Index::open(assembly.into_header(), self.shards.clone()).unwrap();
         let (epoch, tokens) = (index.header().epoch, index.header().tokens);
         self.index = Some(index);
-        self.send(to_control_plane::Message::Ack(wire::Ack { epoch, tokens })).await;
+        self.ack(epoch, tokens).await;
         epoch
+    }
+
+    async fn ack(&self, epoch: u64, tokens: u64) {
+        self.send(to_control_plane::Message::Ack(wire::Ack { epoch, tokens, worker: WORKER.to_vec() })).await;
     }
 
     /// Indexes until one carries the epoch.
@@ -142,10 +156,10 @@ impl Gateway {
 
     /// Sends a batch and waits until it is acknowledged.
     pub async fn report(&mut self, batch: u64, attempts: Vec<wire::Attempt>) {
-        self.send(to_control_plane::Message::Attempts(wire::AttemptBatch { batch, attempts })).await;
+        self.send(to_control_plane::Message::Attempts(wire::AttemptBatch { batch, attempts, worker: WORKER.to_vec() })).await;
         loop {
             if let to_gateway::Message::AttemptsAck(ack) = self.next().await.unwrap() {
-                assert_eq!(ack.batch, batch);
+                assert_eq!((ack.batch, ack.worker.as_slice()), (batch, WORKER));
                 return;
             }
         }

@@ -7,7 +7,7 @@ use stopleak_contract::CONTRACT_VERSION;
 use stopleak_contract::feed::wire::{self, to_control_plane::Message, to_gateway};
 use tonic::Code;
 
-use crate::client::Gateway;
+use crate::client::{Gateway, WORKER};
 use crate::world::{World, eventually};
 
 const TOKEN: &str = "fk_9aQ7zLm2Xw4RtB8v";
@@ -140,7 +140,7 @@ async fn a_refused_push_is_on_record() {
     let world = World::start().await;
     let gateway = world.connected("edge").await;
     gateway.send(Message::Nack(wire::Nack { epoch: 1, reason: "shard hash is wrong".to_owned() })).await;
-    gateway.send(Message::Stats(wire::Stats { attempts_dropped: 4, requests: 9 })).await;
+    gateway.send(Message::Stats(wire::Stats { attempts_dropped: 4, requests: 9, worker: WORKER.to_vec() })).await;
     eventually("Nack and Stats are shown", || {
         let shown = &world.api.get("/gateways").ok()["gateways"][0];
         shown["last_nack"]["reason"] == "shard hash is wrong" && shown["attempts_dropped"] == 4
@@ -190,7 +190,7 @@ async fn streams_that_break_the_protocol_are_closed_with_a_reason() {
     assert!(status.message().contains(&format!("version {CONTRACT_VERSION}")), "{}", status.message());
 
     let mut gateway = Gateway::open(&world, &credential).await.unwrap();
-    gateway.send(Message::Ack(wire::Ack { epoch: 1, tokens: 0 })).await;
+    gateway.send(Message::Ack(wire::Ack { epoch: 1, tokens: 0, worker: WORKER.to_vec() })).await;
     assert_eq!(gateway.end().await.code(), Code::InvalidArgument);
 
     let mut gateway = Gateway::open(&world, &credential).await.unwrap();

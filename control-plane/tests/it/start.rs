@@ -248,7 +248,7 @@ async fn a_database_that_gets_locked_is_a_503_and_heals() {
     world.leak(&["fk_known-before-000001"]);
     let gateway = &mut world.connected("edge").await;
     let attempts = vec![gateway.attempt(1, 1, "fk_known-before-000001")];
-    let batch = to_control_plane::Message::Attempts(wire::AttemptBatch { batch: 1, attempts });
+    let batch = to_control_plane::Message::Attempts(wire::AttemptBatch { attempts, ..Default::default() });
     let url = format!("sqlite://{}", world.data.path().join("stopleak.db").display());
     let mut other = sqlx::SqliteConnection::connect(&url).await.unwrap();
     other.execute("BEGIN EXCLUSIVE").await.unwrap();

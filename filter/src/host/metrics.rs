@@ -4,24 +4,13 @@ use proxy_wasm::hostcalls;
 use proxy_wasm::types::MetricType;
 
 use crate::counted::{COUNTERS, Counted};
+use crate::gateway::Gauges;
 
 /// The host's ids of the metrics, and what the host has been told.
 pub struct Metrics {
     counters: Vec<u32>,
     written: [u64; COUNTERS],
     gauges: Vec<u32>,
-}
-
-/// What is so right now.
-pub struct Gauges {
-    /// The epoch in force.
-    pub index_epoch: u64,
-    /// Tokens of the index in force.
-    pub index_tokens: u64,
-    /// Seconds since the index in force was built.
-    pub index_age_seconds: u64,
-    /// 1 while the stream is open.
-    pub feed_connected: u64,
 }
 
 const GAUGES: [&str; 4] =
@@ -39,14 +28,14 @@ impl Metrics {
     }
 
     /// Adds what was counted since the last time to the counters, which all VMs share, and sets the gauges.
-    pub fn write(&mut self, counted: &Counted, gauges: &Gauges) {
+    pub fn write(&mut self, counted: &Counted, gauges: Gauges) {
         for ((counter, total), written) in self.counters.iter().zip(counted.values()).zip(&mut self.written) {
             if total > *written {
                 let _ = hostcalls::increment_metric(*counter, i64::try_from(total - *written).unwrap_or(i64::MAX));
                 *written = total;
             }
         }
-        let Gauges { index_epoch, index_tokens, index_age_seconds, feed_connected } = *gauges;
+        let Gauges { index_epoch, index_tokens, index_age_seconds, feed_connected } = gauges;
         for (gauge, value) in self.gauges.iter().zip([index_epoch, index_tokens, index_age_seconds, feed_connected]) {
             let _ = hostcalls::record_metric(*gauge, value);
         }

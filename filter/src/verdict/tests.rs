@@ -1,8 +1,14 @@
 //! From a header map to a verdict.
 
-use stopleak_contract::index::{Entry, Index, build};
+use std::rc::Rc;
+
+use stopleak_contract::FingerprintKey;
+use stopleak_contract::index::{Entry, SigningKey, build};
 
 use super::*;
+use crate::enforced::Trust;
+use crate::proxy::Memory;
+use crate::records::Records;
 
 const PATCHED: &str = "fk_patched_9aQ7zLm2";
 const OPEN: &str = "fk_open_Xw4RtB8v9aQ7";
@@ -10,13 +16,18 @@ const OPEN: &str = "fk_open_Xw4RtB8v9aQ7";
 fn enforced() -> Enforced {
     let key = FingerprintKey::new([7; 32]);
     let entry = |text: &str, leak, action| {
-        let fingerprint = Fingerprint::of(&key, &Token::parse(text.as_bytes()).unwrap());
-        Entry { fingerprint, leak, action, length: text.len() }
+        let text = Canonical::of(text.as_bytes());
+        Entry { fingerprint: Fingerprint::of_canonical(&key, &text), leak, action, kind: text.kind() }
     };
     let entries = vec![entry(PATCHED, 1, Action::Block), entry(OPEN, 2, Action::Observe)];
-    let built = build("acme", &key, 1, 0, entries).unwrap();
-    let index = Index::open(built.header, built.shards).unwrap();
-    Enforced { key, index }
+    let (signing_key, built) = (SigningKey::new(&[3; 32]), build("acme", &key, 1, 0, entries).unwrap());
+    let trust = Trust { public_key: signing_key.public_key(), key, tenant: "acme".to_owned() };
+    let records = Records::new(Rc::new(Memory::default()), "slg_test");
+    let state = trust.state(signing_key.seal(built.header).to_wire());
+    records.install(&state, built.shards.iter().map(|shard| &**shard));
+    let mut in_force = None;
+    Enforced::restore(&mut in_force, trust.public_key, &records).unwrap();
+    in_force.unwrap()
 }
 
 fn policy(json: &str) -> Policy {
@@ -80,11 +91,12 @@ fn without_an_index_the_operator_has_chosen() {
 fn work_is_bounded_and_the_operator_chooses_what_becomes_of_the_rest() {
     let judge = |json: &str, headers: &[(String, Vec<u8>)]| policy(json).judge(Request::new(headers), Some(&enforced()));
     let header = |value: Vec<u8>| ("x".to_owned(), value);
-    let of_a_length = |length| header(format!("{} ", "a".repeat(length)).repeat(20_000).into_bytes());
-    let lookalikes = of_a_length(PATCHED.len());
+    let repeated = |text: &str| header(format!("{text} ").repeat(20_000).into_bytes());
+    let lookalikes = repeated(&PATCHED.replace('9', "8"));
     for (request, verdict, over_budget) in [
         ([header(b"some words, and=more; of:them ".repeat(1_000))], "pass", false),
-        ([of_a_length(PATCHED.len() + 5)], "pass", false),
+        ([repeated(&PATCHED.replace('9', "8888"))], "pass", false),
+        ([repeated(&"a".repeat(PATCHED.len()))], "pass", false),
         ([lookalikes.clone()], "overflow", true),
         ([header(vec![b'a'; MAX_SIZE + 1])], "overflow", true),
     ] {
@@ -104,7 +116,7 @@ fn work_is_bounded_and_the_operator_chooses_what_becomes_of_the_rest() {
 #[test]
 fn an_attempt_shows_the_token_nowhere() {
     let found = |place, header: &str| {
-        let fingerprint = Fingerprint::of(&enforced().key, &Token::parse(PATCHED.as_bytes()).unwrap());
+        let fingerprint = enforced().fingerprint(&Canonical::of(PATCHED.as_bytes()));
         Match { leak: 1, fingerprint, place, header: header.to_owned() }
     };
     let request = [(":authority", "fk_open_Xw4RtB8v9aQ7.test"), (":path", "/a/fk_patched_9aQ7zLm2/b")];

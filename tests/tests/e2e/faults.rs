@@ -87,7 +87,8 @@ fn a_new_configuration_starts_with_the_index_in_shared_data() -> Result<()> {
 fn without_an_index_the_operator_has_chosen() -> Result<()> {
     for (choice, expected) in [("allow", 200), ("deny", 503)] {
         let plugin = json!({"on_not_ready": choice});
-        let world = World::with(Setting { plugin, credential: Some("slg_unknown".into()), without_index: true })?;
+        let world =
+            World::with(Setting { plugin, credential: Some("slg_unknown".into()), without_index: true, ..Setting::default() })?;
         let reply = world.get("/").send()?;
         assert_eq!(reply.status, expected, "{choice}");
         assert_eq!(reply.body.contains("urn:stopleak:problem:not-ready"), expected == 503);

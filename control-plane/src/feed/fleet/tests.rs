@@ -4,8 +4,16 @@ use super::*;
 
 const TENANT: TenantId = TenantId(1);
 
-fn hello(worker: u8, epoch: u64) -> wire::Hello {
-    wire::Hello { worker: vec![worker], epoch, node: "n".to_owned(), ..Default::default() }
+fn hello() -> wire::Hello {
+    wire::Hello { node: "n".to_owned(), ..Default::default() }
+}
+
+fn ack(worker: u8, epoch: u64) -> wire::Ack {
+    wire::Ack { epoch, tokens: 9, worker: vec![worker] }
+}
+
+fn stats(worker: u8, attempts_dropped: u64) -> wire::Stats {
+    wire::Stats { attempts_dropped, requests: 0, worker: vec![worker] }
 }
 
 fn view(fleet: &Fleet) -> GatewayState {
@@ -17,12 +25,20 @@ fn the_epoch_in_force_is_the_lowest_and_stays_known() {
     let fleet = Fleet::new(Metrics::new());
     let (one, two) = (fleet.enter(TENANT, 1).unwrap(), fleet.enter(TENANT, 1).unwrap());
     assert!(!view(&fleet).connected, "Hello has not come");
-    one.join(&hello(1, 0), None);
-    two.join(&hello(2, 0), None);
-    one.enforced(wire::Ack { epoch: 4, tokens: 9 }, None);
-    assert_eq!((view(&fleet).workers, view(&fleet).epoch), (2, None));
-    two.enforced(wire::Ack { epoch: 5, tokens: 9 }, None);
+    one.join(&hello());
+    one.enforced(ack(1, 0), None);
+    one.enforced(ack(2, 0), None);
+    two.join(&hello());
+    two.enforced(ack(3, 0), None);
+    one.enforced(ack(1, 4), None);
+    one.enforced(ack(2, 5), None);
+    assert_eq!((view(&fleet).workers, view(&fleet).epoch), (3, None));
+    two.enforced(ack(3, 5), None);
     assert_eq!((view(&fleet).epoch, view(&fleet).tokens), (Some(4), Some(9)));
+    one.gone(&[1]);
+    assert_eq!((view(&fleet).workers, view(&fleet).epoch), (2, Some(5)));
+    two.gone(&[2]);
+    assert_eq!(view(&fleet).workers, 2, "a worker of another stream is not its business");
     drop((one, two));
     assert_eq!((view(&fleet).connected, view(&fleet).epoch), (false, Some(5)));
 }
@@ -33,30 +49,46 @@ fn a_decision_is_measured_when_the_last_worker_has_it() {
     let fleet = Fleet::new(Arc::clone(&metrics));
     fleet.committed(TENANT, 1);
     let (one, two) = (fleet.enter(TENANT, 1).unwrap(), fleet.enter(TENANT, 2).unwrap());
-    one.join(&hello(1, 1), None);
-    two.join(&hello(2, 1), None);
+    one.enforced(ack(1, 1), None);
+    one.enforced(ack(2, 1), None);
+    two.enforced(ack(3, 1), None);
     fleet.committed(TENANT, 2);
     fleet.committed(TENANT, 3);
-    one.enforced(wire::Ack { epoch: 3, tokens: 0 }, None);
+    one.enforced(ack(1, 3), None);
+    one.enforced(ack(2, 3), None);
     assert_eq!(metrics.enforced_count(), 0);
-    two.enforced(wire::Ack { epoch: 2, tokens: 0 }, None);
+    two.enforced(ack(3, 2), None);
     assert_eq!(metrics.enforced_count(), 1);
-    two.enforced(wire::Ack { epoch: 3, tokens: 0 }, None);
+    two.enforced(ack(3, 3), None);
     assert_eq!(metrics.enforced_count(), 2, "the decision before anybody was there is not among them");
 }
 
 #[test]
-fn a_worker_that_comes_again_is_one_worker_and_counts_on() {
+fn a_worker_that_comes_over_another_stream_is_one_worker_and_counts_on() {
     let fleet = Fleet::new(Metrics::new());
     let broken = fleet.enter(TENANT, 1).unwrap();
-    broken.join(&hello(1, 3), None);
-    broken.counted(&wire::Stats { attempts_dropped: 5, requests: 0 });
+    broken.enforced(ack(1, 3), None);
+    broken.counted(&stats(1, 5));
     let again = fleet.enter(TENANT, 1).unwrap();
-    again.join(&hello(1, 3), None);
-    again.counted(&wire::Stats { attempts_dropped: 7, requests: 0 });
+    again.enforced(ack(1, 3), None);
+    again.counted(&stats(1, 7));
     assert_eq!((view(&fleet).workers, view(&fleet).attempts_dropped), (1, 7));
     drop(broken);
     assert_eq!(view(&fleet).workers, 1);
+    again.gone(&[1]);
+    again.enforced(ack(1, 3), None);
+    again.counted(&stats(1, 9));
+    assert_eq!((view(&fleet).workers, view(&fleet).attempts_dropped), (1, 9));
+}
+
+#[test]
+fn the_workers_of_a_gateway_have_a_limit() {
+    let fleet = Fleet::new(Metrics::new());
+    let member = fleet.enter(TENANT, 1).unwrap();
+    for n in 0..MAX_WORKERS + 10 {
+        member.enforced(wire::Ack { epoch: 1, tokens: 0, worker: n.to_be_bytes().to_vec() }, None);
+    }
+    assert_eq!(view(&fleet).workers, MAX_WORKERS);
 }
 
 #[test]

@@ -1,0 +1,160 @@
+//! The publisher: from the database to a sealed index, for every tenant.
+//!
+//! What is published is a pure function of the database: the same epoch gives the same bytes, also after a restart. A change
+//! commits together with the next epoch and then wakes the publisher, which reads what has changed and builds the shards that it
+//! touches; changes that come meanwhile are built together.
+
+mod source;
+mod push;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use stopleak_contract::index::SealedHeader;
+use tokio::sync::{Notify, watch};
+
+pub use self::push::Push;
+use self::source::Source;
+use crate::keys::Keys;
+use crate::store::Store;
+use crate::tenants::{self, Tenant, TenantId};
+use crate::time::Time;
+
+/// A sealed index.
+pub struct Published {
+    /// The epoch that it carries.
+    pub epoch: u64,
+    /// The hash that its signature signs.
+    pub root: [u8; 32],
+    /// When the epoch began.
+    pub built_at: Time,
+    /// The tokens in it.
+    pub tokens: u64,
+    sealed: SealedHeader,
+    /// Those that did not change are shared with the index before.
+    shards: Vec<Arc<[u8]>>,
+}
+
+/// Builds and hands out the newest index of each tenant.
+pub struct Publisher {
+    store: Store,
+    keys: Arc<Keys>,
+    channels: Mutex<BTreeMap<TenantId, Arc<Channel>>>,
+}
+
+struct Channel {
+    tenant: Tenant,
+    wake: Notify,
+    newest: watch::Sender<Arc<Published>>,
+    /// What gateways that come back may still have: they are sent the difference.
+    recent: Mutex<VecDeque<Arc<Published>>>,
+}
+
+/// Between two tries when the database cannot be read.
+const RETRY: Duration = Duration::from_millis(500);
+
+/// Indexes that are kept to tell the difference from. They share their shards, so that each costs little more than its header.
+const RECENT: usize = 16;
+
+impl Publisher {
+    /// Publishes the index of every tenant, and goes on whenever it is woken.
+    pub async fn start(store: Store, keys: Arc<Keys>) -> anyhow::Result<Arc<Self>> {
+        let tenants = tenants::all(&mut *store.read().await?).await?;
+        let publisher = Arc::new(Self { store, keys, channels: Mutex::default() });
+        for tenant in tenants {
+            let source = Source::load(&publisher.store, tenant.id).await?;
+            let (source, first) = publisher.build(&tenant, source).await?;
+            let (first, recent) = (Arc::new(first), Mutex::default());
+            let channel =
+                Arc::new(Channel { wake: Notify::new(), newest: watch::Sender::new(Arc::clone(&first)), recent, tenant });
+            channel.remember(first);
+            lock(&publisher.channels).insert(channel.tenant.id, Arc::clone(&channel));
+            tokio::spawn(Arc::clone(&publisher).run(channel, source));
+        }
+        Ok(publisher)
+    }
+
+    /// Tells that the tenant's epoch has grown.
+    pub fn wake(&self, tenant: TenantId) {
+        if let Some(channel) = lock(&self.channels).get(&tenant) {
+            channel.wake.notify_one();
+        }
+    }
+
+    /// The newest index of the tenant, now and later.
+    pub fn subscribe(&self, tenant: TenantId) -> Option<watch::Receiver<Arc<Published>>> {
+        lock(&self.channels).get(&tenant).map(|channel| channel.newest.subscribe())
+    }
+
+    /// The index with this root, as long as it is remembered.
+    pub fn find(&self, tenant: TenantId, root: &[u8]) -> Option<Arc<Published>> {
+        let channel = lock(&self.channels).get(&tenant).map(Arc::clone)?;
+        lock(&channel.recent).iter().find(|published| published.root == root).map(Arc::clone)
+    }
+
+    async fn run(self: Arc<Self>, channel: Arc<Channel>, source: Source) {
+        let mut source = Some(source);
+        loop {
+            channel.wake.notified().await;
+            loop {
+                match self.publish(&channel, source.take()).await {
+                    Ok(built) => {
+                        source = Some(built);
+                        break;
+                    }
+                    Err(error) => {
+                        let (tenant, error) = (&channel.tenant.name, format!("{error:#}"));
+                        tracing::error!(tenant, error, "the index cannot be built; trying again");
+                        tokio::time::sleep(RETRY).await;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Publishes what the database says now. Without a source, all of it is read.
+    async fn publish(&self, channel: &Channel, source: Option<Source>) -> anyhow::Result<Source> {
+        let started = Instant::now();
+        let source = match source {
+            Some(source) => source.update(&self.store, channel.tenant.id).await?,
+            None => Source::load(&self.store, channel.tenant.id).await?,
+        };
+        let (source, published) = self.build(&channel.tenant, source).await?;
+        tracing::info!(
+            tenant = channel.tenant.name,
+            epoch = published.epoch,
+            tokens = published.tokens,
+            shards = published.shards.len(),
+            built_us = started.elapsed().as_micros(),
+            "index published"
+        );
+        let published = Arc::new(published);
+        channel.remember(Arc::clone(&published));
+        channel.newest.send_replace(published);
+        Ok(source)
+    }
+
+    async fn build(&self, tenant: &Tenant, mut source: Source) -> anyhow::Result<(Source, Published)> {
+        source.fit(&self.store, tenant.id).await?;
+        let (tenant, keys) = (tenant.clone(), Arc::clone(&self.keys));
+        // A large set takes long enough to hold up every stream of this thread.
+        tokio::task::spawn_blocking(move || {
+            let published = source.build(&tenant, &keys)?;
+            Ok((source, published))
+        })
+        .await?
+    }
+}
+
+impl Channel {
+    fn remember(&self, published: Arc<Published>) {
+        let mut recent = lock(&self.recent);
+        recent.truncate(RECENT - 1);
+        recent.push_front(published);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,122 @@
+//! What an index is built from: all of a tenant's entries, read once, and kept up to date by reading what has changed.
+
+use anyhow::Context as _;
+use stopleak_contract::Fingerprint;
+use stopleak_contract::index::{Action, Change, Classes, Entry, IndexSource, Kind, LeakNumber};
+use tokio_stream::StreamExt as _;
+
+use super::Published;
+use crate::keys::Keys;
+use crate::leaks::Status;
+use crate::store::{Connection, Store};
+use crate::tenants::{self, Epoch, Tenant, TenantId};
+
+/// The entries as of an epoch.
+pub struct Source {
+    index: IndexSource,
+    epoch: Epoch,
+    /// The newest token that was read; tokens are neither changed nor removed.
+    newest: i64,
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    fingerprint: Vec<u8>,
+    leak: LeakNumber,
+    status: Status,
+    patched: bool,
+    length: i64,
+    classes: Option<u8>,
+}
+
+/// What a row takes of the token `t` and the leak `l`.
+const ROW: &str = "SELECT t.fingerprint, t.leak, l.status, l.patched_at IS NOT NULL AS patched, t.length, t.classes
+                   FROM tokens t JOIN leaks l ON l.tenant_id = t.tenant_id AND l.number = t.leak";
+
+impl Source {
+    /// Reads all entries.
+    pub async fn load(store: &Store, tenant: TenantId) -> anyhow::Result<Self> {
+        let read = async {
+            let mut db = store.read().await?;
+            let (epoch, newest) = (tenants::epoch(&mut db, tenant).await?, newest(&mut db).await?);
+            let shard_bits = tenants::shard_bits(&mut db, tenant).await?;
+            let query = sqlx::AssertSqlSafe(format!("{ROW} WHERE t.tenant_id = $1 AND l.status = $2"));
+            let mut rows = sqlx::query_as::<_, Row>(query).bind(tenant).bind(Status::Open).fetch(&mut *db);
+            let mut entries = Vec::new();
+            while let Some(row) = rows.next().await {
+                entries.push(row?.entry()?);
+            }
+            Ok::<_, sqlx::Error>((epoch, newest, shard_bits, entries))
+        };
+        let (epoch, newest, shard_bits, entries) = read.await.context("reading the index's entries")?;
+        let index = tokio::task::spawn_blocking(move || IndexSource::from_entries(shard_bits, entries)).await??;
+        Ok(Self { index, epoch, newest })
+    }
+
+    /// Reads what has changed since. On an error it is of no use any more, and is loaded again.
+    pub async fn update(mut self, store: &Store, tenant: TenantId) -> anyhow::Result<Self> {
+        let read = async {
+            let mut db = store.read().await?;
+            let (epoch, newest) = (tenants::epoch(&mut db, tenant).await?, newest(&mut db).await?);
+            let query = sqlx::AssertSqlSafe(format!(
+                "{ROW} WHERE t.tenant_id = $1 AND t.id > $2
+                 UNION ALL
+                 {ROW} WHERE t.tenant_id = $1
+                   AND t.leak IN (SELECT d.leak FROM decisions d WHERE d.tenant_id = $1 AND d.epoch > $3)"
+            ));
+            let rows: Vec<Row> =
+                sqlx::query_as(query).bind(tenant).bind(self.newest).bind(self.epoch.epoch).fetch_all(&mut *db).await?;
+            Ok::<_, sqlx::Error>((epoch, newest, rows))
+        };
+        let (epoch, newest, rows) = read.await.context("reading what has changed")?;
+        for row in rows {
+            let is_open = row.status == Status::Open;
+            let entry = row.entry()?;
+            self.index.apply(if is_open { Change::Put(entry) } else { Change::Remove(entry.fingerprint) })?;
+        }
+        (self.epoch, self.newest) = (epoch, newest);
+        Ok(self)
+    }
+
+    /// Cuts the entries into as many shards as there should be now. The number is kept: after a restart, the same epoch has the same
+    /// bytes.
+    pub async fn fit(&mut self, store: &Store, tenant: TenantId) -> Result<(), sqlx::Error> {
+        if self.index.fit() {
+            let mut db = store.write().await?;
+            tenants::set_shard_bits(&mut db, tenant, self.index.shard_bits()).await?;
+            db.commit().await?;
+        }
+        Ok(())
+    }
+
+    /// Builds and seals the index.
+    pub fn build(&mut self, tenant: &Tenant, keys: &Keys) -> anyhow::Result<Published> {
+        let epoch = u64::try_from(self.epoch.epoch).context("a negative epoch")?;
+        let built_at = self.epoch.epoch_at;
+        let built = self.index.build(&tenant.name, &keys.fingerprint(tenant.id), epoch, built_at.as_millis())?;
+        let (root, tokens) = (built.header.root(), built.header.tokens);
+        Ok(Published { epoch, root, built_at, tokens, sealed: keys.signing.seal(built.header), shards: built.shards })
+    }
+}
+
+async fn newest(db: &mut Connection) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar("SELECT coalesce(max(id), 0) FROM tokens").fetch_one(db).await
+}
+
+impl Row {
+    fn entry(self) -> Result<Entry, sqlx::Error> {
+        let undecodable = |what: &str| sqlx::Error::Decode(what.into());
+        let fingerprint = Fingerprint::from_stored(&self.fingerprint)
+            .ok_or_else(|| undecodable("a stored fingerprint does not have 32 bytes"))?;
+        let length = usize::try_from(self.length).map_err(|_| undecodable("a stored length is negative"))?;
+        let kind = match self.classes {
+            Some(bits) => {
+                let classes = Classes::from_bits(bits).ok_or_else(|| undecodable("stored classes are no set of them"))?;
+                Kind::new(length, classes)
+            }
+            None => Kind::of_length(length),
+        };
+        let action = if self.patched { Action::Block } else { Action::Observe };
+        Ok(Entry { fingerprint, leak: self.leak, action, kind })
+    }
+}

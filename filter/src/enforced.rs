@@ -1,0 +1,226 @@
+//! The index in force, as one VM sees it: the header and a small prefilter for each shard in its own memory, the shards' pages once for
+//! all VMs in shared data.
+//!
+//! A page is believed when its hash is in the signed header. Its prefilter is taken from it then, and its version is remembered, so
+//! that each version is hashed once. While a push is arriving, its pages replace those of the index in force one by one; a page may
+//! then be that of the next header, which is verified like the first.
+
+use std::cell::{Cell, RefCell};
+use std::ops::ControlFlow;
+
+use stopleak_contract::feed::wire;
+use stopleak_contract::index::{Hit, IndexHeader, Prefilter, PublicKey, SealedHeader, Shard};
+use stopleak_contract::{Canonical, Fingerprint, FingerprintKey};
+
+use crate::candidates;
+use crate::records::Records;
+use crate::request::{REDACTED, Request, Route};
+use crate::verdict::Match;
+
+/// Whom this gateway believes, and what its fingerprints are made with.
+#[derive(Clone, Debug)]
+pub struct Trust {
+    /// The control plane's, pinned.
+    pub public_key: PublicKey,
+    /// The tenant's.
+    pub key: FingerprintKey,
+    /// Whose gateway this is.
+    pub tenant: String,
+}
+
+/// The index in force.
+pub struct Enforced {
+    trust: Trust,
+    header: IndexHeader,
+    records: Records,
+    slots: RefCell<Vec<Slot>>,
+    /// The header that is arriving, as far as it was needed, by its record's version.
+    next: RefCell<(u32, Option<IndexHeader>)>,
+    /// Slots before this one have their prefilter.
+    warmed: Cell<usize>,
+}
+
+/// What this VM knows of a shard.
+#[derive(Default)]
+struct Slot {
+    prefilter: Option<Prefilter>,
+    /// The version of the page whose hash was right; 0 when there is none.
+    verified: u32,
+}
+
+/// What the index says of a fingerprint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LookUp {
+    /// It is not there.
+    Miss,
+    /// It is.
+    Hit(Hit),
+    /// The shard's page is not there or not right: nobody knows.
+    Unreadable,
+}
+
+impl Trust {
+    /// What a welcome brings.
+    pub fn new(public_key: PublicKey, welcome: &wire::Welcome) -> Result<Self, String> {
+        let key = FingerprintKey::from_slice(&welcome.fingerprint_key)
+            .ok_or_else(|| format!("a fingerprint key has 32 bytes, not {}", welcome.fingerprint_key.len()))?;
+        Ok(Self { public_key, key, tenant: welcome.tenant.clone() })
+    }
+
+    /// Believes a header, or says why not. One that names only what has changed is completed from `base`.
+    pub fn verify(&self, header: wire::IndexHeader, base: Option<&IndexHeader>, epoch: u64) -> Result<IndexHeader, String> {
+        let sealed = SealedHeader::from_wire(header, base).map_err(|error| error.to_string())?;
+        sealed.verify(&self.public_key, &self.tenant, &self.key, epoch).map_err(|error| error.to_string())
+    }
+
+    fn to_wire(&self) -> wire::Welcome {
+        wire::Welcome { fingerprint_key: self.key.as_bytes().to_vec(), tenant: self.tenant.clone() }
+    }
+
+    /// What other VMs need to put an index into force.
+    #[must_use]
+    pub fn state(&self, header: wire::IndexHeader) -> wire::State {
+        wire::State { welcome: Some(self.to_wire()), header: Some(header) }
+    }
+}
+
+impl Enforced {
+    /// Puts into force what lies in shared data, verified like what comes over the feed. What is known of shards that have not changed
+    /// is kept; when it cannot be believed, all stays as it is.
+    pub fn restore(in_force: &mut Option<Self>, public_key: PublicKey, records: &Records) -> Result<(), String> {
+        let epoch = in_force.as_ref().map_or(0, |before| before.header.epoch);
+        let (trust, header) = Self::verified(public_key, records, epoch)?;
+        *in_force = Some(Self::new(trust, header, records.clone(), in_force.take()));
+        Ok(())
+    }
+
+    fn verified(public_key: PublicKey, records: &Records, epoch: u64) -> Result<(Trust, IndexHeader), String> {
+        let Some(wire::State { welcome: Some(welcome), header: Some(header) }) = records.state() else {
+            return Err("the state is not complete".to_owned());
+        };
+        let trust = Trust::new(public_key, &welcome)?;
+        let header = trust.verify(header, None, epoch)?;
+        Ok((trust, header))
+    }
+
+    fn new(trust: Trust, header: IndexHeader, records: Records, previous: Option<Self>) -> Self {
+        let mut slots: Vec<Slot> = Vec::new();
+        slots.resize_with(header.shards.len(), Slot::default);
+        if let Some(previous) = previous.filter(|previous| previous.header.shard_bits == header.shard_bits) {
+            let before = previous.header.shards.iter().zip(previous.slots.into_inner());
+            for ((slot, sum), (old, known)) in slots.iter_mut().zip(&header.shards).zip(before) {
+                if sum == old {
+                    *slot = known;
+                }
+            }
+        }
+        Self { trust, header, records, slots: RefCell::new(slots), next: RefCell::default(), warmed: Cell::new(0) }
+    }
+
+    /// Whom it is believed from.
+    #[must_use]
+    pub fn trust(&self) -> &Trust {
+        &self.trust
+    }
+
+    /// What is in force.
+    #[must_use]
+    pub fn header(&self) -> &IndexHeader {
+        &self.header
+    }
+
+    /// What an attempt says of where a token was used, without the token.
+    #[must_use]
+    pub fn route(&self, request: Request<'_>, found: &Match) -> Route {
+        let mut route = request.route(&|text| self.knows(text));
+        if found.place == wire::Place::Path && !route.path.contains(REDACTED) {
+            // It spans several segments, none of which is a token by itself.
+            REDACTED.clone_into(&mut route.path);
+        }
+        route
+    }
+
+    /// Whether a text is, or contains, a token of the index; or may, for all that can be read.
+    #[must_use]
+    pub fn knows(&self, text: &[u8]) -> bool {
+        candidates::visit_value(text, &mut |candidate| {
+            let text = Canonical::of(candidate.text);
+            let known =
+                text.is_token() && self.header.kinds.hold_text(&text) && self.look_up(&self.fingerprint(&text)) != LookUp::Miss;
+            if known { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })
+        .is_break()
+    }
+
+    /// Of a text, under the tenant's key.
+    #[must_use]
+    pub fn fingerprint(&self, text: &Canonical<'_>) -> Fingerprint {
+        Fingerprint::of_canonical(&self.trust.key, text)
+    }
+
+    /// What the index says of a fingerprint. Most are dismissed by their shard's prefilter, without a host call.
+    #[must_use]
+    pub fn look_up(&self, fingerprint: &Fingerprint) -> LookUp {
+        let place = self.header.shard_of(fingerprint);
+        let dismissed = match self.slots.borrow().get(place) {
+            Some(slot) => slot.prefilter.as_ref().is_some_and(|prefilter| !prefilter.may_hold(fingerprint)),
+            None => return LookUp::Unreadable,
+        };
+        if dismissed {
+            return LookUp::Miss;
+        }
+        match self.shard(place) {
+            Some(shard) => shard.look_up(fingerprint).map_or(LookUp::Miss, LookUp::Hit),
+            None => LookUp::Unreadable,
+        }
+    }
+
+    /// Takes prefilters that are missing from their pages, `most` of them: requests that come later need not. Whether a page could not
+    /// be read.
+    #[must_use]
+    pub fn has_unreadable(&self, most: usize) -> bool {
+        let total = self.header.shards.len();
+        for _ in 0..most {
+            let is_missing = |place: &usize| self.slots.borrow().get(*place).is_some_and(|slot| slot.prefilter.is_none());
+            let Some(place) = (self.warmed.get()..total).find(is_missing) else {
+                self.warmed.set(total);
+                return false;
+            };
+            self.warmed.set(place + 1);
+            if self.shard(place).is_none() {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// The shard from its page.
+    fn shard(&self, place: usize) -> Option<Shard> {
+        let (bytes, version) = self.records.page(self.header.shard_bits, place)?;
+        let verified = self.slots.borrow().get(place)?.verified;
+        if verified == version {
+            return Shard::from_verified(bytes).ok();
+        }
+        let sum = self.header.shards.get(place)?;
+        if sum.belongs_to(&bytes) {
+            let shard = Shard::from_verified(bytes).ok()?;
+            if let Some(slot) = self.slots.borrow_mut().get_mut(place) {
+                *slot = Slot { prefilter: Some(shard.prefilter()), verified: version };
+            }
+            return Some(shard);
+        }
+        self.arriving(place, bytes)
+    }
+
+    /// The page of a push that is not complete yet.
+    fn arriving(&self, place: usize, bytes: Vec<u8>) -> Option<Shard> {
+        let (next, version) = self.records.next()?;
+        let mut known = self.next.borrow_mut();
+        if known.0 != version {
+            let header = self.trust.verify(next.header?, None, self.header.epoch).ok();
+            *known = (version, header.filter(|header| header.shard_bits == self.header.shard_bits));
+        }
+        let sum = known.1.as_ref()?.shards.get(place)?;
+        if sum.belongs_to(&bytes) { Shard::from_verified(bytes).ok() } else { None }
+    }
+}
