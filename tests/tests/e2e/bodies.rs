@@ -5,7 +5,8 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use anyhow::Result;
-use miniz_oxide::deflate::compress_to_vec;
+use flate2::Compression;
+use flate2::read::GzEncoder;
 use serde_json::json;
 use stopleak_tests::{Request, Setting, World, eventually, tokens};
 
@@ -94,7 +95,8 @@ fn a_dry_run_and_a_gateway_without_an_index_let_bodies_pass() -> Result<()> {
     drop(world);
 
     let plugin = json!({"body": {"hold_headers": true}});
-    let world = World::with(Setting { plugin, credential: Some("nobody".to_owned()), without_index: true })?;
+    let world =
+        World::with(Setting { plugin, credential: Some("nobody".to_owned()), without_index: true, ..Setting::default() })?;
     assert_eq!(post(&world, &token).status()?, 200);
     Ok(())
 }
@@ -169,7 +171,11 @@ fn the_limit_may_be_a_megabyte() -> Result<()> {
 #[test]
 fn no_bad_input_hides_a_token_or_harms_the_gateway() -> Result<()> {
     let (world, token) = holding()?;
-    let gzip = |text: &[u8]| [&[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255], &*compress_to_vec(text, 9), &[0; 8]].concat();
+    let gzip = |text: &[u8]| -> Vec<u8> {
+        let mut made = Vec::new();
+        let _ = GzEncoder::new(text, Compression::best()).read_to_end(&mut made);
+        made
+    };
     let zeros = vec![0; 10_000_000];
     let deep = format!("{}{}{}", "[".repeat(10_000), "{\"a\":".repeat(5_000), "\"TOKEN\"");
     let sent = |body: Vec<u8>| post(&world, body).header("content-type", "application/json");

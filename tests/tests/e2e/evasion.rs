@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Read;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
-use miniz_oxide::deflate::{compress_to_vec, compress_to_vec_zlib};
+use flate2::Compression;
+use flate2::read::{DeflateEncoder, GzEncoder, ZlibEncoder};
 use serde::Deserialize;
 use serde_json::json;
 use stopleak_tests::{Request, Setting, World, tokens};
@@ -152,7 +154,12 @@ fn bytes(text: &str) -> Vec<u8> {
 
 /// What is done with the bytes of a body.
 fn in_form(form: &str, body: &[u8]) -> Result<Vec<u8>> {
-    let gzip = |body: &[u8]| [&[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255], &*compress_to_vec(body, 6), &[0; 8]].concat();
+    let read = |reader: &mut dyn Read| -> Result<Vec<u8>> {
+        let mut made = Vec::new();
+        reader.read_to_end(&mut made)?;
+        Ok(made)
+    };
+    let gzip = |body: &[u8]| read(&mut GzEncoder::new(body, Compression::best()));
     let message = |flag: u8, body: &[u8]| -> Result<Vec<u8>> {
         Ok([&[flag], &u32::try_from(body.len())?.to_be_bytes()[..], body].concat())
     };
@@ -161,13 +168,13 @@ fn in_form(form: &str, body: &[u8]) -> Result<Vec<u8>> {
         "utf16le" => body.iter().flat_map(|&b| [b, 0]).collect(),
         "utf16be" => body.iter().flat_map(|&b| [0, b]).collect(),
         "utf32be" => body.iter().flat_map(|&b| [0, 0, 0, b]).collect(),
-        "gzip" => gzip(body),
+        "gzip" => gzip(body)?,
         "gzip2" => {
             let (first, second) = body.split_at(body.len() / 2);
-            [gzip(first), gzip(second)].concat()
+            [gzip(first)?, gzip(second)?].concat()
         }
-        "zlib" => compress_to_vec_zlib(body, 6),
-        "deflate" => compress_to_vec(body, 6),
+        "zlib" => read(&mut ZlibEncoder::new(body, Compression::best()))?,
+        "deflate" => read(&mut DeflateEncoder::new(body, Compression::best()))?,
         "grpc" => message(0, body)?,
         "grpcz" => message(1, body)?,
         "grpc3" => [message(0, b"\x0a\x03abc")?, message(0, b"")?, message(0, body)?].concat(),
