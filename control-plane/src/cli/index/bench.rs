@@ -134,7 +134,7 @@ fn change(source: &mut IndexSource, before: &BuiltIndex, key: &FingerprintKey, e
     let largest = (0..).zip(&after.shards).max_by_key(|(_, bytes)| bytes.len());
     let parts = largest.into_iter().flat_map(|(place, bytes)| parts(2, place, bytes));
     let shard = parts.map(|part| message(wire::to_gateway::Message::Shard(part))).sum();
-    let mut header = wire::IndexHeader::from(&SigningKey::new(&[3; 32]).seal(after.header.clone()));
+    let mut header = SigningKey::new(&[3; 32]).seal(after.header.clone()).to_wire();
     header.shards.retain(changed);
     Ok(ChangeCost { milliseconds, header: message(wire::to_gateway::Message::Header(header)), shard })
 }
