@@ -161,6 +161,17 @@ fn a_key_that_does_not_belong_to_the_index_is_refused() {
 }
 
 #[test]
+fn a_welcome_in_the_middle_of_a_push_ends_it() {
+    let mut leader = Leader::at_epoch(5);
+    let messages = push(&signing_key(), "acme", 6);
+    leader.receive(&messages[0]);
+    leader.receive(&wrap(to_gateway::Message::Welcome(wire::Welcome { fingerprint_key: vec![8; 32], tenant: "acme".into() })));
+    assert!(matches!(leader.receive(&messages[1]), Event::Noted));
+    let restored = Enforced::restore(signing_key().public_key(), &leader.records, None).map_err(|(reason, _)| reason);
+    assert_eq!(restored.unwrap().header().epoch, 5, "the state in shared data is of one key");
+}
+
+#[test]
 fn a_header_before_the_welcome_is_refused() {
     Leader::new().assert_refuses(&push(&signing_key(), "acme", 1), "before the welcome");
 }
@@ -192,9 +203,8 @@ fn a_new_stream_starts_afresh() {
 #[test]
 fn what_lies_in_shared_data_restores_what_was_in_force() {
     let leader = Leader::at_epoch(5);
-    let restore = |key: SigningKey, previous| {
-        Enforced::restore(key.public_key(), &leader.records, previous).map_err(|(reason, _)| reason)
-    };
+    let restore =
+        |key: SigningKey, previous| Enforced::restore(key.public_key(), &leader.records, previous).map_err(|(reason, _)| reason);
     assert_eq!(restore(signing_key(), None).unwrap().header().epoch, 5);
     assert!(restore(SigningKey::new(&[4; 32]), None).err().unwrap().contains("signature"));
     let newer = Leader::at_epoch(6).enforced;
