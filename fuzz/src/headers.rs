@@ -7,12 +7,13 @@ use std::ops::ControlFlow;
 
 use stopleak_contract::PluginConfig;
 use stopleak_filter::candidates;
+use stopleak_filter::counted::Counted;
 use stopleak_filter::enforced::Enforced;
 use stopleak_filter::request::Request;
 use stopleak_filter::verdict::{Judgement, MAX_SIZE, Policy, Verdict};
 
 use super::bytes::Bytes;
-use super::world::{OPEN, PATCHED, enforced};
+use super::world::{OPEN, PATCHED, enforced, may_hold_token};
 
 type Headers = Vec<(String, Vec<u8>)>;
 
@@ -48,7 +49,7 @@ pub fn headers(data: &[u8]) {
         let judgement = policy.judge(request, Some(enforced));
         assert_eq!(judgement, policy.judge(request, Some(enforced)), "the same request has the same verdict");
         consistent(&judgement, request, enforced);
-        if !bytes.0.contains(&1) {
+        if !may_hold_token(bytes.0) {
             assert!(!matches!(judgement.verdict, Verdict::Block(_)), "no patched token is there: {judgement:?}");
         }
 
@@ -125,6 +126,9 @@ fn work_is_linear(request: Request<'_>) {
 /// What a verdict says fits together, and nothing that is recorded holds a token.
 fn consistent(judgement: &Judgement, request: Request<'_>, enforced: &Enforced) {
     assert!(!judgement.unreadable, "every page is there");
+    let mut counted = Counted::default();
+    counted.judged(&judgement.verdict, judgement.over_budget);
+    assert_eq!((counted.requests, counted.over_budget), (1, u64::from(judgement.over_budget)), "what is not looked at is counted");
     match &judgement.verdict {
         Verdict::Overflow => assert!(judgement.over_budget),
         Verdict::NotReady(_) => panic!("there is an index"),

@@ -17,6 +17,12 @@ pub const OPEN: &str = "fk_9aQ7zLm2Xw4RtB8v0002";
 /// Short and open: six bytes of any make are worth a hash then.
 pub const SHORT: &str = "s3cr3t";
 
+/// Whether an input may have the patched token in it: as the byte that stands for it, or because the fuzzer has seen it in a comparison.
+pub fn may_hold_token(input: &[u8]) -> bool {
+    let (_, middle) = PATCHED.split_at(6);
+    input.contains(&1) || input.windows(8).any(|window| middle.as_bytes().starts_with(window))
+}
+
 /// Everything is written down here, as in Envoy's shared data.
 #[derive(Default)]
 pub struct Store {
