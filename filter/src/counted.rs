@@ -47,17 +47,7 @@ impl Counted {
     pub fn values(&self) -> [u64; COUNTERS] {
         let Self { requests, observed, blocked, not_ready, over_budget, .. } = *self;
         let Self { attempts_dropped, pushes_accepted, pushes_refused, pages_unreadable, .. } = *self;
-        [
-            requests,
-            observed,
-            blocked,
-            not_ready,
-            over_budget,
-            attempts_dropped,
-            pushes_accepted,
-            pushes_refused,
-            pages_unreadable,
-        ]
+        [requests, observed, blocked, not_ready, over_budget, attempts_dropped, pushes_accepted, pushes_refused, pages_unreadable]
     }
 
     /// Counts a request.

@@ -85,14 +85,13 @@ impl Trust {
 }
 
 impl Enforced {
-    /// Takes over what lies in shared data, verified like what comes over the feed. What is known of shards that have not changed
-    /// since `previous` is kept.
-    pub fn restore(public_key: PublicKey, records: &Records, previous: Option<Self>) -> Result<Self, (String, Option<Self>)> {
-        let epoch = previous.as_ref().map_or(0, |previous| previous.header.epoch);
-        match Self::verified(public_key, records, epoch) {
-            Ok((trust, header)) => Ok(Self::new(trust, header, records.clone(), previous)),
-            Err(reason) => Err((reason, previous)),
-        }
+    /// Puts into force what lies in shared data, verified like what comes over the feed. What is known of shards that have not changed
+    /// is kept; when it cannot be believed, all stays as it is.
+    pub fn restore(in_force: &mut Option<Self>, public_key: PublicKey, records: &Records) -> Result<(), String> {
+        let epoch = in_force.as_ref().map_or(0, |before| before.header.epoch);
+        let (trust, header) = Self::verified(public_key, records, epoch)?;
+        *in_force = Some(Self::new(trust, header, records.clone(), in_force.take()));
+        Ok(())
     }
 
     fn verified(public_key: PublicKey, records: &Records, epoch: u64) -> Result<(Trust, IndexHeader), String> {
@@ -144,11 +143,10 @@ impl Enforced {
     /// Whether a text is, or contains, a token of the index; or may, for all that can be read.
     #[must_use]
     pub fn knows(&self, text: &[u8]) -> bool {
-        candidates::visit_value(text, &mut |candidate| {
+        candidates::visit_value(text, &self.header.kinds, &mut |candidate| {
             let text = Canonical::of(candidate.text);
-            let known = text.is_token()
-                && self.header.kinds.hold_text(&text)
-                && self.look_up(&self.fingerprint(&text)) != LookUp::Miss;
+            let known =
+                text.is_token() && self.header.kinds.hold_text(&text) && self.look_up(&self.fingerprint(&text)) != LookUp::Miss;
             if known { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         })
         .is_break()

@@ -8,8 +8,8 @@ mod leader;
 use std::rc::Rc;
 
 use stopleak_contract::PluginConfig;
-use stopleak_contract::feed::{Message as _, wire};
 use stopleak_contract::feed::wire::{local, to_control_plane};
+use stopleak_contract::feed::{Message as _, wire};
 use stopleak_contract::index::PublicKey;
 
 use self::leader::Leader;
@@ -258,17 +258,11 @@ impl Gateway {
             return false;
         }
         self.looked_at = version;
-        match Enforced::restore(self.settings.public_key, &self.records, self.enforced.take()) {
-            Ok(enforced) => {
-                self.enforced = Some(enforced);
-                true
-            }
-            Err((reason, previous)) => {
-                self.enforced = previous;
-                self.proxy.log(Level::Warn, &format!("the index in shared data is not used: {reason}"));
-                false
-            }
+        let restored = Enforced::restore(&mut self.enforced, self.settings.public_key, &self.records);
+        if let Err(reason) = &restored {
+            self.proxy.log(Level::Warn, &format!("the index in shared data is not used: {reason}"));
         }
+        restored.is_ok()
     }
 
     /// Takes the lease when nobody has it, renews it, or gives it up.

@@ -28,20 +28,16 @@ pub fn is_due(lease: &wire::Lease, now_ms: u64) -> bool {
 
 /// Puts a worker's entry into the list, unless it says nothing new and is not due. Whether the list has changed.
 pub fn show(workers: &mut wire::Workers, entry: &wire::Worker) -> bool {
-    match workers.workers.iter_mut().find(|worker| worker.id == entry.id) {
-        Some(known) => {
-            let is_news = (known.epoch, known.tokens, known.queue) != (entry.epoch, entry.tokens, entry.queue);
-            let changed = is_news || entry.seen_ms.abs_diff(known.seen_ms) >= SHOW_MS;
-            if changed {
-                known.clone_from(entry);
-            }
-            changed
-        }
-        None => {
-            workers.workers.push(entry.clone());
-            true
-        }
+    let Some(known) = workers.workers.iter_mut().find(|worker| worker.id == entry.id) else {
+        workers.workers.push(entry.clone());
+        return true;
+    };
+    let is_news = (known.epoch, known.tokens, known.queue) != (entry.epoch, entry.tokens, entry.queue);
+    let changed = is_news || entry.seen_ms.abs_diff(known.seen_ms) >= SHOW_MS;
+    if changed {
+        known.clone_from(entry);
     }
+    changed
 }
 
 /// Removes who is not there any more. Whether the list has changed.

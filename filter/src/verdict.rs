@@ -98,7 +98,8 @@ impl Policy {
         }
 
         let mut search = Search::new(enforced, self.enforce);
-        let _ = candidates::visit(request, self.headers.as_ref(), &mut |candidate| search.look_at(candidate));
+        let kinds = &enforced.header().kinds;
+        let _ = candidates::visit(request, self.headers.as_ref(), kinds, &mut |candidate| search.look_at(candidate));
         let Search { verdict, over_budget, unreadable, .. } = search;
         let verdict = match verdict {
             Verdict::Pass | Verdict::Observe(_) if over_budget && self.on_overflow == OnOverflow::Deny => Verdict::Overflow,

@@ -2,6 +2,7 @@
 
 use stopleak_contract::{HeaderSelection, OnNotReady, PluginConfig};
 use stopleak_filter::enforced::Enforced;
+use stopleak_filter::header_map::view;
 use stopleak_filter::link;
 use stopleak_filter::request::Request;
 use stopleak_filter::verdict::{Policy, Verdict};
@@ -31,6 +32,7 @@ pub fn config(data: &[u8]) {
     let policy = Policy::new(&config);
     let headers =
         [(":path".to_owned(), PATH.as_bytes().to_vec()), ("authorization".to_owned(), format!("Bearer {PATCHED}").into_bytes())];
+    let headers = view(&headers);
     let request = Request::new(&headers);
     let exempt = config.exempt_paths.iter().any(|exempt| {
         PATH.strip_prefix(exempt.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/') || exempt.ends_with('/'))

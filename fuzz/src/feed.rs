@@ -9,6 +9,7 @@ use stopleak_contract::feed::wire::{self, to_gateway};
 use stopleak_contract::feed::{Message as _, parts};
 use stopleak_contract::index::{Action, Entry, SigningKey};
 use stopleak_filter::enforced::Enforced;
+use stopleak_filter::header_map::view;
 use stopleak_filter::records::Records;
 use stopleak_filter::request::Request;
 use stopleak_filter::subscription::{Event, Subscription};
@@ -48,10 +49,10 @@ pub fn feed(data: &[u8]) {
             continue;
         };
         match subscription.receive(&message, enforced.as_ref()) {
-            Event::Complete => match Enforced::restore(signing_key().public_key(), &records, enforced.take()) {
-                Ok(restored) => enforced = Some(restored),
-                Err((reason, _)) => panic!("what was verified cannot be put into force: {reason}"),
-            },
+            Event::Complete => {
+                let restored = Enforced::restore(&mut enforced, signing_key().public_key(), &records);
+                restored.expect("what was verified can be put into force");
+            }
             Event::Refused { reason, .. } => assert!(!reason.is_empty() && reason.len() < 4_096, "{reason}"),
             Event::Noted | Event::AttemptsStored(_) => {}
         }
@@ -71,7 +72,7 @@ fn epoch(enforced: Option<&Enforced>) -> u64 {
 /// that, but it never passes.
 fn holds_its_word(enforced: &Enforced) {
     let headers = [("authorization".to_owned(), format!("Bearer {PATCHED}").into_bytes())];
-    let verdict = POLICY.with(|policy| policy.judge(Request::new(&headers), Some(enforced)).verdict);
+    let verdict = POLICY.with(|policy| policy.judge(Request::new(&view(&headers)), Some(enforced)).verdict);
     assert!(matches!(verdict, Verdict::Block(_) | Verdict::NotReady(_)), "{verdict:?}");
 }
 

@@ -6,9 +6,11 @@
 use std::ops::ControlFlow;
 
 use stopleak_contract::PluginConfig;
+use stopleak_contract::index::{Kind, Kinds};
 use stopleak_filter::candidates;
 use stopleak_filter::counted::Counted;
 use stopleak_filter::enforced::Enforced;
+use stopleak_filter::header_map::{read, view};
 use stopleak_filter::request::Request;
 use stopleak_filter::verdict::{Judgement, MAX_SIZE, Policy, Verdict};
 
@@ -42,8 +44,10 @@ pub fn headers(data: &[u8]) {
     let place = bytes.byte();
     let policy = policy(choice);
     let headers = parse(bytes.0);
-    let request = Request::new(&headers);
+    let pairs = view(&headers);
+    let request = Request::new(&pairs);
     work_is_linear(request);
+    assert!(read(data).len() <= data.len(), "bytes of any kind can be read as a map");
 
     ENFORCED.with(|enforced| {
         let judgement = policy.judge(request, Some(enforced));
@@ -56,6 +60,7 @@ pub fn headers(data: &[u8]) {
         let mut planted = headers.clone();
         let at = usize::from(place) % (planted.len() + 1);
         planted.insert(at, ("authorization".to_owned(), format!("Bearer {PATCHED}").into_bytes()));
+        let planted = view(&planted);
         let request = Request::new(&planted);
         let judgement = policy.judge(request, Some(enforced));
         consistent(&judgement, request, enforced);
@@ -112,7 +117,9 @@ fn filled(line: &[u8]) -> Vec<u8> {
 /// Candidates, and the bytes of all of them, grow no faster than the request.
 fn work_is_linear(request: Request<'_>) {
     let (mut count, mut offered) = (0, 0);
-    let _ = candidates::visit(request, None, &mut |candidate| {
+    // None that an index has not.
+    let kinds: Kinds = (0..=Kind::LONG).map(|length| Kind::of_length(usize::from(length))).collect();
+    let _ = candidates::visit(request, None, &kinds, &mut |candidate| {
         count += 1;
         offered += candidate.text.len();
         ControlFlow::Continue(())
@@ -128,7 +135,11 @@ fn consistent(judgement: &Judgement, request: Request<'_>, enforced: &Enforced) 
     assert!(!judgement.unreadable, "every page is there");
     let mut counted = Counted::default();
     counted.judged(&judgement.verdict, judgement.over_budget);
-    assert_eq!((counted.requests, counted.over_budget), (1, u64::from(judgement.over_budget)), "what is not looked at is counted");
+    assert_eq!(
+        (counted.requests, counted.over_budget),
+        (1, u64::from(judgement.over_budget)),
+        "what is not looked at is counted"
+    );
     match &judgement.verdict {
         Verdict::Overflow => assert!(judgement.over_budget),
         Verdict::NotReady(_) => panic!("there is an index"),

@@ -81,5 +81,7 @@ pub fn enforced() -> Enforced {
     let trust = Trust { public_key: signing_key().public_key(), key: key(), tenant: "acme".to_owned() };
     let records = Records::new(Rc::new(Store::default()), "slg_fuzz");
     records.install(&trust.state(header.to_wire()), built.shards.iter().map(|shard| &**shard));
-    Enforced::restore(trust.public_key, &records, None).unwrap_or_else(|(reason, _)| panic!("{reason}"))
+    let mut enforced = None;
+    Enforced::restore(&mut enforced, trust.public_key, &records).expect("what was just sealed is believed");
+    enforced.expect("it was put into force")
 }

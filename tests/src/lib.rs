@@ -3,11 +3,12 @@
 //! [`World`] starts them on free ports of the loopback interface and ends them when it is dropped. [`Tools`] finds the binaries,
 //! [`Running`] is a child process with its log, [`ControlPlane`] and [`Envoy`] are the two halves of the product, [`Upstream`] is the
 //! service that they protect, [`Network`] is the link between them, which can be cut and corrupted, and [`repository`] makes
-//! repositories with leaked tokens, which [`tokens`] makes up.
+//! repositories with leaked tokens, which [`tokens`] makes up. [`traffic`] has requests of real shapes for measuring.
 
 mod tools;
 mod running;
 pub mod tokens;
+pub mod traffic;
 pub mod repository;
 mod upstream;
 mod network;

@@ -34,6 +34,12 @@ impl Running {
         Ok(Self { name, child, log: log.to_owned() })
     }
 
+    /// The number that the kernel knows it by.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Ends it as a power cut would (`kill -9`).
     pub fn kill(&mut self) {
         // It may have ended by itself.

@@ -68,8 +68,7 @@ impl Assembly {
             return Err(PushError::Epoch { expected: self.header.epoch, got: part.epoch });
         }
         let shard = self.expected.get(self.arrived).copied();
-        let out_of_order =
-            PushError::Order { shard, offset: self.bytes.len(), got_shard: part.shard, got_offset: part.offset };
+        let out_of_order = PushError::Order { shard, offset: self.bytes.len(), got_shard: part.shard, got_offset: part.offset };
         if shard != Some(part.shard) || part.offset as usize != self.bytes.len() {
             return Err(out_of_order);
         }

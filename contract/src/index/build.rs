@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::entry::{self, Entry, LeakNumber};
 use super::header::IndexHeader;
+use super::path::{self, Steps};
 use super::prefilter::Prefilter;
 use super::source::IndexSource;
 use super::{shard, sharding};
@@ -30,6 +31,9 @@ pub enum BuildError {
         /// The number.
         got: LeakNumber,
     },
+    /// Two fingerprints agree in the 128 bits that paths are made of: for a hash, as good as impossible.
+    #[error("two fingerprints differ in their last 128 bits only")]
+    Collision,
     /// The map refused a key; keys are sorted and unique, so this is a defect.
     #[error("fst: {0}")]
     Fst(#[from] fst::Error),
@@ -37,9 +41,6 @@ pub enum BuildError {
     #[error("the shard would have over 4 GiB")]
     TooLarge,
 }
-
-/// A path has at least two bytes, so that a small set does not weaken the check.
-const MIN_PATH: usize = 2;
 
 /// Builds the index of one tenant from scratch; its fingerprints were made with `key`. The same entries give the same bytes, in
 /// whatever order they come.
@@ -59,34 +60,39 @@ pub(super) fn check(entry: &Entry) -> Result<(), BuildError> {
     if entry.leak > entry::MAX_LEAK { Err(BuildError::LeakNumber { got: entry.leak }) } else { Ok(()) }
 }
 
-/// The bytes of the shard with these entries, which are in the order of their fingerprints.
-pub(super) fn encode(sorted: &[Entry]) -> Result<Vec<u8>, BuildError> {
+/// The bytes of the shard with these entries, which are in the order of their fingerprints and share their first bits.
+pub(super) fn encode(shard_bits: u8, sorted: &[Entry]) -> Result<Vec<u8>, BuildError> {
     let prefilter = Prefilter::build(sorted.iter().map(|entry| &entry.fingerprint));
-    shard::encode(&prefilter, &map(sorted)?).ok_or(BuildError::TooLarge)
+    let lead = path::lead(shard_bits, sorted.len());
+    shard::encode(&prefilter, lead, &map(lead, sorted)?).ok_or(BuildError::TooLarge)
 }
 
-/// Each key is the shortest prefix of its fingerprint that no other key has: bytes of a path are the dearest part of a map of
-/// random keys.
-fn map(sorted: &[Entry]) -> Result<Vec<u8>, BuildError> {
+/// Each key is the shortest path of its fingerprint that no other one begins with: steps are the dearest part of a map of random keys.
+fn map(lead: u8, sorted: &[Entry]) -> Result<Vec<u8>, BuildError> {
     let mut map = fst::MapBuilder::memory();
-    for (entry, path) in sorted.iter().zip(paths(sorted)) {
-        let bytes = entry.fingerprint.as_bytes();
-        map.insert(bytes.get(..path).unwrap_or(bytes), entry::pack(entry))?;
+    for (i, (steps, length)) in paths(lead, sorted).enumerate() {
+        let (Some(entry), Some(path)) = (sorted.get(i), steps.get(..length)) else {
+            return Err(BuildError::Collision);
+        };
+        map.insert(path, entry::pack(entry))?;
     }
     Ok(map.into_inner()?)
 }
 
-/// How many bytes of each fingerprint are its key.
-fn paths(sorted: &[Entry]) -> impl Iterator<Item = usize> {
+/// The steps of each fingerprint, and how many of them are its path.
+pub(super) fn paths(lead: u8, sorted: &[Entry]) -> impl Iterator<Item = (Steps, usize)> {
+    let steps_of = move |entry: &Entry| path::steps(&entry.fingerprint, lead);
+    let mut entries = sorted.iter().map(steps_of).peekable();
     let mut shared_with_previous = 0;
-    sorted.iter().enumerate().map(move |(i, entry)| {
-        let shared_with_next = sorted.get(i + 1).map_or(0, |next| shared_prefix(entry, next));
-        let path = (shared_with_previous.max(shared_with_next) + 1).max(MIN_PATH);
+    std::iter::from_fn(move || {
+        let steps = entries.next()?;
+        let shared_with_next = entries.peek().map_or(0, |next| shared(&steps, next));
+        let length = (shared_with_previous.max(shared_with_next) + 1).max(path::MIN_STEPS);
         shared_with_previous = shared_with_next;
-        path
+        Some((steps, length))
     })
 }
 
-fn shared_prefix(one: &Entry, other: &Entry) -> usize {
-    one.fingerprint.as_bytes().iter().zip(other.fingerprint.as_bytes()).take_while(|(a, b)| a == b).count()
+fn shared(one: &Steps, other: &Steps) -> usize {
+    one.iter().zip(other).take_while(|(a, b)| a == b).count()
 }

@@ -28,6 +28,9 @@ pub struct Entry {
     pub kind: Kind,
 }
 
+/// The control plane keeps millions of them.
+const _: () = assert!(size_of::<Entry>() == 40);
+
 /// What a look-up found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Hit {

@@ -14,6 +14,7 @@ mod sharding;
 mod source;
 mod build;
 mod prefilter;
+mod path;
 mod shard;
 mod header;
 
@@ -59,7 +60,7 @@ impl Index {
     }
 
     /// The leak that the fingerprint belongs to. Never wrong about a fingerprint of the index; about another one with a
-    /// probability below 2⁻⁵⁰.
+    /// probability below 2⁻⁵².
     #[must_use]
     pub fn look_up(&self, fingerprint: &Fingerprint) -> Option<Hit> {
         let (prefilter, shard) = self.shards.get(self.header.shard_of(fingerprint))?;

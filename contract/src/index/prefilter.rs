@@ -17,6 +17,9 @@ use crate::Fingerprint;
 #[derive(Clone, Default)]
 pub struct Prefilter(Option<Xor8>);
 
+/// Bits of which a strange fingerprint must have the right ones to pass.
+pub(super) const BITS: u32 = 8;
+
 /// Seed and length of a block.
 const HEAD: usize = 12;
 

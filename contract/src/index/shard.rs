@@ -5,7 +5,8 @@
 //!      0      4  "SLsh"
 //!      4      1  version, 2
 //!      5      1  kind of prefilter: 1 = xor8, 0 = none: the shard is empty
-//!      6      2  zero
+//!      6      1  lead: where the first step of a path ends, at most 24
+//!      7      1  zero
 //!      8      4  length of the prefilter, little-endian
 //!     12      4  length of the map, little-endian
 //!     16         prefilter, then map; nothing after it
@@ -17,7 +18,9 @@ use fst::raw::{Fst, Output};
 
 use super::entry::{self, Hit};
 use super::header::ShardSum;
+use super::path;
 use super::prefilter::Prefilter;
+use super::sharding::MAX_SHARD_BITS;
 use crate::Fingerprint;
 
 /// A shard, ready for look-ups in bytes of whatever owner.
@@ -26,6 +29,8 @@ use crate::Fingerprint;
 /// get here are those whose hash stands in a signed header. [`Shard::open`] sees to that by itself.
 pub struct Shard<B = Vec<u8>> {
     map: Fst<MapOf<B>>,
+    /// Where the first step of a path ends.
+    lead: u8,
     /// Length of the prefilter between head and map.
     prefilter: usize,
 }
@@ -73,6 +78,9 @@ const VERSION: u8 = 2;
 const NO_PREFILTER: u8 = 0;
 const XOR8: u8 = 1;
 const HEAD: usize = 16;
+/// Room for [`path::lead`] of every shard.
+const MAX_LEAD: u8 = 24;
+const _: () = assert!(MAX_LEAD >= MAX_SHARD_BITS + path::MAX_WIDTH);
 
 impl<B: AsRef<[u8]>> Shard<B> {
     /// Believes the bytes when they are those that the header names.
@@ -91,23 +99,23 @@ impl<B: AsRef<[u8]>> Shard<B> {
 
     /// Takes bytes that were verified before, in this very form: only their layout is looked at.
     pub fn from_verified(bytes: B) -> Result<Self, ShardError> {
-        let prefilter = prefilter_length(bytes.as_ref())?;
+        let Layout { lead, prefilter } = Layout::of(bytes.as_ref())?;
         let map = Fst::new(MapOf { shard: bytes, begin: HEAD + prefilter });
-        Ok(Self { map: map.map_err(|_| ShardError::Layout("the map is not an fst"))?, prefilter })
+        Ok(Self { map: map.map_err(|_| ShardError::Layout("the map is not an fst"))?, lead, prefilter })
     }
 
-    /// What the map says of the fingerprint: walks its bytes until a final state, for no key is a prefix of another.
+    /// What the map says of the fingerprint: walks its steps until a final state, for no key is a prefix of another.
     ///
-    /// By itself, it is wrong about a strange fingerprint with a probability below 2⁻⁴², after a prefilter that let it pass below 2⁻⁵⁰.
+    /// By itself, it is wrong about a strange fingerprint with a probability below 2⁻⁴⁴; together with the prefilter below 2⁻⁵².
     #[must_use]
     pub fn look_up(&self, fingerprint: &Fingerprint) -> Option<Hit> {
         let mut node = self.map.root();
         let mut value = Output::zero();
-        for &byte in fingerprint.as_bytes() {
+        for step in path::steps(fingerprint, self.lead) {
             if node.is_final() {
                 break;
             }
-            let transition = node.transition(node.find_input(byte)?);
+            let transition = node.transition(node.find_input(step)?);
             value = value.cat(transition.out);
             node = self.map.node(transition.addr);
         }
@@ -143,11 +151,11 @@ impl<B: AsRef<[u8]>> fmt::Debug for Shard<B> {
 }
 
 /// `None` when a part is too large for the head's 32 bits.
-pub(super) fn encode(prefilter: &Prefilter, map: &[u8]) -> Option<Vec<u8>> {
+pub(super) fn encode(prefilter: &Prefilter, lead: u8, map: &[u8]) -> Option<Vec<u8>> {
     let prefilter = prefilter.encode()?;
     let mut bytes = Vec::with_capacity(HEAD + prefilter.len() + map.len());
     bytes.extend_from_slice(&MAGIC);
-    bytes.extend_from_slice(&[VERSION, if prefilter.is_empty() { NO_PREFILTER } else { XOR8 }, 0, 0]);
+    bytes.extend_from_slice(&[VERSION, if prefilter.is_empty() { NO_PREFILTER } else { XOR8 }, lead, 0]);
     bytes.extend_from_slice(&u32::try_from(prefilter.len()).ok()?.to_le_bytes());
     bytes.extend_from_slice(&u32::try_from(map.len()).ok()?.to_le_bytes());
     bytes.extend_from_slice(&prefilter);
@@ -155,27 +163,36 @@ pub(super) fn encode(prefilter: &Prefilter, map: &[u8]) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// The length of the prefilter, when head, prefilter and map make up the whole of the bytes.
-fn prefilter_length(bytes: &[u8]) -> Result<usize, ShardError> {
-    let (head, rest) = bytes.split_first_chunk::<HEAD>().ok_or(ShardError::Layout("shorter than its head"))?;
-    let [m0, m1, m2, m3, version, kind, 0, 0, p0, p1, p2, p3, f0, f1, f2, f3] = *head else {
-        return Err(ShardError::Layout("reserved bytes are not zero"));
-    };
-    if [m0, m1, m2, m3] != MAGIC {
-        return Err(ShardError::Layout("does not begin with SLsh"));
+/// What the head says beside the lengths.
+struct Layout {
+    lead: u8,
+    prefilter: usize,
+}
+
+impl Layout {
+    /// Of bytes that head, prefilter and map make up as a whole.
+    fn of(bytes: &[u8]) -> Result<Self, ShardError> {
+        let (head, rest) = bytes.split_first_chunk::<HEAD>().ok_or(ShardError::Layout("shorter than its head"))?;
+        let [m0, m1, m2, m3, version, kind, lead, reserved, p0, p1, p2, p3, f0, f1, f2, f3] = *head;
+        if [m0, m1, m2, m3] != MAGIC {
+            return Err(ShardError::Layout("does not begin with SLsh"));
+        }
+        if version != VERSION {
+            return Err(ShardError::Layout("unknown version"));
+        }
+        if reserved != 0 || lead > MAX_LEAD {
+            return Err(ShardError::Layout("the lead is too large or a reserved byte is not zero"));
+        }
+        let prefilter = u32::from_le_bytes([p0, p1, p2, p3]) as usize;
+        let map = u32::from_le_bytes([f0, f1, f2, f3]) as usize;
+        if prefilter.checked_add(map) != Some(rest.len()) {
+            return Err(ShardError::Layout("the lengths of prefilter and map do not fit"));
+        }
+        let fits = match kind {
+            NO_PREFILTER => prefilter == 0,
+            XOR8 => rest.get(..prefilter).is_some_and(Prefilter::is_encoded_in),
+            _ => return Err(ShardError::Layout("unknown kind of prefilter")),
+        };
+        if fits { Ok(Self { lead, prefilter }) } else { Err(ShardError::Layout("the prefilter's length does not fit")) }
     }
-    if version != VERSION {
-        return Err(ShardError::Layout("unknown version"));
-    }
-    let prefilter = u32::from_le_bytes([p0, p1, p2, p3]) as usize;
-    let map = u32::from_le_bytes([f0, f1, f2, f3]) as usize;
-    if prefilter.checked_add(map) != Some(rest.len()) {
-        return Err(ShardError::Layout("the lengths of prefilter and map do not fit"));
-    }
-    let fits = match kind {
-        NO_PREFILTER => prefilter == 0,
-        XOR8 => rest.get(..prefilter).is_some_and(Prefilter::is_encoded_in),
-        _ => return Err(ShardError::Layout("unknown kind of prefilter")),
-    };
-    if fits { Ok(prefilter) } else { Err(ShardError::Layout("the prefilter's length does not fit")) }
 }

@@ -3,9 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::build::{BuildError, BuiltIndex, check, encode};
+use super::build::{BuildError, BuiltIndex, check, encode, paths};
+use super::entry;
 use super::entry::Entry;
 use super::header::{IndexHeader, ShardSum};
+use super::path;
+use super::prefilter;
 use super::sharding::{self, MAX_SHARD_BITS};
 use super::{FORMAT, Kinds};
 use crate::token::Kind;
@@ -78,6 +81,11 @@ impl IndexSource {
         self.shard_bits
     }
 
+    /// The entries, in the order of their fingerprints.
+    pub fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.shards.iter().flat_map(|shard| &shard.entries)
+    }
+
     /// Makes a change, and says whether it was one.
     pub fn apply(&mut self, change: Change) -> Result<bool, BuildError> {
         match change {
@@ -105,7 +113,7 @@ impl IndexSource {
     pub fn build(&mut self, tenant: &str, key: &FingerprintKey, epoch: u64, built_at_ms: u64) -> Result<BuiltIndex, BuildError> {
         let (mut sums, mut shards) = (Vec::with_capacity(self.shards.len()), Vec::with_capacity(self.shards.len()));
         for shard in &mut self.shards {
-            let (sum, bytes) = shard.build()?;
+            let (sum, bytes) = shard.build(self.shard_bits)?;
             sums.push(sum);
             shards.push(bytes);
         }
@@ -121,6 +129,16 @@ impl IndexSource {
             shards: sums,
         };
         Ok(BuiltIndex { header, shards })
+    }
+
+    /// The probability that a fingerprint which is not there is taken for one that is.
+    ///
+    /// It must lead to a key, whose path of `n` bits one of 2ⁿ fingerprints follows, agree with its check, and have passed the prefilter;
+    /// each of the three looks at bits of its own.
+    #[must_use]
+    pub fn false_match(&self) -> f64 {
+        let led_to_a_key: f64 = self.shards.iter().map(|shard| shard.led_to_a_key(self.shard_bits)).sum();
+        led_to_a_key * 0.5_f64.powi((entry::CHECK_BITS + prefilter::BITS).cast_signed())
     }
 
     fn put(&mut self, entry: Entry) -> Result<bool, BuildError> {
@@ -199,11 +217,19 @@ impl ShardSource {
         self.entries.binary_search_by(|entry| entry.fingerprint.cmp(fingerprint))
     }
 
-    fn build(&mut self) -> Result<(ShardSum, Arc<[u8]>), BuildError> {
+    /// Of all fingerprints, the part that leads to one of the keys.
+    fn led_to_a_key(&self, shard_bits: u8) -> f64 {
+        let lead = path::lead(shard_bits, self.entries.len());
+        // A path has a few steps: the numbers are small.
+        let bits = |(_, steps): (_, usize)| i32::from(lead) + 8 * i32::try_from(steps - 1).unwrap_or(i32::MAX / 16);
+        paths(lead, &self.entries).map(|path| 0.5_f64.powi(bits(path))).sum()
+    }
+
+    fn build(&mut self, shard_bits: u8) -> Result<(ShardSum, Arc<[u8]>), BuildError> {
         if let Some(built) = &self.built {
             return Ok(built.clone());
         }
-        let bytes = encode(&self.entries)?;
+        let bytes = encode(shard_bits, &self.entries)?;
         let length = u32::try_from(bytes.len()).map_err(|_| BuildError::TooLarge)?;
         let sum = ShardSum { hash: *blake3::hash(&bytes).as_bytes(), length };
         Ok(self.built.insert((sum, bytes.into())).clone())

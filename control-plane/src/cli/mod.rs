@@ -1,6 +1,6 @@
 //! The command line: one binary that serves, scans, and calls a server's API.
 //!
-//! `serve`, `scan` and `admin-token` do their work here; every other command is a call of the API by the `client`, shown by `table` or,
+//! `serve`, `scan`, `index` and `admin-token` do their work here; every other command is a call of the API by the `client`, shown by `table` or,
 //! with `--json`, as the API's own JSON.
 
 mod serve;
@@ -11,6 +11,7 @@ mod leak;
 mod attempts;
 mod source;
 mod gateway;
+mod index;
 mod admin_token;
 mod completions;
 
@@ -34,6 +35,7 @@ enum Command {
     Attempts(attempts::Attempts),
     Source(source::Source),
     Gateway(gateway::Gateway),
+    Index(index::Index),
     AdminToken(admin_token::AdminToken),
     Completions(completions::Completions),
 }
@@ -60,6 +62,7 @@ impl Cli {
             Command::Attempts(attempts) => attempts.run(),
             Command::Source(source) => source.run(),
             Command::Gateway(gateway) => gateway.run(),
+            Command::Index(index) => index.run(),
             Command::AdminToken(admin_token) => admin_token.run(),
             Command::Completions(completions) => completions.run(),
         };

@@ -66,7 +66,8 @@ impl Publisher {
             let source = Source::load(&publisher.store, tenant.id).await?;
             let (source, first) = publisher.build(&tenant, source).await?;
             let (first, recent) = (Arc::new(first), Mutex::default());
-            let channel = Arc::new(Channel { wake: Notify::new(), newest: watch::Sender::new(Arc::clone(&first)), recent, tenant });
+            let channel =
+                Arc::new(Channel { wake: Notify::new(), newest: watch::Sender::new(Arc::clone(&first)), recent, tenant });
             channel.remember(first);
             lock(&publisher.channels).insert(channel.tenant.id, Arc::clone(&channel));
             tokio::spawn(Arc::clone(&publisher).run(channel, source));

@@ -44,8 +44,17 @@ impl Push {
         self.is_whole
     }
 
-    /// The next message; `None` when all is sent.
-    pub fn next(&mut self) -> Option<wire::ToGateway> {
+    /// Whether all is sent.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        self.header.is_none() && self.sent == self.shards.len()
+    }
+}
+
+impl Iterator for Push {
+    type Item = wire::ToGateway;
+
+    fn next(&mut self) -> Option<wire::ToGateway> {
         let message = |message| Some(wire::ToGateway { message: Some(message) });
         if let Some(header) = self.header.take() {
             return message(wire::to_gateway::Message::Header(header));
@@ -64,12 +73,6 @@ impl Push {
             (self.sent, self.offset) = (self.sent + 1, 0);
         }
         message(wire::to_gateway::Message::Shard(part))
-    }
-
-    /// Whether all is sent.
-    #[must_use]
-    pub fn is_done(&self) -> bool {
-        self.header.is_none() && self.sent == self.shards.len()
     }
 }
 

@@ -90,12 +90,12 @@ async fn what_was_answered_is_there_after_a_restart() {
     world.leak(&[TOKEN]);
     decide(&world, &json!({"action": "apply_virtual_patch"})).created();
     let before = world.api.get("/leaks/1").ok();
-    let root = world.app.publisher.subscribe(TenantId(1)).unwrap().borrow().root.clone();
+    let root = world.app.publisher.subscribe(TenantId(1)).unwrap().borrow().root;
     let data = world.stop().await;
     assert!(!data.path().join("addresses.json").exists());
 
     let world = World::start_in(data).await;
     assert_eq!(world.api.get("/leaks/1").ok(), before);
-    let again = world.app.publisher.subscribe(TenantId(1)).unwrap().borrow().root.clone();
+    let again = world.app.publisher.subscribe(TenantId(1)).unwrap().borrow().root;
     assert_eq!(again, root, "the same epoch is the same index");
 }

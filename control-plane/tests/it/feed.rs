@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use serde_json::json;
+use stopleak::tenants::TenantId;
 use stopleak_contract::CONTRACT_VERSION;
 use stopleak_contract::feed::wire::{self, to_control_plane::Message, to_gateway};
 use tonic::Code;
@@ -90,6 +91,69 @@ async fn a_gateway_that_has_the_index_is_sent_nothing() {
     assert_eq!(header.epoch, next, "the epoch that it had was not sent again");
     again.take_shards(header).await;
     assert_eq!(world.api.get("/gateways").ok()["gateways"][0]["workers"], 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_push_holds_only_what_has_changed() {
+    let world = World::start().await;
+    let mut gateway = world.connected("edge").await;
+    let texts: Vec<String> = (0..6_000).map(|n| format!("{TOKEN}-{n}")).collect();
+    for leak in texts.chunks(3_000) {
+        world.leak(&leak.iter().map(String::as_str).collect::<Vec<_>>());
+    }
+    gateway.take_index_until(3).await;
+    let shards = gateway.index.as_ref().unwrap().header().shards.len();
+    assert!(shards > 1);
+
+    world.leak(&[TOKEN]);
+    let to_gateway::Message::Header(header) = gateway.next().await.unwrap() else { panic!("no header") };
+    assert_eq!(header.shards.len(), 1, "one token is in one shard");
+    gateway.take_shards(header).await;
+    assert_eq!((gateway.verdict(TOKEN), gateway.verdict(&texts[0])), (Some((3, false)), Some((1, false))));
+
+    // A difference that the gateway cannot use comes once more, as a whole; a whole that it cannot use does not.
+    let epoch =
+        world.api.post("/leaks/3/decisions", &json!({"action": "apply_virtual_patch"})).created()["epoch"].as_u64().unwrap();
+    for expected in [1, shards] {
+        let to_gateway::Message::Header(header) = gateway.next().await.unwrap() else { panic!("no header") };
+        assert_eq!((header.epoch, header.shards.len()), (epoch, expected));
+        for _ in 0..expected {
+            assert!(matches!(gateway.next().await.unwrap(), to_gateway::Message::Shard(_)));
+        }
+        gateway.send(Message::Nack(wire::Nack { epoch, reason: "not understood".to_owned() })).await;
+    }
+    world.api.post("/leaks/3/decisions", &json!({"action": "close"})).created();
+    let to_gateway::Message::Header(header) = gateway.next().await.unwrap() else { panic!("no header") };
+    assert_eq!((header.epoch, header.shards.len()), (epoch + 1, shards), "after a refusal, nothing is taken for granted");
+    gateway.take_shards(header).await;
+    assert_eq!(gateway.verdict(TOKEN), None);
+    // What was not sent as changed is the same as if it were built anew.
+    let root = gateway.index.as_ref().unwrap().header().root();
+    drop(gateway);
+    let world = World::start_in(world.stop().await).await;
+    assert_eq!(world.app.publisher.subscribe(TenantId(1)).unwrap().borrow().root, root);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_that_comes_back_is_sent_the_difference() {
+    let world = World::start().await;
+    let texts: Vec<String> = (0..6_000).map(|n| format!("{TOKEN}-{n}")).collect();
+    for leak in texts.chunks(3_000) {
+        world.leak(&leak.iter().map(String::as_str).collect::<Vec<_>>());
+    }
+    let (_, credential) = world.gateway("edge");
+    let mut gateway = Gateway::open(&world, &credential).await.unwrap();
+    gateway.hello().await;
+    gateway.take_index_until(3).await;
+    let known = gateway.index.as_ref().unwrap().header().clone();
+    drop(gateway);
+    world.leak(&[TOKEN]);
+    for (root, expected) in [(known.root().to_vec(), 1), (vec![7; 32], known.shards.len())] {
+        let mut again = Gateway::open(&world, &credential).await.unwrap();
+        again.hello_with(known.epoch, root).await;
+        let to_gateway::Message::Header(header) = again.next().await.unwrap() else { panic!("no header") };
+        assert_eq!((header.epoch, header.shards.len()), (4, expected));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -10,5 +10,6 @@ mod flood;
 mod tls;
 mod scans;
 mod cli;
+mod index;
 mod start;
 mod secrecy;

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use stopleak_contract::feed::wire::{self, to_control_plane};
 use stopleak_contract::feed::Message as _;
+use stopleak_contract::feed::wire::{self, to_control_plane};
 
 use super::Settings;
 use crate::enforced::Enforced;

@@ -4,8 +4,8 @@ mod envoy;
 
 use std::rc::Rc;
 
-use stopleak_contract::index::{Action, BuiltIndex, Change, Entry, IndexSource, Kind, SigningKey};
 use stopleak_contract::feed::wire::to_gateway;
+use stopleak_contract::index::{Action, BuiltIndex, Change, Entry, IndexSource, Kind, SigningKey};
 use stopleak_contract::{Canonical, Fingerprint, FingerprintKey};
 
 use self::envoy::Envoy;
@@ -74,7 +74,7 @@ fn welcome() -> Vec<u8> {
 
 fn verdict(gateway: &mut Gateway, n: u32) -> Verdict {
     let headers = [("authorization".to_owned(), format!("Bearer {}", token(n)).into_bytes())];
-    gateway.judge(Request::new(&headers)).verdict
+    gateway.judge(Request::new(&crate::header_map::view(&headers))).verdict
 }
 
 fn blocks(gateway: &mut Gateway, n: u32) -> bool {
@@ -85,7 +85,9 @@ fn blocks(gateway: &mut Gateway, n: u32) -> bool {
 fn deliver(envoy: &Rc<Envoy>, vms: &mut [Gateway], messages: &[Vec<u8>]) {
     let stream = envoy.open_stream_id().expect("a stream is open");
     for message in messages {
-        vms.iter_mut().for_each(|vm| vm.receive(stream, message));
+        for vm in vms.iter_mut() {
+            vm.receive(stream, message);
+        }
     }
     envoy.deliver_queues(vms);
 }

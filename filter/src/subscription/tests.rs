@@ -37,8 +37,7 @@ impl Leader {
     fn receive(&mut self, message: &[u8]) -> Event {
         let event = self.subscription.receive(message, self.enforced.as_ref());
         if matches!(event, Event::Complete) {
-            let restored = Enforced::restore(signing_key().public_key(), &self.records, self.enforced.take());
-            self.enforced = Some(restored.map_err(|(reason, _)| reason).unwrap());
+            Enforced::restore(&mut self.enforced, signing_key().public_key(), &self.records).unwrap();
         }
         event
     }
@@ -167,7 +166,8 @@ fn a_welcome_in_the_middle_of_a_push_ends_it() {
     leader.receive(&messages[0]);
     leader.receive(&wrap(to_gateway::Message::Welcome(wire::Welcome { fingerprint_key: vec![8; 32], tenant: "acme".into() })));
     assert!(matches!(leader.receive(&messages[1]), Event::Noted));
-    let restored = Enforced::restore(signing_key().public_key(), &leader.records, None).map_err(|(reason, _)| reason);
+    let mut restored = None;
+    Enforced::restore(&mut restored, signing_key().public_key(), &leader.records).unwrap();
     assert_eq!(restored.unwrap().header().epoch, 5, "the state in shared data is of one key");
 }
 
@@ -203,14 +203,17 @@ fn a_new_stream_starts_afresh() {
 #[test]
 fn what_lies_in_shared_data_restores_what_was_in_force() {
     let leader = Leader::at_epoch(5);
-    let restore =
-        |key: SigningKey, previous| Enforced::restore(key.public_key(), &leader.records, previous).map_err(|(reason, _)| reason);
-    assert_eq!(restore(signing_key(), None).unwrap().header().epoch, 5);
-    assert!(restore(SigningKey::new(&[4; 32]), None).err().unwrap().contains("signature"));
-    let newer = Leader::at_epoch(6).enforced;
-    assert!(restore(signing_key(), newer).err().unwrap().contains("older"));
+    let restore = |key: SigningKey, mut in_force: Option<Enforced>, records| {
+        Enforced::restore(&mut in_force, key.public_key(), records).map(|()| in_force.unwrap().header().epoch)
+    };
+    assert_eq!(restore(signing_key(), None, &leader.records), Ok(5));
+    assert!(restore(SigningKey::new(&[4; 32]), None, &leader.records).unwrap_err().contains("signature"));
+    let mut newer = Leader::at_epoch(6).enforced;
+    let refused = Enforced::restore(&mut newer, signing_key().public_key(), &leader.records);
+    assert!(refused.unwrap_err().contains("older"));
+    assert_eq!(newer.unwrap().header().epoch, 6, "it stays");
     let empty = Records::new(Rc::new(Memory::default()), "slg_test");
-    assert!(Enforced::restore(signing_key().public_key(), &empty, None).err().unwrap().0.contains("not complete"));
+    assert!(restore(signing_key(), None, &empty).unwrap_err().contains("not complete"));
 }
 
 #[test]

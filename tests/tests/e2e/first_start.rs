@@ -3,11 +3,12 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use serde_json::Value;
 use stopleak_tests::repository::Repository;
-use stopleak_tests::{ControlPlane, Tools, tokens};
+use stopleak_tests::{ControlPlane, Tools, eventually, tokens};
 
 #[test]
 fn secrets_are_files_of_their_owner_and_the_first_start_says_how_to_sign_in() -> Result<()> {
@@ -24,8 +25,11 @@ fn secrets_are_files_of_their_owner_and_the_first_start_says_how_to_sign_in() ->
         assert_eq!(fs::metadata(&path)?.permissions().mode() & 0o777, 0o600, "{}", path.display());
     }
     let token = fs::read_to_string(data_dir.join("admin-token"))?;
-    let log = control_plane.log();
-    assert!(log.contains("admin-token") && !log.contains(token.trim()), "{log}");
+    let log = eventually("the first start says how to sign in", Duration::from_secs(5), || {
+        let log = control_plane.log();
+        Ok(log.contains("admin-token").then_some(log))
+    })?;
+    assert!(!log.contains(token.trim()), "{log}");
     Ok(())
 }
 

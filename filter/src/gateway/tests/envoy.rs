@@ -32,8 +32,7 @@ impl Envoy {
     pub fn vms(self: &Rc<Self>, count: u8) -> Vec<Gateway> {
         let config = PluginConfig::from_json(br#"{"cluster": "feed"}"#).unwrap();
         let public_key = SigningKey::new(&[3; 32]).public_key();
-        let settings =
-            Settings { cluster: "feed".into(), target: "feed".into(), credential: CREDENTIAL.into(), public_key };
+        let settings = Settings { cluster: "feed".into(), target: "feed".into(), credential: CREDENTIAL.into(), public_key };
         (0..count)
             .map(|_| {
                 self.vms.set(self.vms.get() + 1);
@@ -85,7 +84,9 @@ impl Envoy {
     pub fn close_stream(&self, vms: &mut [Gateway]) {
         let stream = self.open_stream_id().unwrap();
         self.streams.borrow_mut()[stream as usize].0 = false;
-        vms.iter_mut().for_each(|vm| vm.closed(stream, "closed"));
+        for vm in vms {
+            vm.closed(stream, "closed");
+        }
     }
 
     /// What was said over the newest stream.
@@ -113,8 +114,7 @@ impl Envoy {
     }
 
     pub fn overwrite_lease_of(self: &Rc<Self>, vm: &Gateway) {
-        let lease =
-            wire::Lease { worker: vm.id.to_vec(), queue: 1, renewed_ms: self.now_ms.get(), stream_since_ms: 0 };
+        let lease = wire::Lease { worker: vm.id.to_vec(), queue: 1, renewed_ms: self.now_ms.get(), stream_since_ms: 0 };
         self.records().change_lease(|there| {
             let other = *there != lease;
             there.clone_from(&lease);
