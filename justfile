@@ -42,6 +42,10 @@ fuel: build
 test: build trapping-filter
     cargo nextest run --workspace
 
+# Let the fuzzer at what reads hostile bytes, a minute for each target or as many seconds as are given; needs Rust's nightly toolchain
+fuzz *SECONDS:
+    @scripts/fuzz "$@"
+
 # Formatting, lints, licences, and that the prose still matches the code
 check: setup
     cargo fmt --all --check
