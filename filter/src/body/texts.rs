@@ -122,8 +122,9 @@ impl<'v, 'f> Texts<'v, 'f> {
             let (name, value) = split_once(pair, b'=').unwrap_or((pair, b""));
             for half in [name, value] {
                 match percent(half) {
-                    Cow::Owned(resolved) => self.resolved(&resolved, layers)?,
-                    Cow::Borrowed(half) => self.compound(half)?,
+                    // A percent sign may be just that, and then nothing has changed.
+                    Cow::Owned(resolved) if resolved.len() < half.len() => self.resolved(&resolved, layers)?,
+                    _ => self.compound(half)?,
                 }
             }
             if value.contains(&b'+') {
