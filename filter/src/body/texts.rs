@@ -28,6 +28,12 @@ const MAX_LAYERS: u8 = 4;
 /// Bytes of resolved text that are looked at, for each byte of the limit. An honest body needs one or two.
 const RESOLVED_PER_BYTE: usize = 16;
 
+/// Bytes of resolved text for one body, whatever the limit: some hundred milliseconds of work.
+const MAX_RESOLVED: usize = 6 * 1024 * 1024;
+
+/// An attribute with references in front of backslashes is not longer.
+const MAX_ATTRIBUTE: usize = 16 * 1024;
+
 /// The signature of a JWT does not count, so that a text may be longer than a token; nothing is longer than this.
 const MAX_TEXT: usize = 2 * Token::MAX_LEN;
 
@@ -36,13 +42,13 @@ type Flow = ControlFlow<()>;
 impl<'v, 'f> Texts<'v, 'f> {
     /// Texts of a body of at most `limit` bytes.
     pub fn new(visit: &'v mut Visit<'f>, limit: usize) -> Self {
-        Self { visit, bytes_left: limit.saturating_mul(RESOLVED_PER_BYTE), over_budget: false }
+        Self { visit, bytes_left: budget(limit), over_budget: false }
     }
 
     /// How many bytes were resolved.
     #[cfg(test)]
     pub fn resolved_bytes(&self, limit: usize) -> usize {
-        limit * RESOLVED_PER_BYTE - self.bytes_left
+        budget(limit) - self.bytes_left
     }
 
     /// Whether there was more to resolve than is looked at.
@@ -105,10 +111,15 @@ impl<'v, 'f> Texts<'v, 'f> {
                 self.resolved(&decoded, layers)?;
             }
         }
-        for resolved in [escapes::backslashes(segment), escapes::entities(segment)] {
-            if let Cow::Owned(resolved) = resolved {
-                self.resolved(&resolved, layers)?;
-            }
+        let unescaped = escapes::backslashes(segment);
+        if let Cow::Owned(unescaped) = &unescaped {
+            self.resolved(unescaped, layers)?;
+        }
+        // What has both is a document in a string, whose references have just been resolved, or a string in an attribute.
+        if (matches!(unescaped, Cow::Borrowed(_)) || segment.len() <= MAX_ATTRIBUTE)
+            && let Cow::Owned(resolved) = escapes::entities(segment)
+        {
+            self.resolved(&resolved, layers)?;
         }
         self.form(segment, layers)
     }
@@ -153,6 +164,10 @@ impl<'v, 'f> Texts<'v, 'f> {
         }
         ControlFlow::Continue(())
     }
+}
+
+fn budget(limit: usize) -> usize {
+    limit.saturating_mul(RESOLVED_PER_BYTE).min(MAX_RESOLVED)
 }
 
 /// What lies between two of these quotes, or between one and an end. A quote behind a backslash does not count; which of them open
