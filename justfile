@@ -30,6 +30,10 @@ demo *ARGS: build
 bench-filter *ARGS: build
     @"${CARGO_TARGET_DIR:-target}/debug/bench-filter" "$@"
 
+# How long an index of any size takes to reach a real Envoy, and what its requests notice: just bench-load --tokens 10000000
+bench-load *ARGS: build
+    @"${CARGO_TARGET_DIR:-target}/debug/bench-load" "$@"
+
 # Accept what requests cost the filter now: rewrites tests/fuel.toml
 fuel: build
     STOPLEAK_WRITE_FUEL=1 cargo nextest run --package stopleak-tests --test fuel

@@ -13,7 +13,7 @@ pub mod feed;
 mod plugin_config;
 
 pub use fingerprint::{Fingerprint, FingerprintKey};
-pub use plugin_config::{HeaderSelection, OnNotReady, OnOverflow, PluginConfig, PluginConfigError};
+pub use plugin_config::{BodySetting, HeaderSelection, OnNotReady, OnOverflow, PluginConfig, PluginConfigError};
 pub use token::{Canonical, Token, TokenError, Weakness};
 
 /// The version of everything in this crate that crosses the feed.

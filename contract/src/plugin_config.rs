@@ -31,6 +31,22 @@ pub struct PluginConfig {
     pub exempt_paths: Vec<String>,
     /// Which headers are looked at; all when absent.
     pub headers: Option<HeaderSelection>,
+    /// How bodies are looked at; not at all when absent.
+    pub body: Option<BodySetting>,
+}
+
+/// How bodies are looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BodySetting {
+    /// Bytes of a body, as it came and decoded, that are looked at. The rest passes, and the request is counted.
+    #[serde(default = "BodySetting::default_limit")]
+    pub limit: usize,
+    /// Whether everything waits for the verdict on the body: the headers, and the beginning of a body that is larger than the limit.
+    /// Only for an Envoy with `allow_on_headers_stop_iteration`, without which no request with a body would get on, and with a
+    /// `request_body_buffer_limit` that has room for what is held.
+    #[serde(default)]
+    pub hold_headers: bool,
 }
 
 /// What becomes of requests before the first index has come.
@@ -109,7 +125,19 @@ impl PluginConfig {
         if self.exempt_paths.iter().any(|path| !path.starts_with('/')) {
             return refuse("exempt_paths", "each path begins with a slash");
         }
+        if self.body.is_some_and(|body| !(1..=BodySetting::MAX_LIMIT).contains(&body.limit)) {
+            return refuse("body.limit", "is from 1 to 1048576 bytes");
+        }
         Ok(())
+    }
+}
+
+impl BodySetting {
+    /// What Envoy holds of a body unless told otherwise: a larger one would be answered 413.
+    pub const MAX_LIMIT: usize = 1024 * 1024;
+
+    fn default_limit() -> usize {
+        64 * 1024
     }
 }
 
@@ -147,7 +175,7 @@ mod tests {
     fn the_smallest_configuration_names_a_cluster() {
         let config = PluginConfig::from_json(br#"{"cluster": "stopleak_feed"}"#).unwrap();
         assert_eq!((config.on_not_ready, config.on_overflow), (OnNotReady::Allow, OnOverflow::Deny));
-        assert!(config.enforce && config.exempt_paths.is_empty() && config.headers.is_none());
+        assert!(config.enforce && config.exempt_paths.is_empty() && config.headers.is_none() && config.body.is_none());
     }
 
     #[test]
@@ -155,12 +183,20 @@ mod tests {
         let json = br#"{
             "cluster": "c", "authority": "a", "credential": "s", "on_not_ready": "deny", "on_overflow": "allow", "enforce": false,
             "public_key": "3b6a27bcceb6a42d62a3a8d02a6f0d73653215771de243a63ac048a18b59da29",
-            "exempt_paths": ["/health"], "headers": {"skip": ["X-Trace"]}
+            "exempt_paths": ["/health"], "headers": {"skip": ["X-Trace"]},
+            "body": {"limit": 1000, "hold_headers": true}
         }"#;
         let config = PluginConfig::from_json(json).unwrap();
         assert_eq!(config.on_not_ready, OnNotReady::Deny);
         assert!(config.public_key.is_some() && !config.enforce);
+        assert_eq!(config.body, Some(BodySetting { limit: 1_000, hold_headers: true }));
         assert!(!config.headers.as_ref().unwrap().covers(b"x-trace") && config.headers.unwrap().covers(b"x-api-key"));
+    }
+
+    #[test]
+    fn bodies_are_looked_at_up_to_sixty_four_kilobytes_unless_told_otherwise() {
+        let config = PluginConfig::from_json(br#"{"cluster": "c", "body": {}}"#).unwrap();
+        assert_eq!(config.body, Some(BodySetting { limit: 65_536, hold_headers: false }));
     }
 
     #[test]
@@ -176,6 +212,13 @@ mod tests {
             (r#"{"cluster": "c", "credential": ""}"#, "`credential`"),
             (r#"{"cluster": "c", "exempt_paths": ["health"]}"#, "`exempt_paths`"),
             (r#"{"cluster": "c", "headers": {"allow": []}}"#, "`headers`"),
+            (r#"{"cluster": "c", "body": true}"#, "`body`"),
+            (r#"{"cluster": "c", "body": {"size": 1}}"#, "`body.size`"),
+            (r#"{"cluster": "c", "body": {"limit": "1k"}}"#, "`body.limit`"),
+            (r#"{"cluster": "c", "body": {"limit": -1}}"#, "`body.limit`"),
+            (r#"{"cluster": "c", "body": {"limit": 0}}"#, "`body.limit`"),
+            (r#"{"cluster": "c", "body": {"limit": 1048577}}"#, "`body.limit`"),
+            (r#"{"cluster": "c", "body": {"hold_headers": 1}}"#, "`body.hold_headers`"),
             (r#"{"cluster": "c"} x"#, "`.`"),
             ("", "`.`"),
         ] {

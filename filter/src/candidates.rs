@@ -6,9 +6,9 @@
 //! What cannot contain a token of the index, by its length and its kinds of bytes, is passed over: whole values before their pieces, and
 //! pieces before their parts.
 
-mod cut;
-mod decode;
-mod texts;
+pub(crate) mod cut;
+pub(crate) mod decode;
+pub(crate) mod texts;
 
 use std::ops::ControlFlow;
 

@@ -15,6 +15,10 @@ pub struct Counted {
     pub not_ready: u64,
     /// Of these, too large to be looked at in full.
     pub over_budget: u64,
+    /// Of these, with a body that is larger than what of it was looked at.
+    pub body_over_limit: u64,
+    /// Of these, with a body whose encoding could not be read.
+    pub body_unread: u64,
     /// Attempts that found no room in the buffer.
     pub attempts_dropped: u64,
     /// Pushes that came into force.
@@ -26,7 +30,7 @@ pub struct Counted {
 }
 
 /// Number of counters.
-pub const COUNTERS: usize = 9;
+pub const COUNTERS: usize = 11;
 
 impl Counted {
     /// The counters' names, in the order of [`Counted::values`].
@@ -36,6 +40,8 @@ impl Counted {
         "stopleak.requests_blocked",
         "stopleak.requests_not_ready",
         "stopleak.requests_over_budget",
+        "stopleak.requests_body_over_limit",
+        "stopleak.requests_body_unread",
         "stopleak.attempts_dropped",
         "stopleak.pushes_accepted",
         "stopleak.pushes_refused",
@@ -45,14 +51,31 @@ impl Counted {
     /// The totals, in the order of [`Counted::NAMES`].
     #[must_use]
     pub fn values(&self) -> [u64; COUNTERS] {
-        let Self { requests, observed, blocked, not_ready, over_budget, .. } = *self;
+        let Self { requests, observed, blocked, not_ready, over_budget, body_over_limit, body_unread, .. } = *self;
         let Self { attempts_dropped, pushes_accepted, pushes_refused, pages_unreadable, .. } = *self;
-        [requests, observed, blocked, not_ready, over_budget, attempts_dropped, pushes_accepted, pushes_refused, pages_unreadable]
+        [
+            requests,
+            observed,
+            blocked,
+            not_ready,
+            over_budget,
+            body_over_limit,
+            body_unread,
+            attempts_dropped,
+            pushes_accepted,
+            pushes_refused,
+            pages_unreadable,
+        ]
     }
 
     /// Counts a request.
     pub fn judged(&mut self, verdict: &Verdict, over_budget: bool) {
         self.requests += 1;
+        self.judged_further(verdict, over_budget);
+    }
+
+    /// Counts what the body or the trailers of a request add.
+    pub fn judged_further(&mut self, verdict: &Verdict, over_budget: bool) {
         self.over_budget += u64::from(over_budget);
         match verdict {
             // An overflow is counted as over budget.
@@ -75,6 +98,6 @@ mod tests {
         let mut counted = Counted::default();
         counted.judged(&Verdict::Pass, true);
         counted.judged(&Verdict::NotReady(OnNotReady::Deny), false);
-        assert_eq!(counted.values(), [2, 0, 0, 1, 1, 0, 0, 0, 0]);
+        assert_eq!(counted.values(), [2, 0, 0, 1, 1, 0, 0, 0, 0, 0, 0]);
     }
 }

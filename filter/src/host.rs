@@ -1,4 +1,5 @@
-//! The one module that talks to Envoy: the contexts that it calls, and around them [`setup`], [`proxy`], [`metrics`] and [`calls`].
+//! The one module that talks to Envoy: the contexts that it calls, and around them [`setup`], [`proxy`],
+//! [`body`], [`metrics`] and [`calls`].
 //!
 //! Host calls go through `proxy_wasm::hostcalls`, which return a `Result`: the SDK's own methods unwrap it, and a panic ends the VM.
 
@@ -6,6 +7,7 @@ mod calls;
 mod header_map;
 mod setup;
 mod proxy;
+mod body;
 mod metrics;
 #[cfg(feature = "provoke-trap")]
 mod trap;
@@ -20,6 +22,7 @@ use proxy_wasm::types::{Action, BufferType, ContextType, LogLevel, MapType};
 use stopleak_contract::OnNotReady;
 use stopleak_contract::feed::wire::Outcome;
 
+use self::body::Waiting;
 use self::calls::{log, now_ms, property};
 use self::header_map::header_map;
 use self::metrics::Metrics;
@@ -55,6 +58,10 @@ struct Running {
 struct Filter {
     gateway: Rc<RefCell<Gateway>>,
     observed: Option<(Route, Match)>,
+    /// The body is still to be judged.
+    waiting: Option<Waiting>,
+    /// The trailers too.
+    is_covered: bool,
     status: u32,
 }
 
@@ -119,7 +126,7 @@ impl RootContext for Root {
 
     fn create_http_context(&self, _: u32) -> Option<Box<dyn HttpContext>> {
         let gateway = Rc::clone(&self.running.as_ref()?.gateway);
-        Some(Box::new(Filter { gateway, observed: None, status: 0 }))
+        Some(Box::new(Filter { gateway, observed: None, waiting: None, is_covered: false, status: 0 }))
     }
 
     fn get_type(&self) -> Option<ContextType> {
@@ -130,7 +137,7 @@ impl RootContext for Root {
 impl Context for Filter {}
 
 impl HttpContext for Filter {
-    fn on_http_request_headers(&mut self, _: usize, _: bool) -> Action {
+    fn on_http_request_headers(&mut self, _: usize, is_end: bool) -> Action {
         let Some(bytes) = header_map(MapType::HttpRequestHeaders) else { return Action::Continue };
         let headers = crate::header_map::read(&bytes);
         #[cfg(feature = "provoke-trap")]
@@ -142,21 +149,30 @@ impl HttpContext for Filter {
             describe(&verdict);
         }
         match verdict {
-            Verdict::Pass | Verdict::NotReady(OnNotReady::Allow) => Action::Continue,
-            Verdict::NotReady(OnNotReady::Deny) => answer(503, NOT_READY),
-            Verdict::Overflow => answer(431, TOO_LARGE),
+            Verdict::Pass | Verdict::NotReady(OnNotReady::Allow) => {}
+            Verdict::NotReady(OnNotReady::Deny) => return answer(503, NOT_READY),
+            Verdict::Overflow => return answer(431, TOO_LARGE),
             Verdict::Observe(found) => {
                 // Reported when the upstream's status is known.
                 self.observed = gateway.route(request, &found).map(|route| (route, found));
-                Action::Continue
             }
             Verdict::Block(found) => {
                 if let Some(route) = gateway.route(request, &found) {
                     gateway.record(used(found, Outcome::Blocked, route, 0));
                 }
-                answer(403, BLOCKED)
+                return answer(403, BLOCKED);
             }
         }
+        drop(gateway);
+        if is_end { Action::Continue } else { self.expect_more(request) }
+    }
+
+    fn on_http_request_body(&mut self, size: usize, is_end: bool) -> Action {
+        self.body_arrived(size, is_end)
+    }
+
+    fn on_http_request_trailers(&mut self, _: usize) -> Action {
+        self.trailers_arrived()
     }
 
     fn on_http_response_headers(&mut self, _: usize, _: bool) -> Action {
@@ -178,6 +194,7 @@ impl HttpContext for Filter {
 /// Answers to clients: a problem document each (RFC 9457), without a word about the leak or the token.
 const BLOCKED: &str = r#"{"type":"urn:stopleak:problem:leaked-credential","title":"Forbidden","status":403,"detail":"A credential in this request is known to have leaked and is no longer accepted. Ask the operator of this API for a new one."}"#;
 const TOO_LARGE: &str = r#"{"type":"urn:stopleak:problem:too-large-to-inspect","title":"Request Header Fields Too Large","status":431,"detail":"The headers of this request are too large to be looked through for leaked credentials. Send less."}"#;
+const BODY_TOO_LARGE: &str = r#"{"type":"urn:stopleak:problem:too-large-to-inspect","title":"Content Too Large","status":413,"detail":"The body of this request is too intricate to be looked through for leaked credentials. Send less."}"#;
 const NOT_READY: &str = r#"{"type":"urn:stopleak:problem:not-ready","title":"Service Unavailable","status":503,"detail":"This gateway has not received its list of leaked credentials yet. Try again in a moment."}"#;
 
 fn answer(status: u32, body: &str) -> Action {

@@ -61,6 +61,13 @@ impl<'a> Request<'a> {
         self.get(b":authority")
     }
 
+    /// All values of this name, with commas between them.
+    #[must_use]
+    pub fn all(self, name: &[u8]) -> Vec<u8> {
+        let values: Vec<&[u8]> = self.headers.iter().filter(|(n, _)| *n == name).map(|(_, value)| *value).collect();
+        values.join(&b',')
+    }
+
     /// Bytes of all values.
     #[must_use]
     pub fn size(self) -> usize {
@@ -77,7 +84,9 @@ impl<'a> Request<'a> {
         }
     }
 
-    fn get(self, name: &[u8]) -> &'a [u8] {
+    /// The first value of this name; empty when there is none.
+    #[must_use]
+    pub fn get(self, name: &[u8]) -> &'a [u8] {
         self.headers.iter().find(|(n, _)| *n == name).map(|(_, value)| *value).unwrap_or_default()
     }
 }
@@ -122,7 +131,7 @@ fn is_harmless(part: &str) -> bool {
 /// The header's name, when the place is a header: names are as free as values, so an odd one is not shown.
 #[must_use]
 pub fn shown_header(place: wire::Place, name: &[u8], is_leaked: &dyn Fn(&[u8]) -> bool) -> String {
-    if !matches!(place, wire::Place::Header | wire::Place::Authorization) {
+    if !matches!(place, wire::Place::Header | wire::Place::Authorization | wire::Place::Trailer) {
         return String::new();
     }
     match std::str::from_utf8(name) {

@@ -4,8 +4,9 @@ use std::ops::ControlFlow;
 
 use stopleak_contract::feed::wire::Place;
 use stopleak_contract::index::{Action, Hit, LeakNumber};
-use stopleak_contract::{Canonical, Fingerprint, HeaderSelection, OnNotReady, OnOverflow, PluginConfig};
+use stopleak_contract::{BodySetting, Canonical, Fingerprint, HeaderSelection, OnNotReady, OnOverflow, PluginConfig};
 
+use crate::body::{self, Body, Hold, Missed};
 use crate::candidates::{self, Candidate};
 use crate::enforced::{Enforced, LookUp};
 use crate::request::{Request, shown_header};
@@ -57,6 +58,7 @@ pub struct Policy {
     enforce: bool,
     exempt_paths: Vec<String>,
     headers: Option<HeaderSelection>,
+    body: Option<BodySetting>,
 }
 
 /// Bytes of a header map that are looked at: seventeen times Envoy's default limit. The work grows no faster than the size.
@@ -65,6 +67,10 @@ pub const MAX_SIZE: usize = 1024 * 1024;
 /// Bytes that are hashed for one request, those of candidates whose length some token has; a shorter one counts as a block. Only a
 /// request that is made for it gets there within Envoy's default limit of 60 KiB of headers.
 pub const MAX_HASHED: usize = 1024 * 1024;
+
+/// Bytes that are hashed for each byte of a body's limit, counted in the same way: a token of 40 characters between two others of
+/// that length is a block and two thirds, and is offered a few times. Only a body that is made for it needs more.
+const HASHED_PER_BYTE: usize = 16;
 
 /// BLAKE3 works on blocks.
 const BLOCK: usize = 64;
@@ -79,13 +85,14 @@ impl Policy {
             enforce: config.enforce,
             exempt_paths: config.exempt_paths.clone(),
             headers: config.headers.clone(),
+            body: config.body,
         }
     }
 
     /// Judges a request. The strongest match wins: the first to block ends the search.
     #[must_use]
     pub fn judge(&self, request: Request<'_>, enforced: Option<&Enforced>) -> Judgement {
-        if self.exempt_paths.iter().any(|exempt| covers(exempt.as_bytes(), request.path())) {
+        if self.is_exempt(request) {
             return Judgement::of(Verdict::Pass);
         }
         let Some(enforced) = enforced else {
@@ -97,9 +104,56 @@ impl Policy {
             return Judgement { over_budget: true, ..Judgement::of(verdict) };
         }
 
-        let mut search = Search::new(enforced, self.enforce);
+        let mut search = Search::new(enforced, self.enforce, MAX_HASHED);
         let kinds = &enforced.header().kinds;
         let _ = candidates::visit(request, self.headers.as_ref(), kinds, &mut |candidate| search.look_at(candidate));
+        self.conclude(search)
+    }
+
+    /// Whether the operator has taken the request's path out.
+    #[must_use]
+    pub fn is_exempt(&self, request: Request<'_>) -> bool {
+        self.exempt_paths.iter().any(|exempt| covers(exempt.as_bytes(), request.path()))
+    }
+
+    /// How much of the body of a request that has passed so far is waited for; `None` when bodies are not looked at.
+    #[must_use]
+    pub fn hold(&self, request: Request<'_>) -> Option<Hold> {
+        let body = self.body?;
+        Hold::new(request, body.limit, body.hold_headers)
+    }
+
+    /// Whether the headers wait for the verdict on the body.
+    #[must_use]
+    pub fn holds_headers(&self) -> bool {
+        self.body.is_some_and(|body| body.hold_headers)
+    }
+
+    /// Judges a body, or a message of it.
+    #[must_use]
+    pub fn judge_body(&self, bytes: &[u8], encoding: &[u8], enforced: &Enforced) -> (Judgement, Missed) {
+        let limit = self.body.map_or(0, |body| body.limit);
+        let budget = limit.saturating_mul(HASHED_PER_BYTE).max(MAX_HASHED);
+        let mut search = Search::new(enforced, self.enforce, budget);
+        let (_, missed) =
+            body::visit(Body { bytes, encoding, limit }, &enforced.header().kinds, &mut |candidate| search.look_at(candidate));
+        search.over_budget |= missed.over_budget;
+        (self.conclude(search), missed)
+    }
+
+    /// Judges the trailers of a request like its headers.
+    #[must_use]
+    pub fn judge_trailers(&self, trailers: Request<'_>, enforced: &Enforced) -> Judgement {
+        let mut search = Search::new(enforced, self.enforce, MAX_HASHED);
+        let kinds = &enforced.header().kinds;
+        let _ = candidates::visit(trailers, self.headers.as_ref(), kinds, &mut |candidate| {
+            search.look_at(Candidate { place: Place::Trailer, ..candidate })
+        });
+        self.conclude(search)
+    }
+
+    /// What was found decides; when nothing was and not all was looked at, the operator has.
+    fn conclude(&self, search: Search<'_>) -> Judgement {
         let Search { verdict, over_budget, unreadable, .. } = search;
         let verdict = match verdict {
             Verdict::Pass | Verdict::Observe(_) if over_budget && self.on_overflow == OnOverflow::Deny => Verdict::Overflow,
@@ -111,7 +165,9 @@ impl Policy {
 }
 
 impl Judgement {
-    fn of(verdict: Verdict) -> Self {
+    /// One that nothing of the request has limited.
+    #[must_use]
+    pub fn of(verdict: Verdict) -> Self {
         Self { verdict, over_budget: false, unreadable: false }
     }
 }
@@ -135,8 +191,8 @@ struct Search<'e> {
 }
 
 impl<'e> Search<'e> {
-    fn new(enforced: &'e Enforced, enforce: bool) -> Self {
-        Self { enforced, enforce, verdict: Verdict::Pass, bytes_left: MAX_HASHED, over_budget: false, unreadable: false }
+    fn new(enforced: &'e Enforced, enforce: bool, budget: usize) -> Self {
+        Self { enforced, enforce, verdict: Verdict::Pass, bytes_left: budget, over_budget: false, unreadable: false }
     }
 
     fn look_at(&mut self, candidate: Candidate<'_>) -> ControlFlow<()> {

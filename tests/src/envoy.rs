@@ -109,6 +109,11 @@ impl Envoy {
         self.running.log()
     }
 
+    /// Bytes of memory that it has in use.
+    pub fn resident_bytes(&self) -> Result<u64> {
+        self.running.resident_bytes()
+    }
+
     /// Whether these bytes are anywhere in its memory.
     pub fn remembers(&self, bytes: &[u8]) -> Result<bool> {
         self.running.remembers(bytes)
@@ -145,6 +150,12 @@ fn adapt(bootstrap: &mut Value, setting: &EnvoySetting, listener_file: &Path) ->
         {
             cluster["name"] = json!(name);
         }
+        if cluster["name"] == "upstream" {
+            cluster["typed_extension_protocol_options"] = json!({"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+                "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+                "explicit_http_config": {"http_protocol_options": {"enable_trailers": true}},
+            }});
+        }
         cluster["load_assignment"]["endpoints"][0]["lb_endpoints"][0]["endpoint"]["address"] =
             socket_address(&to.ip().to_string(), to.port());
     }
@@ -156,6 +167,8 @@ fn adapt(bootstrap: &mut Value, setting: &EnvoySetting, listener_file: &Path) ->
         .cloned()
         .context("no listener called gateway")?;
     gateway["address"] = socket_address("127.0.0.1", 0);
+    // The worst case: trailers are passed on over HTTP/1.1 too.
+    gateway["filter_chains"][0]["filters"][0]["typed_config"]["http_protocol_options"] = json!({"enable_trailers": true});
     gateway["@type"] = json!("type.googleapis.com/envoy.config.listener.v3.Listener");
     wasm(&mut gateway)?["vm_config"]["code"]["local"]["filename"] = json!(setting.filter);
     for (key, value) in setting.connection_manager.as_object().into_iter().flatten() {

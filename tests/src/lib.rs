@@ -17,11 +17,13 @@ mod envoy;
 mod http2;
 mod request;
 mod connection;
+mod indexed;
 mod world;
 
 pub use connection::{Connection, Http2Connection, Message};
 pub use control_plane::ControlPlane;
-pub use envoy::Envoy;
+pub use envoy::{Envoy, EnvoySetting, WORKERS};
+pub use indexed::Indexed;
 pub use network::Network;
 pub use request::{Reply, Request};
 pub use running::Running;

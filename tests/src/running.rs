@@ -58,6 +58,13 @@ impl Running {
         fs::read(&self.log).map(|log| String::from_utf8_lossy(&log).into_owned()).unwrap_or_default()
     }
 
+    /// Bytes of memory that it has in use.
+    pub fn resident_bytes(&self) -> Result<u64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let kilobytes = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB")?.parse().ok());
+        Ok(1_024 * kilobytes.unwrap_or(0_u64))
+    }
+
     /// Whether these bytes are anywhere in its memory.
     pub fn remembers(&self, bytes: &[u8]) -> Result<bool> {
         let process = PathBuf::from(format!("/proc/{}", self.child.id()));

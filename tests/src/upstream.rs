@@ -1,24 +1,34 @@
 //! The service behind the gateway.
 
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 
 use anyhow::{Context as _, Result};
 use axum::Router;
+use axum::body::{Body, HttpBody as _};
 use axum::extract::State;
 use axum::http::{StatusCode, Uri};
+use axum::routing::any;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
-/// Answers 200 and counts; `/status/401` answers 401.
+/// Answers 200 and counts; `/status/401` answers 401; `/echo` answers with the body and the
+/// trailers that it got, once it has all of them; `/stream` gives back what it gets at once.
 #[derive(Debug)]
 pub struct Upstream {
     address: SocketAddr,
-    served: Arc<AtomicUsize>,
+    counts: Arc<Counts>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    served: AtomicUsize,
+    completed: AtomicUsize,
 }
 
 impl Upstream {
@@ -27,8 +37,12 @@ impl Upstream {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0"))?;
         let address = listener.local_addr()?;
-        let served = Arc::new(AtomicUsize::new(0));
-        let router = Router::new().fallback(answer).with_state(Arc::clone(&served));
+        let counts = Arc::new(Counts::default());
+        let router = Router::new()
+            .route("/echo", any(echo))
+            .route("/stream", any(async |body: Body| body))
+            .fallback(answer)
+            .with_state(Arc::clone(&counts));
         let (stop, stopped) = oneshot::channel();
         let thread = std::thread::Builder::new().name("upstream".to_owned()).spawn(move || {
             runtime.block_on(async {
@@ -38,7 +52,7 @@ impl Upstream {
                 }
             });
         });
-        Ok(Self { address, served, stop: Some(stop), thread: Some(thread.context("a thread for the upstream")?) })
+        Ok(Self { address, counts, stop: Some(stop), thread: Some(thread.context("a thread for the upstream")?) })
     }
 
     /// Where it listens.
@@ -50,7 +64,13 @@ impl Upstream {
     /// Requests that have reached it.
     #[must_use]
     pub fn served(&self) -> usize {
-        self.served.load(Ordering::SeqCst)
+        self.counts.served.load(Ordering::SeqCst)
+    }
+
+    /// Those of `/echo` that have reached it to their end.
+    #[must_use]
+    pub fn completed(&self) -> usize {
+        self.counts.completed.load(Ordering::SeqCst)
     }
 }
 
@@ -65,8 +85,26 @@ impl Drop for Upstream {
     }
 }
 
-async fn answer(State(served): State<Arc<AtomicUsize>>, uri: Uri) -> (StatusCode, &'static str) {
-    served.fetch_add(1, Ordering::SeqCst);
+async fn answer(State(counts): State<Arc<Counts>>, uri: Uri) -> (StatusCode, &'static str) {
+    counts.served.fetch_add(1, Ordering::SeqCst);
     let status = uri.path().strip_prefix("/status/").and_then(|status| status.parse().ok());
     (status.unwrap_or(StatusCode::OK), "Hello from the upstream.\n")
+}
+
+async fn echo(State(counts): State<Arc<Counts>>, mut body: Body) -> Result<Vec<u8>, StatusCode> {
+    counts.served.fetch_add(1, Ordering::SeqCst);
+    let mut whole = Vec::new();
+    while let Some(frame) = std::future::poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
+        let frame = frame.map_err(|_| StatusCode::BAD_REQUEST)?;
+        match frame.into_data() {
+            Ok(data) => whole.extend_from_slice(&data),
+            Err(frame) => {
+                for (name, value) in frame.into_trailers().iter().flatten() {
+                    whole.extend_from_slice(&[name.as_str().as_bytes(), b": ", value.as_bytes(), b"\n"].concat());
+                }
+            }
+        }
+    }
+    counts.completed.fetch_add(1, Ordering::SeqCst);
+    Ok(whole)
 }

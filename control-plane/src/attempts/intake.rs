@@ -141,6 +141,8 @@ fn place(attempt: &wire::Attempt) -> Option<&'static str> {
         wire::Place::Cookie => Some("cookie"),
         wire::Place::Query => Some("query"),
         wire::Place::Path => Some("path"),
+        wire::Place::Body => Some("body"),
+        wire::Place::Trailer => Some("trailer"),
     }
 }
 

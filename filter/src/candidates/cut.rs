@@ -27,6 +27,11 @@ pub fn is_separator(byte: u8) -> bool {
     marks(byte) & SEPARATOR != 0
 }
 
+/// Whether a text is cut at a byte anywhere.
+pub fn is_mark(byte: u8) -> bool {
+    marks(byte) & (SEPARATOR | PUNCTUATION) != 0
+}
+
 impl<'a> Iterator for Cut<'a> {
     type Item = (&'a [u8], Classes);
 

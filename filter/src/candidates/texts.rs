@@ -196,7 +196,7 @@ fn halves(piece: &[u8]) -> [Option<&[u8]>; 4] {
     [key, value, name, rest]
 }
 
-fn split_once(text: &[u8], separator: u8) -> Option<(&[u8], &[u8])> {
+pub fn split_once(text: &[u8], separator: u8) -> Option<(&[u8], &[u8])> {
     let at = text.iter().position(|&b| b == separator)?;
     Some((text.get(..at)?, text.get(at + 1..)?))
 }

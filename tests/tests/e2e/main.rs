@@ -4,6 +4,7 @@ mod the_loop;
 mod decisions;
 mod places;
 mod evasion;
+mod bodies;
 mod benign;
 mod mesh;
 mod faults;

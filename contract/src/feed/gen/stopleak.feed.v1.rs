@@ -335,6 +335,8 @@ pub enum Place {
     Cookie = 3,
     Query = 4,
     Path = 5,
+    Body = 6,
+    Trailer = 7,
 }
 impl Place {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -349,6 +351,8 @@ impl Place {
             Self::Cookie => "PLACE_COOKIE",
             Self::Query => "PLACE_QUERY",
             Self::Path => "PLACE_PATH",
+            Self::Body => "PLACE_BODY",
+            Self::Trailer => "PLACE_TRAILER",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -360,6 +364,8 @@ impl Place {
             "PLACE_COOKIE" => Some(Self::Cookie),
             "PLACE_QUERY" => Some(Self::Query),
             "PLACE_PATH" => Some(Self::Path),
+            "PLACE_BODY" => Some(Self::Body),
+            "PLACE_TRAILER" => Some(Self::Trailer),
             _ => None,
         }
     }

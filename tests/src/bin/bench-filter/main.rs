@@ -7,7 +7,6 @@ mod cpu;
 mod load;
 mod gateway;
 mod variants;
-mod indexes;
 mod ext_authz;
 mod report;
 
@@ -18,11 +17,10 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::json;
 use stopleak_tests::traffic::samples;
-use stopleak_tests::{Tools, eventually};
+use stopleak_tests::{Indexed, Tools, eventually};
 
 use self::ext_authz::ExtAuthz;
 use self::gateway::{Chain, Gateway, cluster};
-use self::indexes::Indexed;
 use self::load::{Connections, Load, bytes};
 use self::report::{Report, Run};
 use self::variants::Variant;

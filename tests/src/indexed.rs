@@ -6,12 +6,19 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::json;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{Connection as _, Row as _};
-use stopleak_tests::{ControlPlane, Tools, tokens};
+
+use crate::control_plane::ControlPlane;
+use crate::tokens;
+use crate::tools::Tools;
 
 /// A control plane, and what a gateway needs to be its gateway.
+#[derive(Debug)]
 pub struct Indexed {
+    /// It.
     pub control_plane: ControlPlane,
+    /// Of the gateway.
     pub credential: String,
+    /// Of the control plane.
     pub public_key: String,
     /// Patched, when there is any token at all.
     pub probe: Option<String>,
@@ -24,9 +31,13 @@ const PROBE: u32 = 999_999;
 const DATABASE: &str = "stopleak.db";
 
 impl Indexed {
+    /// The name of the gateway.
+    pub const GATEWAY: &str = "bench";
+
+    /// With so many tokens, all of them patched.
     pub fn start(tools: &Tools, dir: &Path, wanted: u64) -> Result<Self> {
         let mut control_plane = ControlPlane::start(tools, dir)?;
-        let gateway = control_plane.post("/api/v1/gateways", &json!({"name": "bench"}))?;
+        let gateway = control_plane.post("/api/v1/gateways", &json!({"name": Self::GATEWAY}))?;
         let text = |key: &str| gateway[key].as_str().map(str::to_owned).with_context(|| format!("no {key} in {gateway}"));
         let (credential, public_key) = (text("credential")?, text("public_key")?);
         let probe = (wanted > 0).then(|| tokens::own(PROBE));
