@@ -14,7 +14,12 @@ const MAX_LEN: usize = 4 * 1024;
 
 #[test]
 fn headers() {
-    smoke("headers", targets::headers, 6_000);
+    smoke("headers", targets::headers, 3_000);
+}
+
+#[test]
+fn body() {
+    smoke("body", targets::body, 6_000);
 }
 
 #[test]

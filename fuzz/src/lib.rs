@@ -6,11 +6,13 @@
 mod bytes;
 mod world;
 
+mod body;
 mod config;
 mod feed;
 mod headers;
 mod shard;
 
+pub use body::body;
 pub use config::config;
 pub use feed::feed;
 pub use headers::headers;
