@@ -12,10 +12,10 @@ list:
 setup:
     @scripts/setup
 
-# Build the control plane, the demo and the filter
+# Build the control plane, the demo and the filters
 build: setup
     cargo build --workspace --bins
-    cargo build --package stopleak-filter --profile filter --target wasm32-wasip1
+    cargo build --package stopleak-filter --package stopleak-noop-filter --profile filter --target wasm32-wasip1
 
 # The filter that falls when a request asks for it, for one test: no build that is shipped has that feature
 [private]
@@ -26,14 +26,31 @@ trapping-filter: setup
 demo *ARGS: build
     @"${CARGO_TARGET_DIR:-target}/debug/demo" "$@"
 
+# What the filter costs on a real Envoy, beside the alternatives; --quick for a smoke run
+bench-filter *ARGS: build
+    @"${CARGO_TARGET_DIR:-target}/debug/bench-filter" "$@"
+
+# How long an index of any size takes to reach a real Envoy, and what its requests notice: just bench-load --tokens 10000000
+bench-load *ARGS: build
+    @"${CARGO_TARGET_DIR:-target}/debug/bench-load" "$@"
+
+# Accept what requests cost the filter now: rewrites tests/fuel.toml
+fuel: build
+    STOPLEAK_WRITE_FUEL=1 cargo nextest run --package stopleak-tests --test fuel
+
 # Every test, end to end included
 test: build trapping-filter
     cargo nextest run --workspace
+
+# Let the fuzzer at what reads hostile bytes, a minute for each target or as many seconds as are given; needs Rust's nightly toolchain
+fuzz *SECONDS:
+    @scripts/fuzz "$@"
 
 # Formatting, lints, licences, and that the prose still matches the code
 check: setup
     cargo fmt --all --check
     cargo clippy --workspace --all-targets -- --deny warnings
+    cargo clippy --package stopleak-filter --package stopleak-noop-filter --target wasm32-wasip1 -- --deny warnings
     cargo clippy --package stopleak-filter --target wasm32-wasip1 --features provoke-trap -- --deny warnings
     cargo deny --log-level warn check bans licenses sources
     cargo nextest run --workspace --test tidy

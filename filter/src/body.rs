@@ -15,6 +15,8 @@ mod transfer;
 
 use std::ops::ControlFlow;
 
+use stopleak_contract::index::Kinds;
+
 pub use self::hold::{Arrived, Hold, Part};
 use self::texts::Texts;
 use crate::candidates::Visit;
@@ -41,20 +43,20 @@ pub struct Missed {
     pub over_budget: bool,
 }
 
-/// Offers every candidate of a body to `visit`.
+/// Offers to `visit` every candidate of a body that may be a token of one of these kinds, and some that cannot.
 ///
 /// It is read as it stands too, whatever the encoding: many a server ignores `Content-Encoding` in requests.
-pub fn visit(body: Body<'_>, visit: &mut Visit<'_>) -> (ControlFlow<()>, Missed) {
+pub fn visit(body: Body<'_>, kinds: &Kinds, visit: &mut Visit<'_>) -> (ControlFlow<()>, Missed) {
     let decoded = encoding::decode(body.encoding, body.bytes, body.limit);
     let mut missed = Missed { over_limit: decoded.over_limit, unread: decoded.unread, over_budget: false };
-    let mut texts = Texts::new(visit, body.limit);
+    let mut texts = Texts::new(visit, kinds, body.limit);
     let flow = [Some(body.bytes), decoded.bytes.as_deref()].into_iter().flatten().try_for_each(|bytes| whole(bytes, &mut texts));
     missed.over_budget = texts.over_budget();
     (flow, missed)
 }
 
 /// The text itself, and what it becomes when the encodings that apply to a whole body or to a part of a multipart body are resolved.
-fn whole(bytes: &[u8], texts: &mut Texts<'_, '_>) -> ControlFlow<()> {
+fn whole(bytes: &[u8], texts: &mut Texts<'_, '_, '_>) -> ControlFlow<()> {
     texts.look(bytes)?;
     binary::prefixed(bytes, &mut |text| texts.offer(text))?;
     let narrow = transfer::wide(bytes);

@@ -1,18 +1,25 @@
 //! Where a token can be in a request. What texts a value offers is the matter of [`texts`], how bytes are read the matter of [`decode`].
 //!
-//! The request is gone through twice: first for the texts that usually are tokens, in every place, then for the smaller parts of all
+//! A large request is gone through twice: first for the texts that usually are tokens, in every place, then for the smaller parts of all
 //! of them. Padding in one place cannot use up the budget before the usual texts of the others are seen.
+//!
+//! What cannot contain a token of the index, by its length and its kinds of bytes, is passed over: whole values before their pieces, and
+//! pieces before their parts.
 
+pub(crate) mod cut;
 pub(crate) mod decode;
 pub(crate) mod texts;
 
 use std::ops::ControlFlow;
 
-use stopleak_contract::HeaderSelection;
 use stopleak_contract::feed::wire::Place;
+use stopleak_contract::index::Kinds;
+use stopleak_contract::{HeaderSelection, Token};
 
+use self::cut::is_separator;
 use self::decode::{base64, base64_text};
-use self::texts::{Depth, Offer, value, value_and_decoded};
+use self::texts::{ANY, Depth, Offer, value, value_and_decoded};
+use crate::header_map::Pairs;
 use crate::request::Request;
 
 /// A text of a request that may be a token.
@@ -23,7 +30,7 @@ pub struct Candidate<'a> {
     /// Where it was found.
     pub place: Place,
     /// The header's name, when that is where it was found.
-    pub header: &'a str,
+    pub header: &'a [u8],
 }
 
 /// Takes a candidate; breaks when it has seen enough.
@@ -32,34 +39,45 @@ pub type Visit<'v> = dyn FnMut(Candidate<'_>) -> ControlFlow<()> + 'v;
 /// A token that spans several segments lies among the first: webhooks have it there.
 const MAX_SEGMENTS: usize = 16;
 
-/// Offers every candidate of the request to `visit`.
-pub fn visit(request: Request<'_>, selection: Option<&HeaderSelection>, visit: &mut Visit<'_>) -> ControlFlow<()> {
-    let covered = |name: &str| selection.is_none_or(|selection| selection.covers(name.as_bytes()));
-    let headers = || request.headers().filter(|(name, _)| covered(name));
+/// Bytes of values that cannot use up the budget of hashed bytes, whatever they are, so that one pass over the request does.
+const SMALL: usize = 4 * 1024;
 
-    for depth in [Depth::Usual, Depth::Parts] {
-        for (name, value) in headers().filter(|(name, _)| is_authorization(name)) {
-            authorization(value, &mut Offer { place: Place::Authorization, header: name, depth, visit })?;
+/// Offers to `visit` every candidate of the request that may be a token of one of these kinds, and a few that cannot.
+pub fn visit(request: Request<'_>, selection: Option<&HeaderSelection>, kinds: &Kinds, visit: &mut Visit<'_>) -> ControlFlow<()> {
+    let covered = |name: &[u8]| selection.is_none_or(|selection| selection.covers(name));
+    // Most values are too short to contain any token, and need no closer look.
+    let is_long_enough = |value: &[u8]| kinds.may_hold(value.len(), ANY);
+    let headers: Pairs<'_> = request.headers().filter(|(name, value)| is_long_enough(value) && covered(name)).collect();
+    let all = |place| headers.iter().filter(move |(name, _)| place_of(name) == place).copied();
+
+    let depths: &[Depth] = if request.size() <= SMALL { &[Depth::All] } else { &[Depth::Usual, Depth::Parts] };
+    for &depth in depths {
+        for (name, value) in all(Place::Authorization) {
+            authorization(value, &mut Offer { place: Place::Authorization, header: name, depth, kinds, visit })?;
         }
-        query(request.query(), &mut Offer { place: Place::Query, header: "", depth, visit })?;
-        path(request, &mut Offer { place: Place::Path, header: "", depth, visit })?;
-        for (_, value) in headers().filter(|(name, _)| *name == "cookie") {
-            cookies(value, &mut Offer { place: Place::Cookie, header: "", depth, visit })?;
+        query(request.query(), &mut Offer { place: Place::Query, header: b"", depth, kinds, visit })?;
+        path(request, &mut Offer { place: Place::Path, header: b"", depth, kinds, visit })?;
+        for (_, value) in all(Place::Cookie) {
+            cookies(value, &mut Offer { place: Place::Cookie, header: b"", depth, kinds, visit })?;
         }
-        for (name, value) in headers().filter(|(name, _)| !is_authorization(name) && *name != "cookie") {
-            header(name, value, &mut Offer { place: Place::Header, header: name, depth, visit })?;
+        for (name, value) in all(Place::Header) {
+            header(name, value, &mut Offer { place: Place::Header, header: name, depth, kinds, visit })?;
         }
     }
     ControlFlow::Continue(())
 }
 
-/// Offers every text of a single value, as if it were a header's.
-pub fn visit_value(text: &[u8], visit: &mut Visit<'_>) -> ControlFlow<()> {
-    value_and_decoded(text, &mut Offer { place: Place::Header, header: "", depth: Depth::All, visit })
+/// Offers the texts of a single value, as if it were a header's.
+pub fn visit_value(text: &[u8], kinds: &Kinds, visit: &mut Visit<'_>) -> ControlFlow<()> {
+    value_and_decoded(text, &mut Offer { place: Place::Header, header: b"", depth: Depth::All, kinds, visit })
 }
 
-fn is_authorization(name: &str) -> bool {
-    matches!(name, "authorization" | "proxy-authorization")
+fn place_of(name: &[u8]) -> Place {
+    match name {
+        b"authorization" | b"proxy-authorization" => Place::Authorization,
+        b"cookie" => Place::Cookie,
+        _ => Place::Header,
+    }
 }
 
 /// `scheme credentials`, in any case and with any white space; what Basic encodes may be any bytes.
@@ -70,7 +88,8 @@ fn authorization(text: &[u8], offer: &mut Offer<'_, '_, '_>) -> ControlFlow<()> 
         if scheme.eq_ignore_ascii_case(b"basic") {
             value(&decode::basic(credentials), offer)?;
         }
-        if offer.depth != Depth::Parts {
+        // Of one piece, they are offered among the pieces.
+        if offer.depth != Depth::Parts && credentials.trim_ascii().iter().any(|&b| is_separator(b)) {
             offer.text(credentials)?;
         }
     }
@@ -79,9 +98,12 @@ fn authorization(text: &[u8], offer: &mut Offer<'_, '_, '_>) -> ControlFlow<()> 
 
 /// `key=value` pairs between `&` or `;`.
 fn query(query: &[u8], offer: &mut Offer<'_, '_, '_>) -> ControlFlow<()> {
-    for pair in query.split(|&b| b == b'&' || b == b';') {
+    if !offer.may_fit(query.len()) {
+        return ControlFlow::Continue(());
+    }
+    for pair in query.split(|&b| b == b'&' || b == b';').filter(|pair| pair.len() >= Token::MIN_LEN) {
         value_and_decoded(pair, offer)?;
-        if pair.contains(&b'+') {
+        if offer.may_fit(pair.len()) && pair.contains(&b'+') {
             let spaced: Vec<u8> = pair.iter().map(|&b| if b == b'+' { b' ' } else { b }).collect();
             value_and_decoded(&spaced, offer)?;
         }
@@ -92,32 +114,43 @@ fn query(query: &[u8], offer: &mut Offer<'_, '_, '_>) -> ControlFlow<()> {
 /// Segments between slashes, what spans several of them, and the whole URL. Telegram's API puts `bot` in front of the token.
 fn path(request: Request<'_>, offer: &mut Offer<'_, '_, '_>) -> ControlFlow<()> {
     let path = request.path();
-    for segment in path.split(|&b| b == b'/') {
-        value_and_decoded(segment, offer)?;
-        if let Some(token) = segment.strip_prefix(b"bot") {
-            value_and_decoded(token, offer)?;
+    if offer.may_fit(path.len()) {
+        for segment in path.split(|&b| b == b'/').filter(|segment| segment.len() >= Token::MIN_LEN) {
+            value_and_decoded(segment, offer)?;
+            if let Some(token) = segment.strip_prefix(b"bot") {
+                value_and_decoded(token, offer)?;
+            }
         }
     }
     if offer.depth == Depth::Parts {
         return ControlFlow::Continue(());
     }
+    spans(path, offer)?;
+    for scheme in [b"https://".as_slice(), b""] {
+        offer.joined([scheme, request.authority(), path])?;
+    }
+    ControlFlow::Continue(())
+}
+
+/// What lies between any two of the first slashes, or between one of them and the end, when there is a slash in it.
+fn spans(path: &[u8], offer: &mut Offer<'_, '_, '_>) -> ControlFlow<()> {
     let slashes = path.iter().enumerate().filter(|(_, b)| **b == b'/').map(|(at, _)| at).take(MAX_SEGMENTS);
-    for start in slashes.clone() {
-        let ends = slashes.clone().chain([path.len()]).filter(|end| *end > start + 1);
-        for end in ends {
-            offer.text(path.get(start + 1..end).unwrap_or_default())?;
+    for start in slashes.clone().map(|slash| slash + 1) {
+        let ends = slashes.clone().chain([path.len()]).filter(|end| *end > start).skip(1);
+        for text in ends.filter_map(|end| path.get(start..end)) {
+            if offer.may_fit(text.len()) {
+                offer.text(text)?;
+            }
         }
     }
-    let url = [b"https://", request.authority(), path].concat();
-    offer.text(&url)?;
-    offer.text(url.get(b"https://".len()..).unwrap_or_default())
+    ControlFlow::Continue(())
 }
 
 /// `name=value` pairs between semicolons. Some servers resolve backslashes: `\146` is an `f`.
 fn cookies(cookies: &[u8], offer: &mut Offer<'_, '_, '_>) -> ControlFlow<()> {
-    for cookie in cookies.split(|&b| b == b';') {
+    for cookie in cookies.split(|&b| b == b';').filter(|cookie| cookie.len() >= Token::MIN_LEN) {
         value_and_decoded(cookie, offer)?;
-        if cookie.contains(&b'\\') {
+        if offer.may_fit(cookie.len()) && cookie.contains(&b'\\') {
             value_and_decoded(&decode::backslashes(cookie), offer)?;
         }
     }
@@ -126,15 +159,15 @@ fn cookies(cookies: &[u8], offer: &mut Offer<'_, '_, '_>) -> ControlFlow<()> {
 
 /// Any other header. Metadata of gRPC whose name ends in `-bin` is base64 of any bytes; browsers put the token of a websocket, plain or in
 /// base64, behind a dotted prefix into `Sec-WebSocket-Protocol`.
-fn header(name: &str, text: &[u8], offer: &mut Offer<'_, '_, '_>) -> ControlFlow<()> {
+fn header(name: &[u8], text: &[u8], offer: &mut Offer<'_, '_, '_>) -> ControlFlow<()> {
     value_and_decoded(text, offer)?;
     let entries = || text.split(|&b| b == b',').map(<[u8]>::trim_ascii);
-    if name.ends_with("-bin") {
+    if name.ends_with(b"-bin") {
         for decoded in entries().filter_map(base64) {
             value(&decoded, offer)?;
         }
     }
-    if name == "sec-websocket-protocol" {
+    if name == b"sec-websocket-protocol" {
         let last = |entry: &[u8]| entry.rsplit(|&b| b == b'.').next().and_then(base64_text);
         for decoded in entries().filter_map(last) {
             value(&decoded, offer)?;

@@ -143,7 +143,7 @@ impl Enforced {
     /// Whether a text is, or contains, a token of the index; or may, for all that can be read.
     #[must_use]
     pub fn knows(&self, text: &[u8]) -> bool {
-        candidates::visit_value(text, &mut |candidate| {
+        candidates::visit_value(text, &self.header.kinds, &mut |candidate| {
             let text = Canonical::of(candidate.text);
             let known =
                 text.is_token() && self.header.kinds.hold_text(&text) && self.look_up(&self.fingerprint(&text)) != LookUp::Miss;

@@ -4,6 +4,7 @@
 //! Host calls go through `proxy_wasm::hostcalls`, which return a `Result`: the SDK's own methods unwrap it, and a panic ends the VM.
 
 mod calls;
+mod header_map;
 mod setup;
 mod proxy;
 mod body;
@@ -23,6 +24,7 @@ use stopleak_contract::feed::wire::Outcome;
 
 use self::body::Waiting;
 use self::calls::{log, now_ms, property};
+use self::header_map::header_map;
 use self::metrics::Metrics;
 use crate::attempts::Use;
 use crate::gateway::Gateway;
@@ -136,7 +138,8 @@ impl Context for Filter {}
 
 impl HttpContext for Filter {
     fn on_http_request_headers(&mut self, _: usize, is_end: bool) -> Action {
-        let Ok(headers) = hostcalls::get_map_bytes(MapType::HttpRequestHeaders) else { return Action::Continue };
+        let Some(bytes) = header_map(MapType::HttpRequestHeaders) else { return Action::Continue };
+        let headers = crate::header_map::read(&bytes);
         #[cfg(feature = "provoke-trap")]
         trap::on_demand(&headers);
         let request = Request::new(&headers);

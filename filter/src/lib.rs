@@ -1,6 +1,7 @@
 //! The filter inside every proxy: the life of a request in a few short files.
 //!
-//! A [`request`] is a view of what the host hands over. [`candidates`] finds the texts of it that may be tokens, [`body`] those of what follows. [`verdict`] looks their
+//! A [`header_map`] is what the host hands over, and a [`request`] a view of it. [`candidates`] finds the texts of it that may be tokens,
+//! [`body`] those of what follows. [`verdict`] looks their
 //! fingerprints up in the index and says what becomes of the request. [`attempts`] keeps what was seen until the control plane has it.
 //!
 //! The other files bring the index. [`enforced`] is the index as one VM sees it, its pages in the [`records`] that all VMs of an Envoy
@@ -11,6 +12,7 @@
 
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
 
+pub mod header_map;
 pub mod request;
 pub mod candidates;
 pub mod body;

@@ -5,7 +5,7 @@ use stopleak_contract::feed::wire;
 /// A view of the header map, pseudo-headers included.
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
-    headers: &'a [(String, Vec<u8>)],
+    headers: &'a [(&'a [u8], &'a [u8])],
 }
 
 /// What an attempt says of the request that carried the token: nothing that could contain it.
@@ -31,40 +31,40 @@ pub const REDACTED: &str = "[redacted]";
 impl<'a> Request<'a> {
     /// Wraps what the host handed over.
     #[must_use]
-    pub fn new(headers: &'a [(String, Vec<u8>)]) -> Self {
+    pub fn new(headers: &'a [(&'a [u8], &'a [u8])]) -> Self {
         Self { headers }
     }
 
     /// Every header that a client can set freely, in the order of the request.
-    pub fn headers(self) -> impl Iterator<Item = (&'a str, &'a [u8])> {
-        let fixed = |name: &str| matches!(name, ":method" | ":scheme" | ":path" | ":protocol" | ":status");
-        self.headers.iter().map(|(name, value)| (name.as_str(), value.as_slice())).filter(move |(name, _)| !fixed(name))
+    pub fn headers(self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
+        let fixed = |name: &[u8]| matches!(name, b":method" | b":scheme" | b":path" | b":protocol" | b":status");
+        self.headers.iter().copied().filter(move |(name, _)| !fixed(name))
     }
 
     /// The path without its query.
     #[must_use]
     pub fn path(self) -> &'a [u8] {
-        let target = self.get(":path");
+        let target = self.get(b":path");
         target.iter().position(|&b| b == b'?').and_then(|at| target.get(..at)).unwrap_or(target)
     }
 
     /// What follows the first question mark of the path, fragment included.
     #[must_use]
     pub fn query(self) -> &'a [u8] {
-        let target = self.get(":path");
+        let target = self.get(b":path");
         target.iter().position(|&b| b == b'?').and_then(|at| target.get(at + 1..)).unwrap_or_default()
     }
 
     /// The host that the request is for.
     #[must_use]
     pub fn authority(self) -> &'a [u8] {
-        self.get(":authority")
+        self.get(b":authority")
     }
 
     /// All values of this name, with commas between them.
     #[must_use]
-    pub fn all(self, name: &str) -> Vec<u8> {
-        let values: Vec<&[u8]> = self.headers.iter().filter(|(n, _)| n == name).map(|(_, value)| value.as_slice()).collect();
+    pub fn all(self, name: &[u8]) -> Vec<u8> {
+        let values: Vec<&[u8]> = self.headers.iter().filter(|(n, _)| *n == name).map(|(_, value)| *value).collect();
         values.join(&b',')
     }
 
@@ -78,7 +78,7 @@ impl<'a> Request<'a> {
     #[must_use]
     pub fn route(self, is_leaked: &dyn Fn(&[u8]) -> bool) -> Route {
         Route {
-            method: method(self.get(":method")).to_owned(),
+            method: method(self.get(b":method")).to_owned(),
             host: redacted(self.authority(), b'.', is_leaked),
             path: redacted(self.path(), b'/', is_leaked),
         }
@@ -86,8 +86,8 @@ impl<'a> Request<'a> {
 
     /// The first value of this name; empty when there is none.
     #[must_use]
-    pub fn get(self, name: &str) -> &'a [u8] {
-        self.headers.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_slice()).unwrap_or_default()
+    pub fn get(self, name: &[u8]) -> &'a [u8] {
+        self.headers.iter().find(|(n, _)| *n == name).map(|(_, value)| *value).unwrap_or_default()
     }
 }
 
@@ -130,12 +130,14 @@ fn is_harmless(part: &str) -> bool {
 
 /// The header's name, when the place is a header: names are as free as values, so an odd one is not shown.
 #[must_use]
-pub fn shown_header(place: wire::Place, name: &str, is_leaked: &dyn Fn(&[u8]) -> bool) -> String {
+pub fn shown_header(place: wire::Place, name: &[u8], is_leaked: &dyn Fn(&[u8]) -> bool) -> String {
     if !matches!(place, wire::Place::Header | wire::Place::Authorization | wire::Place::Trailer) {
         return String::new();
     }
-    let is_shown = name.len() <= 64 && is_harmless(name) && !is_leaked(name.as_bytes());
-    if is_shown { name.to_owned() } else { REDACTED.to_owned() }
+    match std::str::from_utf8(name) {
+        Ok(shown) if name.len() <= 64 && is_harmless(shown) && !is_leaked(name) => shown.to_owned(),
+        _ => REDACTED.to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -144,7 +146,7 @@ mod tests {
 
     fn route(method: &str, authority: &str, path: &str) -> Route {
         let headers = [(":method", method), (":authority", authority), (":path", path)]
-            .map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec()));
+            .map(|(name, value)| (name.as_bytes(), value.as_bytes()));
         Request::new(&headers).route(&|part| part == b"hunter2" || part == b"/a/b/c")
     }
 
@@ -177,9 +179,10 @@ mod tests {
 
     #[test]
     fn a_header_name_that_looks_like_a_secret_is_not_shown() {
-        assert_eq!(shown_header(wire::Place::Header, "x-api-key", &|_| false), "x-api-key");
-        assert_eq!(shown_header(wire::Place::Header, "fk_9aq7zlm2xw4rtb8v", &|_| false), REDACTED);
-        assert_eq!(shown_header(wire::Place::Header, "hunter2", &|text| text == b"hunter2"), REDACTED);
-        assert_eq!(shown_header(wire::Place::Query, "x-api-key", &|_| false), "");
+        assert_eq!(shown_header(wire::Place::Header, b"x-api-key", &|_| false), "x-api-key");
+        assert_eq!(shown_header(wire::Place::Header, b"fk_9aq7zlm2xw4rtb8v", &|_| false), REDACTED);
+        assert_eq!(shown_header(wire::Place::Header, b"hunter2", &|text| text == b"hunter2"), REDACTED);
+        assert_eq!(shown_header(wire::Place::Header, b"x-\xff", &|_| false), REDACTED);
+        assert_eq!(shown_header(wire::Place::Query, b"x-api-key", &|_| false), "");
     }
 }

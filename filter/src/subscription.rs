@@ -103,6 +103,8 @@ impl Subscription {
     fn welcome(&mut self, welcome: &wire::Welcome) -> Event {
         match Trust::new(self.public_key, welcome) {
             Ok(trust) => {
+                // What is arriving was verified with the key before: with this one it would be written down as something else.
+                self.arriving = None;
                 self.trust = Some(trust);
                 Event::Noted
             }

@@ -105,7 +105,8 @@ impl Policy {
         }
 
         let mut search = Search::new(enforced, self.enforce, MAX_HASHED);
-        let _ = candidates::visit(request, self.headers.as_ref(), &mut |candidate| search.look_at(candidate));
+        let kinds = &enforced.header().kinds;
+        let _ = candidates::visit(request, self.headers.as_ref(), kinds, &mut |candidate| search.look_at(candidate));
         self.conclude(search)
     }
 
@@ -134,7 +135,8 @@ impl Policy {
         let limit = self.body.map_or(0, |body| body.limit);
         let budget = limit.saturating_mul(HASHED_PER_BYTE).max(MAX_HASHED);
         let mut search = Search::new(enforced, self.enforce, budget);
-        let (_, missed) = body::visit(Body { bytes, encoding, limit }, &mut |candidate| search.look_at(candidate));
+        let (_, missed) =
+            body::visit(Body { bytes, encoding, limit }, &enforced.header().kinds, &mut |candidate| search.look_at(candidate));
         search.over_budget |= missed.over_budget;
         (self.conclude(search), missed)
     }
@@ -143,7 +145,8 @@ impl Policy {
     #[must_use]
     pub fn judge_trailers(&self, trailers: Request<'_>, enforced: &Enforced) -> Judgement {
         let mut search = Search::new(enforced, self.enforce, MAX_HASHED);
-        let _ = candidates::visit(trailers, self.headers.as_ref(), &mut |candidate| {
+        let kinds = &enforced.header().kinds;
+        let _ = candidates::visit(trailers, self.headers.as_ref(), kinds, &mut |candidate| {
             search.look_at(Candidate { place: Place::Trailer, ..candidate })
         });
         self.conclude(search)

@@ -109,6 +109,11 @@ impl Envoy {
         self.running.log()
     }
 
+    /// Bytes of memory that it has in use.
+    pub fn resident_bytes(&self) -> Result<u64> {
+        self.running.resident_bytes()
+    }
+
     /// Whether these bytes are anywhere in its memory.
     pub fn remembers(&self, bytes: &[u8]) -> Result<bool> {
         self.running.remembers(bytes)

@@ -3,11 +3,12 @@
 //! [`World`] starts them on free ports of the loopback interface and ends them when it is dropped. [`Tools`] finds the binaries,
 //! [`Running`] is a child process with its log, [`ControlPlane`] and [`Envoy`] are the two halves of the product, [`Upstream`] is the
 //! service that they protect, [`Network`] is the link between them, which can be cut and corrupted, and [`repository`] makes
-//! repositories with leaked tokens, which [`tokens`] makes up.
+//! repositories with leaked tokens, which [`tokens`] makes up. [`traffic`] has requests of real shapes for measuring.
 
 mod tools;
 mod running;
 pub mod tokens;
+pub mod traffic;
 pub mod repository;
 mod upstream;
 mod network;
@@ -16,11 +17,13 @@ mod envoy;
 mod http2;
 mod request;
 mod connection;
+mod indexed;
 mod world;
 
 pub use connection::{Connection, Http2Connection, Message};
 pub use control_plane::ControlPlane;
-pub use envoy::Envoy;
+pub use envoy::{Envoy, EnvoySetting, WORKERS};
+pub use indexed::Indexed;
 pub use network::Network;
 pub use request::{Reply, Request};
 pub use running::Running;

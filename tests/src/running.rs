@@ -34,6 +34,12 @@ impl Running {
         Ok(Self { name, child, log: log.to_owned() })
     }
 
+    /// The number that the kernel knows it by.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Ends it as a power cut would (`kill -9`).
     pub fn kill(&mut self) {
         // It may have ended by itself.
@@ -50,6 +56,13 @@ impl Running {
     #[must_use]
     pub fn log(&self) -> String {
         fs::read(&self.log).map(|log| String::from_utf8_lossy(&log).into_owned()).unwrap_or_default()
+    }
+
+    /// Bytes of memory that it has in use.
+    pub fn resident_bytes(&self) -> Result<u64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let kilobytes = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB")?.parse().ok());
+        Ok(1_024 * kilobytes.unwrap_or(0_u64))
     }
 
     /// Whether these bytes are anywhere in its memory.

@@ -38,6 +38,19 @@ impl Classes {
         Self(text.iter().fold(0, |classes, &byte| classes | CLASS.get(usize::from(byte)).copied().unwrap_or_default()))
     }
 
+    /// The class of one byte, for tables.
+    #[must_use]
+    pub const fn of_byte(byte: u8) -> Self {
+        match byte {
+            b'0'..=b'9' => Self::DIGIT,
+            b'a'..=b'z' => Self::LOWER,
+            b'A'..=b'Z' => Self::UPPER,
+            b'-' | b'_' => Self::DASH,
+            b'.' => Self::DOT,
+            _ => Self::OTHER,
+        }
+    }
+
     /// Reads back [`Classes::bits`]; `None` unless it is below [`Classes::SETS`].
     #[must_use]
     pub fn from_bits(bits: u8) -> Option<Self> {
@@ -46,7 +59,7 @@ impl Classes {
 
     /// The set as a number below [`Classes::SETS`], for storing.
     #[must_use]
-    pub fn bits(self) -> u8 {
+    pub const fn bits(self) -> u8 {
         self.0
     }
 
@@ -111,15 +124,7 @@ const fn classes_of_bytes() -> [u8; 256] {
     let mut table = [0; 256];
     let mut byte = 0_u8;
     loop {
-        let class = match byte {
-            b'0'..=b'9' => Classes::DIGIT,
-            b'a'..=b'z' => Classes::LOWER,
-            b'A'..=b'Z' => Classes::UPPER,
-            b'-' | b'_' => Classes::DASH,
-            b'.' => Classes::DOT,
-            _ => Classes::OTHER,
-        };
-        table[byte as usize] = class.0;
+        table[byte as usize] = Classes::of_byte(byte).0;
         if byte == u8::MAX {
             return table;
         }

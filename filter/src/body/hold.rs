@@ -53,8 +53,8 @@ impl Hold {
         if is_tunnel(request) {
             return None;
         }
-        let is_grpc = request.get("content-type").get(..16).is_some_and(|kind| kind.eq_ignore_ascii_case(b"application/grpc"));
-        let length = || std::str::from_utf8(request.get("content-length")).ok()?.parse().ok();
+        let is_grpc = request.get(b"content-type").get(..16).is_some_and(|kind| kind.eq_ignore_ascii_case(b"application/grpc"));
+        let length = || std::str::from_utf8(request.get(b"content-length")).ok()?.parse().ok();
         let kind = match length() {
             _ if is_grpc => Kind::Messages,
             Some(0..) if is_prepared => Kind::Whole,
@@ -206,9 +206,9 @@ fn message(bytes: &[u8]) -> Message<'_> {
 /// `CONNECT`, and an upgrade without a body: one with a length or with chunks has a body like any other request.
 fn is_tunnel(request: Request<'_>) -> bool {
     let has = |name| !request.get(name).is_empty();
-    let is_upgrade = has("upgrade") && contains(request.get("connection"), b"upgrade");
-    let has_body = has("transfer-encoding") || !matches!(request.get("content-length"), b"" | b"0");
-    request.get(":method") == b"CONNECT" || (is_upgrade && !has_body)
+    let is_upgrade = has(b"upgrade") && contains(request.get(b"connection"), b"upgrade");
+    let has_body = has(b"transfer-encoding") || !matches!(request.get(b"content-length"), b"" | b"0");
+    request.get(b":method") == b"CONNECT" || (is_upgrade && !has_body)
 }
 
 fn contains(text: &[u8], word: &[u8]) -> bool {
@@ -220,10 +220,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::header_map::view;
 
     fn hold(headers: &[(&str, &str)], limit: usize) -> Option<Hold> {
-        let headers: Vec<_> = headers.iter().map(|(n, v)| ((*n).to_owned(), v.as_bytes().to_vec())).collect();
-        Hold::new(Request::new(&headers), limit, false)
+        Hold::new(Request::new(&view(headers)), limit, false)
     }
 
     /// What is judged of a body that comes in these chunks.
@@ -273,8 +273,7 @@ mod tests {
         assert_eq!(larger(&[b"abc", b"def"]).0.len(), 1);
         let exact = hold(&[("content-length", "8")], 8).unwrap();
         assert_eq!(exact.arrived(7, false), Arrived::Wait);
-        let headers = [("content-length".to_owned(), b"9".to_vec())];
-        assert_eq!(Hold::new(Request::new(&headers), 8, true).unwrap().arrived(7, false), Arrived::Wait);
+        assert_eq!(Hold::new(Request::new(&view(&[("content-length", "9")])), 8, true).unwrap().arrived(7, false), Arrived::Wait);
         assert_eq!(exact.arrived(8, true), Arrived::Read(8));
     }
 

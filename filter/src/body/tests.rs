@@ -11,10 +11,14 @@ const TOKEN: &str = "fk_9aQ7zLm2Xw4RtB8v";
 /// As passwords and keys in base64 have them.
 const ODD: &str = "fk/9aQ7=zL&m2:X w4?R,tB+8v";
 
+fn all_kinds() -> Kinds {
+    Kinds::from_slice(&[0xff; Kinds::SIZE]).unwrap()
+}
+
 fn offered(encoding: &str, body: &[u8]) -> (BTreeSet<Vec<u8>>, Missed) {
     let mut offered = BTreeSet::new();
     let body = Body { bytes: body, encoding: encoding.as_bytes(), limit: 65_536 };
-    let (_, missed) = visit(body, &mut |candidate| {
+    let (_, missed) = visit(body, &all_kinds(), &mut |candidate| {
         if let Ok(token) = Token::parse(candidate.text) {
             offered.insert(token.as_bytes().to_vec());
         }
@@ -108,7 +112,7 @@ fn what_is_malformed_hides_nothing() {
 /// Candidates and their bytes, for a body of 64 KiB.
 fn cost(body: &[u8]) -> (usize, usize, bool) {
     let (mut count, mut bytes) = (0, 0);
-    let (_, missed) = visit(Body { bytes: body, encoding: b"", limit: 65_536 }, &mut |candidate| {
+    let (_, missed) = visit(Body { bytes: body, encoding: b"", limit: 65_536 }, &all_kinds(), &mut |candidate| {
         count += 1;
         bytes += candidate.text.len();
         ControlFlow::Continue(())
@@ -215,7 +219,8 @@ fn honest_bodies_have_few_escapes_binary_ones_too() {
     let parts = program.chunks(65_536).step_by(20).chain(zipped.chunks(65_536)).map(<[u8]>::to_vec);
     for body in bodies.into_iter().chain(parts) {
         let mut ignore = |_: crate::candidates::Candidate<'_>| ControlFlow::Continue(());
-        let mut texts = Texts::new(&mut ignore, body.len());
+        let kinds = all_kinds();
+        let mut texts = Texts::new(&mut ignore, &kinds, body.len());
         let _ = whole(&body, &mut texts);
         let resolved = texts.resolved_bytes(body.len());
         // Half of what is allowed at the largest limit.

@@ -9,15 +9,18 @@ use std::ops::ControlFlow;
 
 use stopleak_contract::Token;
 use stopleak_contract::feed::wire::Place;
+use stopleak_contract::index::Kinds;
 
 use super::{escapes, markup};
 use crate::candidates::Visit;
-use crate::candidates::decode::{base64_text, percent};
-use crate::candidates::texts::{Depth, Offer, is_punctuation, pieces, split_once, value};
+use crate::candidates::cut::{At, cut, is_mark};
+use crate::candidates::decode::{base64_text, decoded_length, percent};
+use crate::candidates::texts::{ANY, Depth, Offer, split_once, value};
 
 /// Where the texts go, and what may still be resolved.
-pub struct Texts<'v, 'f> {
+pub struct Texts<'k, 'v, 'f> {
     visit: &'v mut Visit<'f>,
+    kinds: &'k Kinds,
     bytes_left: usize,
     over_budget: bool,
 }
@@ -39,10 +42,10 @@ const MAX_TEXT: usize = 2 * Token::MAX_LEN;
 
 type Flow = ControlFlow<()>;
 
-impl<'v, 'f> Texts<'v, 'f> {
+impl<'k, 'v, 'f> Texts<'k, 'v, 'f> {
     /// Texts of a body of at most `limit` bytes.
-    pub fn new(visit: &'v mut Visit<'f>, limit: usize) -> Self {
-        Self { visit, bytes_left: budget(limit), over_budget: false }
+    pub fn new(visit: &'v mut Visit<'f>, kinds: &'k Kinds, limit: usize) -> Self {
+        Self { visit, kinds, bytes_left: budget(limit), over_budget: false }
     }
 
     /// How many bytes were resolved.
@@ -71,8 +74,13 @@ impl<'v, 'f> Texts<'v, 'f> {
         if text.len() > MAX_TEXT { ControlFlow::Continue(()) } else { self.at(Depth::All).text(text) }
     }
 
+    /// Whether a text of this length may contain a token. No escape makes a text longer.
+    fn may_fit(&self, length: usize) -> bool {
+        self.kinds.may_hold(length, ANY)
+    }
+
     fn at(&mut self, depth: Depth) -> Offer<'_, '_, 'f> {
-        Offer { place: Place::Body, header: "", depth, visit: &mut *self.visit }
+        Offer { place: Place::Body, header: b"", depth, kinds: self.kinds, visit: &mut *self.visit }
     }
 
     fn text(&mut self, text: &[u8], layers: u8) -> Flow {
@@ -101,11 +109,11 @@ impl<'v, 'f> Texts<'v, 'f> {
 
     /// What lies between two quotes, in its pieces and parts, and with its escapes resolved.
     fn segment(&mut self, segment: &[u8], layers: u8) -> Flow {
-        value(segment, &mut self.at(Depth::All))?;
-        if layers == 0 {
-            return ControlFlow::Continue(());
+        if layers == 0 || !self.may_fit(segment.len()) {
+            return value(segment, &mut self.at(Depth::All));
         }
-        for piece in pieces(segment) {
+        value(segment, &mut self.at(Depth::All))?;
+        for (piece, _) in cut(segment, At::Separators).filter(|(piece, _)| self.kinds.may_hold(decoded_length(piece), ANY)) {
             let after = split_once(piece, b'=').map(|(_, after)| after);
             for decoded in [Some(piece), after].into_iter().flatten().filter_map(base64_text) {
                 self.resolved(&decoded, layers)?;
@@ -147,7 +155,7 @@ impl<'v, 'f> Texts<'v, 'f> {
     }
 
     fn resolved(&mut self, text: &[u8], layers: u8) -> Flow {
-        let Some(layers) = layers.checked_sub(1) else { return ControlFlow::Continue(()) };
+        let Some(layers) = layers.checked_sub(1).filter(|_| self.may_fit(text.len())) else { return ControlFlow::Continue(()) };
         let Some(left) = self.bytes_left.checked_sub(text.len()) else {
             self.over_budget = true;
             return ControlFlow::Continue(());
@@ -159,7 +167,7 @@ impl<'v, 'f> Texts<'v, 'f> {
 
     /// Offers a text that is more than one part: one part alone is among the pieces already.
     fn compound(&mut self, text: &[u8]) -> Flow {
-        if text.len() <= MAX_TEXT && text.iter().any(|&b| !b.is_ascii_graphic() || b == b',' || b == b';' || is_punctuation(b)) {
+        if text.len() <= MAX_TEXT && self.may_fit(text.len()) && text.iter().any(|&b| is_mark(b)) {
             self.at(Depth::All).text(text)?;
         }
         ControlFlow::Continue(())

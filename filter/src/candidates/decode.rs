@@ -100,12 +100,19 @@ pub fn backslashes(text: &[u8]) -> Vec<u8> {
 
 /// Base64 of text. Anywhere, a word may be base64 by chance, but then its bytes are hardly ever all text.
 pub fn base64_text(text: &[u8]) -> Option<Vec<u8>> {
-    // The first three bytes rule most texts out, before anything is allocated.
-    let (&[a, b, c, d], _) = text.split_first_chunk()?;
-    if !group_bytes(&[digit(a)?, digit(b)?, digit(c)?, digit(d)?]).into_iter().all(is_text) {
-        return None;
+    // The first bytes rule most texts out, before anything is allocated.
+    for &[a, b, c, d] in text.trim_ascii().as_chunks().0 {
+        let (Some(a), Some(b), Some(c), Some(d)) = (digit(a), digit(b), digit(c), digit(d)) else { break };
+        if !group_bytes(&[a, b, c, d]).into_iter().all(is_text) {
+            return None;
+        }
     }
     base64(text).filter(|decoded| decoded.len() >= Token::MIN_LEN && decoded.iter().copied().all(is_text))
+}
+
+/// The most bytes that a text can be base64 of: three for four digits, and two for what is left over.
+pub fn decoded_length(text: &[u8]) -> usize {
+    text.len() / 4 * 3 + 2
 }
 
 fn is_text(byte: u8) -> bool {

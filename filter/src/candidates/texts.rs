@@ -6,11 +6,14 @@
 
 use std::borrow::Cow;
 use std::ops::ControlFlow;
+use std::ptr;
 
 use stopleak_contract::Token;
 use stopleak_contract::feed::wire::Place;
+use stopleak_contract::index::{Classes, Kind, Kinds};
 
-use super::decode::{base64_text, percent};
+use super::cut::{At, cut};
+use super::decode::{base64_text, decoded_length, percent};
 use super::{Candidate, Visit};
 
 /// A place, and the visitor of what is found there.
@@ -18,9 +21,11 @@ pub struct Offer<'a, 'v, 'f> {
     /// Where the texts are from.
     pub place: Place,
     /// The header's name, when that is where.
-    pub header: &'a str,
+    pub header: &'a [u8],
     /// Which texts.
     pub depth: Depth,
+    /// Those of the tokens that are looked for: what cannot contain one is not offered.
+    pub kinds: &'a Kinds,
     /// Takes them.
     pub visit: &'v mut Visit<'f>,
 }
@@ -36,6 +41,10 @@ pub enum Depth {
     All,
 }
 
+/// All kinds of bytes: what a text is decoded to may have any.
+pub const ANY: Classes =
+    Classes::DIGIT.with(Classes::LOWER).with(Classes::UPPER).with(Classes::DASH).with(Classes::DOT).with(Classes::OTHER);
+
 impl Offer<'_, '_, '_> {
     /// Offers a text that is long enough to be a token.
     pub fn text(&mut self, text: &[u8]) -> ControlFlow<()> {
@@ -44,96 +53,146 @@ impl Offer<'_, '_, '_> {
         }
         (self.visit)(Candidate { text, place: self.place, header: self.header })
     }
+
+    /// Offers texts that belong together as one, which is put together only when a token may be of its kind.
+    pub fn joined(&mut self, texts: [&[u8]; 3]) -> ControlFlow<()> {
+        let length = texts.iter().map(|text| text.len()).sum();
+        let classes = texts.iter().fold(Classes::NONE, |classes, text| classes.with(Classes::of(text)));
+        if !self.kinds.may_hold(length, classes) {
+            return ControlFlow::Continue(());
+        }
+        // With a slash in it, it is neither a JWT nor a UUID, and between letters or digits nothing is trimmed off: it is canonical.
+        let ends = [texts.iter().find_map(|text| text.first()), texts.iter().rev().find_map(|text| text.last())];
+        let is_canonical = classes.contains(Classes::OTHER) && ends.into_iter().flatten().all(u8::is_ascii_alphanumeric);
+        if is_canonical && !self.kinds.hold(Kind::new(length, classes)) {
+            return ControlFlow::Continue(());
+        }
+        self.text(&texts.concat())
+    }
+
+    /// Whether a text of this length may contain a token, whatever its bytes.
+    pub fn may_fit(&self, length: usize) -> bool {
+        self.kinds.may_hold(length, ANY)
+    }
+
+    /// Whether a text may contain a token as it stands.
+    fn may_hold(&self, text: &[u8], classes: Classes) -> bool {
+        self.kinds.may_hold(text.len(), classes)
+    }
 }
 
-/// A value as it stands, with its percent escapes resolved, and with what is base64 of text in either.
+/// A value as it stands, with its percent escapes resolved, and with what is base64 of text in either. No decoding makes a text longer.
 pub fn value_and_decoded(text: &[u8], offer: &mut Offer<'_, '_, '_>) -> ControlFlow<()> {
-    value(text, offer)?;
-    encoded(text, offer)?;
-    if let Cow::Owned(decoded) = percent(text) {
-        value(&decoded, offer)?;
-        encoded(&decoded, offer)?;
+    if !offer.may_fit(text.len()) {
+        return ControlFlow::Continue(());
     }
-    ControlFlow::Continue(())
+    texts(text, Also::Encoded, offer)?;
+    match percent(text) {
+        Cow::Owned(decoded) => texts(&decoded, Also::Encoded, offer),
+        Cow::Borrowed(_) => ControlFlow::Continue(()),
+    }
 }
 
 /// A value as it stands.
 pub fn value(text: &[u8], offer: &mut Offer<'_, '_, '_>) -> ControlFlow<()> {
+    if !offer.may_fit(text.len()) {
+        return ControlFlow::Continue(());
+    }
+    texts(text, Also::Nothing, offer)
+}
+
+/// What a value offers beside its texts.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Also {
+    Nothing,
+    /// What its pieces say in base64.
+    Encoded,
+}
+
+/// The pieces of a list, and the whole.
+fn texts(text: &[u8], also: Also, offer: &mut Offer<'_, '_, '_>) -> ControlFlow<()> {
+    let text = text.trim_ascii();
+    let mut whole = Classes::NONE;
+    for (piece, classes) in cut(text, At::Separators) {
+        whole = whole.with(classes);
+        if offer.may_hold(piece, classes) {
+            of_piece(piece, classes, offer)?;
+        }
+        if also == Also::Encoded && offer.depth != Depth::Usual && offer.may_fit(decoded_length(piece)) {
+            encoded(piece, classes, offer)?;
+        }
+        if piece.len() == text.len() {
+            // It is the whole.
+            return ControlFlow::Continue(());
+        }
+    }
+    if offer.depth != Depth::Parts && offer.may_hold(text, whole.with(Classes::OTHER)) {
+        offer.text(text)?;
+    }
+    ControlFlow::Continue(())
+}
+
+/// A piece, what is before and after its first separators, and its parts.
+fn of_piece(piece: &[u8], classes: Classes, offer: &mut Offer<'_, '_, '_>) -> ControlFlow<()> {
+    // All punctuation but dots and dashes is of that class.
+    let halves = if classes.contains(Classes::OTHER) { halves(piece) } else { [None; 4] };
     if offer.depth != Depth::Parts {
-        usual(text, offer)?;
-    }
-    if offer.depth != Depth::Usual {
-        parts(text, offer)?;
-    }
-    ControlFlow::Continue(())
-}
-
-/// The whole, its pieces, and what is before and after the first separator of each.
-fn usual(text: &[u8], offer: &mut Offer<'_, '_, '_>) -> ControlFlow<()> {
-    offer.text(text)?;
-    for piece in pieces(text) {
-        if piece.len() < text.len() {
-            offer.text(piece)?;
-        }
-        for separator in *b"=:" {
-            if let Some((before, after)) = split_once(piece, separator) {
-                offer.text(before)?;
-                offer.text(after)?;
-            }
+        offer.text(piece)?;
+        for half in halves.into_iter().flatten() {
+            offer.text(half)?;
         }
     }
-    ControlFlow::Continue(())
-}
-
-/// The smallest parts, and what is around their dots.
-fn parts(text: &[u8], offer: &mut Offer<'_, '_, '_>) -> ControlFlow<()> {
-    for piece in pieces(text) {
-        for part in piece.split(|&b| is_punctuation(b)) {
-            if part.len() < piece.len() {
-                offer.text(part)?;
-            }
-            around_dots(part, offer)?;
+    if offer.depth == Depth::Usual {
+        return ControlFlow::Continue(());
+    }
+    if !classes.contains(Classes::OTHER) {
+        return around_dots(piece, classes, offer);
+    }
+    for (part, classes) in cut(piece, At::Punctuation) {
+        if !offer.may_hold(part, classes) {
+            continue;
         }
+        let is_usual = part.len() == piece.len() || halves.into_iter().flatten().any(|half| ptr::eq(half, part));
+        if !is_usual {
+            offer.text(part)?;
+        }
+        around_dots(part, classes, offer)?;
     }
     ControlFlow::Continue(())
 }
 
 /// What a piece, or what follows its first equals sign, says in base64.
-fn encoded(text: &[u8], offer: &mut Offer<'_, '_, '_>) -> ControlFlow<()> {
-    if offer.depth == Depth::Usual {
-        return ControlFlow::Continue(());
-    }
-    let mut offer = Offer { place: offer.place, header: offer.header, depth: Depth::All, visit: &mut *offer.visit };
-    for piece in pieces(text) {
-        let after = split_once(piece, b'=').map(|(_, after)| after);
-        for decoded in [Some(piece), after].into_iter().flatten().filter_map(base64_text) {
-            value(&decoded, &mut offer)?;
-        }
+fn encoded(piece: &[u8], classes: Classes, offer: &mut Offer<'_, '_, '_>) -> ControlFlow<()> {
+    let mut offer = Offer { depth: Depth::All, visit: &mut *offer.visit, ..*offer };
+    let after = if classes.contains(Classes::OTHER) { split_once(piece, b'=').map(|(_, after)| after) } else { None };
+    for decoded in [Some(piece), after].into_iter().flatten().filter_map(base64_text) {
+        value(&decoded, &mut offer)?;
     }
     ControlFlow::Continue(())
 }
 
 /// A token may have a name before it (`token.…`), an extension (`….xml`) or a signature (`….c2ln`) behind it.
-fn around_dots(part: &[u8], offer: &mut Offer<'_, '_, '_>) -> ControlFlow<()> {
+fn around_dots(part: &[u8], classes: Classes, offer: &mut Offer<'_, '_, '_>) -> ControlFlow<()> {
+    if !classes.contains(Classes::DOT) {
+        return ControlFlow::Continue(());
+    }
     let (Some(first), Some(last)) = (part.iter().position(|&b| b == b'.'), part.iter().rposition(|&b| b == b'.')) else {
         return ControlFlow::Continue(());
     };
-    offer.text(part.get(..first).unwrap_or_default())?;
-    offer.text(part.get(last + 1..).unwrap_or_default())?;
-    if first < last {
-        offer.text(part.get(..last).unwrap_or_default())?;
-        offer.text(part.get(first + 1..).unwrap_or_default())?;
+    let (one, other) = (part.get(..first), part.get(last + 1..));
+    let (most, rest) = if first < last { (part.get(..last), part.get(first + 1..)) } else { (None, None) };
+    for text in [one, other, most, rest].into_iter().flatten() {
+        if offer.may_hold(text, classes) {
+            offer.text(text)?;
+        }
     }
     ControlFlow::Continue(())
 }
 
-/// What lists are made of, as far as it is long enough. Whatever is no visible ASCII character separates too.
-pub fn pieces(text: &[u8]) -> impl Iterator<Item = &[u8]> {
-    text.split(|&b| !b.is_ascii_graphic() || b == b',' || b == b';').filter(|piece| piece.len() >= Token::MIN_LEN)
-}
-
-pub fn is_punctuation(byte: u8) -> bool {
-    b"=:/?&#@\"'`()<>[]{}|\\".contains(&byte)
+/// What is before and after the first separators of a key and its value.
+fn halves(piece: &[u8]) -> [Option<&[u8]>; 4] {
+    let ((key, value), (name, rest)) = (split_once(piece, b'=').unzip(), split_once(piece, b':').unzip());
+    [key, value, name, rest]
 }
 
 pub fn split_once(text: &[u8], separator: u8) -> Option<(&[u8], &[u8])> {

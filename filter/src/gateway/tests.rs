@@ -74,7 +74,7 @@ fn welcome() -> Vec<u8> {
 
 fn verdict(gateway: &mut Gateway, n: u32) -> Verdict {
     let headers = [("authorization".to_owned(), format!("Bearer {}", token(n)).into_bytes())];
-    gateway.judge(Request::new(&headers)).verdict
+    gateway.judge(Request::new(&crate::header_map::view(&headers))).verdict
 }
 
 fn blocks(gateway: &mut Gateway, n: u32) -> bool {

@@ -5,8 +5,10 @@ use proxy_wasm::types::{Action, BufferType, MapType};
 use stopleak_contract::OnNotReady;
 use stopleak_contract::feed::wire::Outcome;
 
+use super::header_map::header_map;
 use super::{BLOCKED, BODY_TOO_LARGE, Filter, NOT_READY, TOO_LARGE, answer, describe, used};
 use crate::body::{Arrived, Hold, Missed, Part};
+use crate::header_map::read;
 use crate::request::Request;
 use crate::verdict::{Judgement, Verdict};
 
@@ -33,8 +35,8 @@ impl Filter {
         let action = if policy.holds_headers() && !hold.is_stream() { Action::Pause } else { Action::Continue };
         self.waiting = Some(Waiting {
             hold,
-            encoding: request.all("content-encoding"),
-            message_encoding: request.get("grpc-encoding").to_vec(),
+            encoding: request.all(b"content-encoding"),
+            message_encoding: request.get(b"grpc-encoding").to_vec(),
             missed: Missed::default(),
         });
         action
@@ -69,8 +71,8 @@ impl Filter {
         if !self.is_covered {
             return Action::Continue;
         }
-        let Ok(trailers) = hostcalls::get_map_bytes(MapType::HttpRequestTrailers) else { return Action::Continue };
-        let judgement = self.gateway.borrow_mut().judge_trailers(Request::new(&trailers));
+        let Some(trailers) = header_map(MapType::HttpRequestTrailers) else { return Action::Continue };
+        let judgement = self.gateway.borrow_mut().judge_trailers(Request::new(&read(&trailers)));
         self.act(judgement, (431, TOO_LARGE))
     }
 
@@ -112,8 +114,8 @@ impl Filter {
         }
         describe(&verdict);
         let route = |found| {
-            let headers = hostcalls::get_map_bytes(MapType::HttpRequestHeaders).unwrap_or_default();
-            self.gateway.borrow().route(Request::new(&headers), found)
+            let headers = header_map(MapType::HttpRequestHeaders).unwrap_or_default();
+            self.gateway.borrow().route(Request::new(&read(&headers)), found)
         };
         match verdict {
             Verdict::Pass | Verdict::NotReady(OnNotReady::Allow) => Action::Continue,

@@ -160,6 +160,18 @@ fn a_key_that_does_not_belong_to_the_index_is_refused() {
 }
 
 #[test]
+fn a_welcome_in_the_middle_of_a_push_ends_it() {
+    let mut leader = Leader::at_epoch(5);
+    let messages = push(&signing_key(), "acme", 6);
+    leader.receive(&messages[0]);
+    leader.receive(&wrap(to_gateway::Message::Welcome(wire::Welcome { fingerprint_key: vec![8; 32], tenant: "acme".into() })));
+    assert!(matches!(leader.receive(&messages[1]), Event::Noted));
+    let mut restored = None;
+    Enforced::restore(&mut restored, signing_key().public_key(), &leader.records).unwrap();
+    assert_eq!(restored.unwrap().header().epoch, 5, "the state in shared data is of one key");
+}
+
+#[test]
 fn a_header_before_the_welcome_is_refused() {
     Leader::new().assert_refuses(&push(&signing_key(), "acme", 1), "before the welcome");
 }

@@ -7,6 +7,7 @@ use stopleak_contract::index::{Entry, SigningKey, build};
 
 use super::*;
 use crate::enforced::Trust;
+use crate::header_map::view;
 use crate::proxy::Memory;
 use crate::records::Records;
 
@@ -36,7 +37,7 @@ fn policy(json: &str) -> Policy {
 
 fn judge(policy: &Policy, pairs: &[(&str, &str)]) -> Verdict {
     let headers: Vec<_> = pairs.iter().map(|(n, v)| ((*n).to_owned(), v.as_bytes().to_vec())).collect();
-    policy.judge(Request::new(&headers), Some(&enforced())).verdict
+    policy.judge(Request::new(&view(&headers)), Some(&enforced())).verdict
 }
 
 /// The leak that decided, by verdict.
@@ -83,13 +84,13 @@ fn exempt_paths_are_not_looked_at() {
 fn without_an_index_the_operator_has_chosen() {
     let headers = [("x".to_owned(), PATCHED.as_bytes().to_vec())];
     for (json, expected) in [("", OnNotReady::Allow), (r#", "on_not_ready": "deny""#, OnNotReady::Deny)] {
-        assert_eq!(policy(json).judge(Request::new(&headers), None).verdict, Verdict::NotReady(expected));
+        assert_eq!(policy(json).judge(Request::new(&view(&headers)), None).verdict, Verdict::NotReady(expected));
     }
 }
 
 #[test]
 fn work_is_bounded_and_the_operator_chooses_what_becomes_of_the_rest() {
-    let judge = |json: &str, headers: &[(String, Vec<u8>)]| policy(json).judge(Request::new(headers), Some(&enforced()));
+    let judge = |json: &str, headers: &[(String, Vec<u8>)]| policy(json).judge(Request::new(&view(headers)), Some(&enforced()));
     let header = |value: Vec<u8>| ("x".to_owned(), value);
     let repeated = |text: &str| header(format!("{text} ").repeat(20_000).into_bytes());
     let lookalikes = repeated(&PATCHED.replace('9', "8"));
@@ -121,11 +122,11 @@ fn an_attempt_shows_the_token_nowhere() {
     };
     let request = [(":authority", "fk_open_Xw4RtB8v9aQ7.test"), (":path", "/a/fk_patched_9aQ7zLm2/b")];
     let headers: Vec<_> = request.iter().map(|(n, v)| ((*n).to_owned(), v.as_bytes().to_vec())).collect();
-    let route = enforced().route(Request::new(&headers), &found(Place::Path, ""));
+    let route = enforced().route(Request::new(&view(&headers)), &found(Place::Path, ""));
     assert_eq!((route.host.as_str(), route.path.as_str()), ("[redacted].test", "/a/[redacted]/b"));
 
     let spanning = [(":path".to_owned(), b"/a/b".to_vec())];
-    let route = enforced().route(Request::new(&spanning), &found(Place::Path, ""));
+    let route = enforced().route(Request::new(&view(&spanning)), &found(Place::Path, ""));
     assert_eq!(route.path, "[redacted]", "the token is somewhere in there, over several segments");
 
     let Verdict::Block(found) = judge(&policy(""), &[(PATCHED, PATCHED)]) else { panic!("not blocked") };

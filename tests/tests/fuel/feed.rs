@@ -1,0 +1,79 @@
+//! The control plane's half of the feed, as far as a filter needs it to have an index.
+
+use stopleak_contract::feed::wire::{self, to_control_plane, to_gateway};
+use stopleak_contract::feed::{Message as _, parts};
+use stopleak_contract::index::{Action, Entry, SigningKey, build};
+use stopleak_contract::{Fingerprint, FingerprintKey, Token};
+use stopleak_detector::Rules;
+use wasmtime::{Result, bail, ensure};
+
+use crate::host::Vm;
+
+const TENANT: &str = "acme";
+const EPOCH: u64 = 1;
+const BUILT_AT_MS: u64 = 1_767_225_600_000;
+/// Enough for the shards of the largest index.
+const TICKS: usize = 200;
+
+/// What the filter has to be told to believe.
+pub fn public_key() -> String {
+    signing_key().public_key().to_hex()
+}
+
+/// Builds an index of made-up tokens of all formats, and pushes it until the filter says that it is in force.
+pub fn push(vm: &mut Vm, tokens: usize) -> Result<()> {
+    let key = FingerprintKey::new([7; 32]);
+    let rules = Rules::built_in();
+    let entries = (0..tokens).map(|n| entry(&key, &token_of(&rules, n), n)).collect();
+    let built = build(TENANT, &key, EPOCH, BUILT_AT_MS, entries)?;
+    let sealed = signing_key().seal(built.header);
+
+    vm.tick()?;
+    ensure!(vm.streams() == 1, "the filter opens no stream: {:?}", vm.log());
+    let welcome = wire::Welcome { fingerprint_key: key.as_bytes().to_vec(), tenant: TENANT.to_owned() };
+    send(vm, to_gateway::Message::Welcome(welcome))?;
+    send(vm, to_gateway::Message::Header(sealed.to_wire()))?;
+    for (shard, bytes) in (0..).zip(&built.shards) {
+        for part in parts(EPOCH, shard, bytes) {
+            send(vm, to_gateway::Message::Shard(part))?;
+        }
+    }
+    // The prefilters are taken from the pages bit by bit.
+    for _ in 0..TICKS {
+        vm.tick()?;
+    }
+    for answer in vm.take_sent() {
+        if let Some(to_control_plane::Message::Ack(ack)) = wire::ToControlPlane::decode(answer.as_slice())?.message
+            && (ack.epoch, ack.tokens) == (EPOCH, tokens as u64)
+        {
+            return Ok(());
+        }
+    }
+    bail!("the index is not acknowledged: {:?}", vm.log())
+}
+
+/// A token of the index, from its place in it.
+pub fn token(n: usize) -> String {
+    token_of(&Rules::built_in(), n)
+}
+
+/// All formats take turns, so that the index holds tokens of many lengths and alphabets: the filter then skips least.
+fn token_of(rules: &Rules, n: usize) -> String {
+    let count = rules.iter().count();
+    let rule = rules.iter().nth(n % count).unwrap_or_else(|| unreachable!("n is below the count"));
+    rule.example((n / count) as u64).token().to_owned()
+}
+
+fn entry(key: &FingerprintKey, token: &str, n: usize) -> Entry {
+    let token = Token::parse(token.as_bytes()).unwrap_or_else(|error| panic!("{error}"));
+    let leak = u32::try_from(n).unwrap_or(u32::MAX);
+    Entry { fingerprint: Fingerprint::of(key, &token), leak, action: Action::Block, kind: token.kind() }
+}
+
+fn signing_key() -> SigningKey {
+    SigningKey::new(&[3; 32])
+}
+
+fn send(vm: &mut Vm, message: to_gateway::Message) -> Result<()> {
+    vm.receive(&wire::ToGateway { message: Some(message) }.encode_to_vec())
+}

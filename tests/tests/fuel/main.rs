@@ -1,0 +1,74 @@
+//! What a request costs, in WebAssembly instructions: a measure that is the same on every machine and in every run.
+//!
+//! The release module runs under `wasmtime`, which counts a unit of fuel for nearly every instruction. `tests/fuel.toml` holds what each request
+//! took when it was last accepted; a version of the filter that takes more is refused here.
+
+mod host;
+mod feed;
+mod table;
+
+use stopleak_tests::Tools;
+use stopleak_tests::traffic::samples;
+use wasmtime::{Module, Result};
+
+use self::host::Vm;
+use self::table::Table;
+
+/// Sizes of the index.
+const TOKENS: [usize; 3] = [0, 1_000, 100_000];
+
+/// Requests before the one that counts, so that what is set up once is set up.
+const WARM_UP: usize = 20;
+
+#[test]
+fn no_request_takes_more_fuel_than_was_accepted() -> Result<()> {
+    let module = module()?;
+    let measured = measure(&module)?;
+    let again = measure(&module)?;
+    assert_eq!(measured, again, "the same module must take the same fuel");
+    if let Err(complaint) = measured.check() {
+        panic!("{complaint}");
+    }
+    Ok(())
+}
+
+/// Without it, the table would show how little a filter costs that does nothing.
+#[test]
+fn the_measured_filter_blocks() -> Result<()> {
+    let mut vm = vm(&module()?, 1_000)?;
+    let request = |token: &str| vec![(b"authorization".to_vec(), format!("Bearer {token}").into_bytes())];
+    assert_eq!(vm.request(request(&feed::token(999)))?.answered, Some(403));
+    assert_eq!(vm.request(request(&feed::token(1_000)))?.answered, None);
+    Ok(())
+}
+
+fn measure(module: &Module) -> Result<Table> {
+    let mut table = Table::default();
+    for tokens in TOKENS {
+        let mut vm = vm(module, tokens)?;
+        for sample in samples() {
+            let headers = || sample.headers.iter().map(|(name, value)| (name.as_bytes().to_vec(), value.as_bytes().to_vec()));
+            for _ in 0..WARM_UP {
+                vm.request(headers().collect())?;
+            }
+            let outcome = vm.request(headers().collect())?;
+            assert_eq!(outcome.answered, None, "{}: {:?}", sample.name, vm.log());
+            table.put(sample.name, tokens, outcome.fuel);
+        }
+    }
+    Ok(table)
+}
+
+fn module() -> Result<Module> {
+    let tools = Tools::find().map_err(|error| wasmtime::Error::msg(format!("{error:#}")))?;
+    Module::from_file(&host::engine()?, tools.filter)
+}
+
+/// A filter that enforces an index of so many tokens.
+fn vm(module: &Module, tokens: usize) -> Result<Vm> {
+    let public_key = feed::public_key();
+    let environment = [("STOPLEAK_CREDENTIAL", "credential-of-a-test"), ("STOPLEAK_PUBLIC_KEY", &public_key)];
+    let mut vm = Vm::start(module, &environment, r#"{"cluster": "stopleak_feed"}"#)?;
+    feed::push(&mut vm, tokens)?;
+    Ok(vm)
+}
