@@ -3,6 +3,7 @@
 //! The VMs of an Envoy agree by [`Records`]. Each of them looks requests up in the index that lies there; one, the leader, holds the
 //! stream that brings it, and hands over what the others report.
 
+mod judge;
 mod leader;
 
 use std::rc::Rc;
@@ -14,7 +15,6 @@ use stopleak_contract::index::PublicKey;
 
 use self::leader::Leader;
 use crate::attempts::{AttemptBuffer, Use};
-use crate::body::Missed;
 use crate::counted::Counted;
 use crate::enforced::Enforced;
 use crate::lease;
@@ -22,7 +22,7 @@ use crate::proxy::{Level, Proxy};
 use crate::records::Records;
 use crate::request::{Request, Route};
 use crate::subscription::message;
-use crate::verdict::{Judgement, Match, Policy, Verdict};
+use crate::verdict::{Match, Policy};
 
 /// One plugin configuration in one VM.
 pub struct Gateway {
@@ -103,60 +103,6 @@ impl Gateway {
             gateway.proxy.log(Level::Info, &format!("restored epoch {epoch} from shared data"));
         }
         gateway
-    }
-
-    /// What decides about requests.
-    #[must_use]
-    pub fn policy(&self) -> &Policy {
-        &self.policy
-    }
-
-    /// Judges a request and counts it.
-    pub fn judge(&mut self, request: Request<'_>) -> Judgement {
-        let (judgement, ()) = self.readable(|policy, enforced| (policy.judge(request, enforced), ()));
-        self.counted.judged(&judgement.verdict, judgement.over_budget);
-        judgement
-    }
-
-    /// Judges the body of a request that has passed, or a part of it, and counts what that adds.
-    pub fn judge_body(&mut self, bytes: &[u8], encoding: &[u8]) -> (Judgement, Missed) {
-        let (judgement, missed) = self.readable(|policy, enforced| match enforced {
-            Some(enforced) => policy.judge_body(bytes, encoding, enforced),
-            None => (Judgement::of(Verdict::Pass), Missed::default()),
-        });
-        self.counted.judged_further(&judgement.verdict, judgement.over_budget);
-        (judgement, missed)
-    }
-
-    /// Judges the trailers of a request that has passed, and counts what that adds.
-    pub fn judge_trailers(&mut self, trailers: Request<'_>) -> Judgement {
-        let (judgement, ()) = self.readable(|policy, enforced| match enforced {
-            Some(enforced) => (policy.judge_trailers(trailers, enforced), ()),
-            None => (Judgement::of(Verdict::Pass), ()),
-        });
-        self.counted.judged_further(&judgement.verdict, judgement.over_budget);
-        judgement
-    }
-
-    /// Counts what of a request's body could not be looked at.
-    pub fn body_missed(&mut self, missed: Missed) {
-        self.counted.body_over_limit += u64::from(missed.over_limit);
-        self.counted.body_unread += u64::from(missed.unread);
-    }
-
-    /// Judges again when a page is not what the header says: another VM may have put another index into force.
-    fn readable<T>(&mut self, judge: impl Fn(&Policy, Option<&Enforced>) -> (Judgement, T)) -> (Judgement, T) {
-        let mut judged = judge(&self.policy, self.enforced.as_ref());
-        if judged.0.unreadable {
-            if self.catch_up() {
-                judged = judge(&self.policy, self.enforced.as_ref());
-            }
-            if judged.0.unreadable {
-                self.counted.pages_unreadable += 1;
-                self.page_is_damaged();
-            }
-        }
-        judged
     }
 
     /// What an attempt says of where a token was used, without the token.

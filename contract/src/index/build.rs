@@ -70,10 +70,8 @@ pub(super) fn encode(shard_bits: u8, sorted: &[Entry]) -> Result<Vec<u8>, BuildE
 /// Each key is the shortest path of its fingerprint that no other one begins with: steps are the dearest part of a map of random keys.
 fn map(lead: u8, sorted: &[Entry]) -> Result<Vec<u8>, BuildError> {
     let mut map = fst::MapBuilder::memory();
-    for (i, (steps, length)) in paths(lead, sorted).enumerate() {
-        let (Some(entry), Some(path)) = (sorted.get(i), steps.get(..length)) else {
-            return Err(BuildError::Collision);
-        };
+    for (entry, (steps, length)) in sorted.iter().zip(paths(lead, sorted)) {
+        let path = steps.get(..length).ok_or(BuildError::Collision)?;
         map.insert(path, entry::pack(entry))?;
     }
     Ok(map.into_inner()?)

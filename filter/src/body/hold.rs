@@ -217,6 +217,8 @@ fn contains(text: &[u8], word: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::header_map::view;
 
@@ -309,5 +311,31 @@ mod tests {
         assert!(hold(&upgrade, 8).is_none());
         assert!(hold(&[upgrade[0], upgrade[1], ("content-length", "5")], 8).is_some(), "a body behind the word upgrade");
         assert!(hold(&[upgrade[0]], 8).is_some());
+    }
+
+    proptest! {
+        #[test]
+        fn chunks_cut_anywhere_are_judged_like_the_whole(
+            messages in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..20), 0..6),
+            cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..8),
+            is_grpc: bool,
+            limit in 1..120_usize,
+        ) {
+            let frame = |text: &Vec<u8>| [&[0, 0, 0, 0, u8::try_from(text.len()).unwrap()], text.as_slice()].concat();
+            let body: Vec<u8> = messages.iter().flat_map(frame).collect();
+            let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(body.len() + 1)).collect();
+            cuts.sort_unstable();
+            let mut chunks = Vec::new();
+            let mut start = 0;
+            for cut in cuts.into_iter().chain([body.len()]) {
+                chunks.push(&body[start..cut]);
+                start = cut;
+            }
+            let kind = if is_grpc { "application/grpc" } else { "text/plain" };
+            let in_chunks = judged(&mut hold(&[("content-type", kind)], limit).unwrap(), &chunks);
+            let at_once = judged(&mut hold(&[("content-type", kind)], limit).unwrap(), &[&body]);
+            let together = |parts: &[Vec<u8>]| parts.iter().filter(|part| !part.is_empty()).cloned().collect::<Vec<_>>();
+            prop_assert_eq!(together(&in_chunks), together(&at_once));
+        }
     }
 }

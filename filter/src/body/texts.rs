@@ -31,6 +31,12 @@ const MAX_LAYERS: u8 = 4;
 /// Bytes of resolved text that are looked at, for each byte of the limit. An honest body needs one or two.
 const RESOLVED_PER_BYTE: usize = 16;
 
+/// Bytes of resolved text for one body, whatever the limit: some hundred milliseconds of work.
+const MAX_RESOLVED: usize = 6 * 1024 * 1024;
+
+/// An attribute with references in front of backslashes is not longer.
+const MAX_ATTRIBUTE: usize = 16 * 1024;
+
 /// The signature of a JWT does not count, so that a text may be longer than a token; nothing is longer than this.
 const MAX_TEXT: usize = 2 * Token::MAX_LEN;
 
@@ -39,13 +45,13 @@ type Flow = ControlFlow<()>;
 impl<'k, 'v, 'f> Texts<'k, 'v, 'f> {
     /// Texts of a body of at most `limit` bytes.
     pub fn new(visit: &'v mut Visit<'f>, kinds: &'k Kinds, limit: usize) -> Self {
-        Self { visit, kinds, bytes_left: limit.saturating_mul(RESOLVED_PER_BYTE), over_budget: false }
+        Self { visit, kinds, bytes_left: budget(limit), over_budget: false }
     }
 
     /// How many bytes were resolved.
     #[cfg(test)]
     pub fn resolved_bytes(&self, limit: usize) -> usize {
-        limit * RESOLVED_PER_BYTE - self.bytes_left
+        budget(limit) - self.bytes_left
     }
 
     /// Whether there was more to resolve than is looked at.
@@ -113,10 +119,15 @@ impl<'k, 'v, 'f> Texts<'k, 'v, 'f> {
                 self.resolved(&decoded, layers)?;
             }
         }
-        for resolved in [escapes::backslashes(segment), escapes::entities(segment)] {
-            if let Cow::Owned(resolved) = resolved {
-                self.resolved(&resolved, layers)?;
-            }
+        let unescaped = escapes::backslashes(segment);
+        if let Cow::Owned(unescaped) = &unescaped {
+            self.resolved(unescaped, layers)?;
+        }
+        // What has both is a document in a string, whose references have just been resolved, or a string in an attribute.
+        if (matches!(unescaped, Cow::Borrowed(_)) || segment.len() <= MAX_ATTRIBUTE)
+            && let Cow::Owned(resolved) = escapes::entities(segment)
+        {
+            self.resolved(&resolved, layers)?;
         }
         self.form(segment, layers)
     }
@@ -130,8 +141,9 @@ impl<'k, 'v, 'f> Texts<'k, 'v, 'f> {
             let (name, value) = split_once(pair, b'=').unwrap_or((pair, b""));
             for half in [name, value] {
                 match percent(half) {
-                    Cow::Owned(resolved) => self.resolved(&resolved, layers)?,
-                    Cow::Borrowed(half) => self.compound(half)?,
+                    // A percent sign may be just that, and then nothing has changed.
+                    Cow::Owned(resolved) if resolved.len() < half.len() => self.resolved(&resolved, layers)?,
+                    _ => self.compound(half)?,
                 }
             }
             if value.contains(&b'+') {
@@ -160,6 +172,10 @@ impl<'k, 'v, 'f> Texts<'k, 'v, 'f> {
         }
         ControlFlow::Continue(())
     }
+}
+
+fn budget(limit: usize) -> usize {
+    limit.saturating_mul(RESOLVED_PER_BYTE).min(MAX_RESOLVED)
 }
 
 /// What lies between two of these quotes, or between one and an end. A quote behind a backslash does not count; which of them open

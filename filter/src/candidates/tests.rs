@@ -165,7 +165,7 @@ proptest! {
         after in "(/b|\\.xml|@host/|, c|;d|&e=f|[ -~]{0,12})",
     ) {
         let spelt = match encoding {
-            0 => token.bytes().map(|b| format!("%{b:02x}")).collect(),
+            0 => token.bytes().map(|b| format!("%{b:02x}")).collect::<Vec<_>>().concat(),
             1 => base64::engine::general_purpose::STANDARD.encode(&token),
             2 => format!("\"{token}\""),
             _ => token.clone(),

@@ -63,8 +63,7 @@ impl Offer<'_, '_, '_> {
         }
         // With a slash in it, it is neither a JWT nor a UUID, and between letters or digits nothing is trimmed off: it is canonical.
         let ends = [texts.iter().find_map(|text| text.first()), texts.iter().rev().find_map(|text| text.last())];
-        let is_canonical =
-            classes.contains(Classes::OTHER) && ends.into_iter().flatten().all(|byte| byte.is_ascii_alphanumeric());
+        let is_canonical = classes.contains(Classes::OTHER) && ends.into_iter().flatten().all(u8::is_ascii_alphanumeric);
         if is_canonical && !self.kinds.hold(Kind::new(length, classes)) {
             return ControlFlow::Continue(());
         }

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use serde_json::json;
+use serde_json::{Value, json};
 use stopleak_tests::{Connection, Http2Connection, Setting, World, eventually, tokens};
 
 use self::cases::cases;
@@ -18,9 +18,17 @@ const MIN_SHAPES: usize = 500;
 
 #[test]
 fn no_request_of_the_benign_corpus_is_touched() -> Result<()> {
-    let setting =
-        Setting { connection_manager: json!({"upgrade_configs": [{"upgrade_type": "websocket"}]}), ..Setting::default() };
-    let world = World::with(setting)?;
+    untouched(json!({}))
+}
+
+#[test]
+fn nor_is_one_whose_body_is_looked_at() -> Result<()> {
+    untouched(json!({"body": {"limit": 1_048_576, "hold_headers": true}}))
+}
+
+fn untouched(plugin: Value) -> Result<()> {
+    let connection_manager = json!({"upgrade_configs": [{"upgrade_type": "websocket"}]});
+    let world = World::with(Setting { connection_manager, plugin, ..Setting::default() })?;
     let cases = cases()?;
     let mut requests = Vec::new();
     for case in &cases {

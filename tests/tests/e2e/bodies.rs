@@ -84,6 +84,12 @@ fn attempts_say_that_it_was_the_body_or_a_trailer() -> Result<()> {
     seen.sort();
     seen.dedup();
     assert_eq!(seen, ["LK-1 body blocked null", "LK-1 trailer blocked x-token", "LK-2 body observed null"], "{attempts:?}");
+    eventually("the access log says the last verdict of each", Duration::from_secs(10), || {
+        let log = world.envoy.log();
+        let refused: Vec<_> = log.lines().filter(|line| line.contains("\"status\":403")).collect();
+        let all_blocked = refused.iter().all(|line| line.contains("\"verdict\":\"block\"") && line.contains("\"leak\":\"LK-1\""));
+        Ok((refused.len() == 3 && all_blocked).then_some(()))
+    })?;
     counts(&world, "requests_blocked", 3)
 }
 

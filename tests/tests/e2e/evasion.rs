@@ -238,6 +238,7 @@ fn expand(template: &str, tokens: &BTreeMap<&'static str, String>) -> Result<Str
         let percent = |keep: fn(u8) -> bool| -> String {
             inner.bytes().map(|b| if keep(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
         };
+        let each = |escape: fn(u8) -> String| inner.bytes().map(escape).collect::<Vec<_>>().concat();
         let made = match name {
             "b64" => STANDARD.encode(inner),
             "b64nopad" => STANDARD_NO_PAD.encode(inner),
@@ -246,11 +247,11 @@ fn expand(template: &str, tokens: &BTreeMap<&'static str, String>) -> Result<Str
             "pctlower" => percent(|_| false).to_ascii_lowercase(),
             "pctsome" => percent(|b| b.is_ascii_alphanumeric()),
             "oct" => inner.bytes().map(|b| format!("\\{b:03o}")).collect::<Vec<_>>().concat(),
-            "uni" => inner.bytes().map(|b| format!("\\u{b:04X}")).collect(),
-            "uni2" => inner.bytes().map(|b| format!("\\\\u{b:04x}")).collect(),
-            "ent" => inner.bytes().map(|b| format!("&#{b};")).collect(),
-            "entx" => inner.bytes().map(|b| format!("&#x{b:x};")).collect(),
-            "qp" => inner.bytes().map(|b| format!("={b:02X}")).collect(),
+            "uni" => each(|b| format!("\\u{b:04X}")),
+            "uni2" => each(|b| format!("\\\\u{b:04x}")),
+            "ent" => each(|b| format!("&#{b};")),
+            "entx" => each(|b| format!("&#x{b:x};")),
+            "qp" => each(|b| format!("={b:02X}")),
             "len" => format!("{}{inner}", char::from(u8::try_from(inner.len())?)),
             "lines" => inner.as_bytes().chunks(20).map(String::from_utf8_lossy).collect::<Vec<_>>().join("\r\n"),
             "upper" => inner.to_ascii_uppercase(),

@@ -1,0 +1,69 @@
+//! What a header must show before it is believed.
+
+use super::*;
+
+fn sealed() -> (PublicKey, SealedHeader) {
+    let key = SigningKey::new(&[3; 32]);
+    let built = build("acme", &fingerprint_key(), 5, 1_000, vec![entry(1)]).unwrap();
+    (key.public_key(), key.seal(built.header))
+}
+
+#[test]
+fn holds_for_its_tenant_and_from_the_epoch_in_force_on() {
+    let (key, sealed) = sealed();
+    assert!(sealed.clone().verify(&key, "acme", &fingerprint_key(), 0).is_ok());
+    assert!(sealed.clone().verify(&key, "acme", &fingerprint_key(), 5).is_ok());
+    let older = sealed.clone().verify(&key, "acme", &fingerprint_key(), 6).unwrap_err();
+    assert_eq!(older, HeaderError::Epoch { have: 6, got: 5 });
+    let strange = sealed.clone().verify(&key, "acme", &FingerprintKey::new([8; 32]), 0).unwrap_err();
+    assert_eq!(strange, HeaderError::Key);
+    let foreign = sealed.verify(&key, "other", &fingerprint_key(), 0).unwrap_err();
+    assert_eq!(foreign, HeaderError::Tenant { expected: "other".into(), got: "acme".into() });
+}
+
+#[test]
+fn breaks_with_any_change() {
+    type Change = fn(&mut SealedHeader);
+    let changes: [(&str, Change); 9] = [
+        ("key check", |s| s.header.key_check[0] ^= 1),
+        ("kinds", |s| s.header.kinds.add(Kind::of_length(99))),
+        ("tenant", |s| s.header.tenant.push('x')),
+        ("epoch", |s| s.header.epoch += 1),
+        ("tokens", |s| s.header.tokens += 1),
+        ("built_at_ms", |s| s.header.built_at_ms += 1),
+        ("shard hash", |s| s.header.shards[0].hash[0] ^= 1),
+        ("shard length", |s| s.header.shards[0].length += 1),
+        ("signature", |s| s.signature[0] ^= 1),
+    ];
+    for (what, change) in changes {
+        let (key, mut sealed) = sealed();
+        change(&mut sealed);
+        assert_eq!(sealed.verify(&key, "acme", &fingerprint_key(), 0).unwrap_err(), HeaderError::Signature, "{what}");
+    }
+    let (_, sealed) = sealed();
+    let other = SigningKey::new(&[4; 32]).public_key();
+    assert_eq!(sealed.verify(&other, "acme", &fingerprint_key(), 0).unwrap_err(), HeaderError::Signature);
+}
+
+#[test]
+fn another_format_or_a_wrong_number_of_shards_is_refused() {
+    let key = SigningKey::new(&[3; 32]);
+    let mut header = sealed().1.header;
+    header.format = 1;
+    let refused = key.seal(header.clone()).verify(&key.public_key(), "acme", &fingerprint_key(), 0).unwrap_err();
+    assert_eq!(refused, HeaderError::Format { expected: 2, got: 1 });
+    header.format = 2;
+    header.shard_bits = 1;
+    let refused = key.seal(header.clone()).verify(&key.public_key(), "acme", &fingerprint_key(), 0).unwrap_err();
+    assert_eq!(refused, HeaderError::Shards { expected: 2, got: 1 });
+    header.shard_bits = MAX_SHARD_BITS + 1;
+    let refused = key.seal(header).verify(&key.public_key(), "acme", &fingerprint_key(), 0).unwrap_err();
+    assert_eq!(refused, HeaderError::Malformed("too many shards"));
+}
+
+#[test]
+fn a_public_key_survives_its_text() {
+    let key = SigningKey::new(&[3; 32]).public_key();
+    assert_eq!(PublicKey::from_hex(&key.to_hex()), Some(key));
+    assert_eq!(PublicKey::from_hex("zz"), None);
+}
