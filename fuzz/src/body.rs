@@ -3,8 +3,11 @@
 //! The first bytes choose the encoding that the headers name, the limit, the type, and where the body is cut; the rest is the body. Byte 1
 //! becomes the patched token.
 
+use std::ops::ControlFlow;
+
 use stopleak_contract::PluginConfig;
-use stopleak_filter::body::Arrived;
+use stopleak_contract::index::{Kind, Kinds};
+use stopleak_filter::body::{Arrived, Body, visit};
 use stopleak_filter::enforced::Enforced;
 use stopleak_filter::header_map::view;
 use stopleak_filter::request::Request;
@@ -16,6 +19,10 @@ use super::world::{PATCHED, enforced, may_hold_token};
 const ENCODINGS: [&str; 6] = ["", "gzip", "deflate", "identity", "gzip, deflate", "br"];
 const TYPES: [&str; 3] = ["application/json", "application/grpc+proto", ""];
 const LIMITS: [usize; 4] = [64 * 1024, 4 * 1024, 64, 1];
+
+/// Candidates for each byte of a body, and how often each byte is offered: as it stands, and in what its escapes are resolved to.
+const CANDIDATES_A_BYTE: usize = 60;
+const OFFERS_A_BYTE: usize = 400;
 
 thread_local! {
     static ENFORCED: Enforced = enforced();
@@ -44,6 +51,7 @@ pub fn body(data: &[u8]) {
     let text = filled(rest);
     let run = |body: &[u8], sizes: &[usize]| judged(body, encoding, kind, limit, sizes, says_length);
 
+    work_is_linear(&text);
     let outcome = run(&text, &sizes);
     assert_eq!(outcome, run(&text, &sizes), "the same body has the same verdict");
     if !may_hold_token(rest) {
@@ -62,6 +70,20 @@ pub fn body(data: &[u8]) {
         let is_told = outcome.over_limit || outcome.over_budget;
         assert!(outcome.is_blocked || is_told, "the token on the last line was passed over: {outcome:?}");
     }
+}
+
+/// What is offered grows no faster than the body, whose escapes are resolved to sixteen times its limit at most.
+fn work_is_linear(text: &[u8]) {
+    let (mut count, mut offered) = (0, 0);
+    let kinds: Kinds = (0..=Kind::LONG).map(|length| Kind::of_length(usize::from(length))).collect();
+    let body = Body { bytes: text, encoding: b"", limit: text.len() };
+    let _ = visit(body, &kinds, &mut |candidate| {
+        count += 1;
+        offered += candidate.text.len();
+        ControlFlow::Continue(())
+    });
+    assert!(count <= 200 + CANDIDATES_A_BYTE * text.len(), "{count} candidates in {} bytes", text.len());
+    assert!(offered <= OFFERS_A_BYTE * text.len(), "{offered} bytes are offered of {}", text.len());
 }
 
 fn policy(limit: usize) -> Policy {
