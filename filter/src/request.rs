@@ -2,6 +2,8 @@
 
 use stopleak_contract::feed::wire;
 
+use crate::header_map::Pairs;
+
 /// A view of the header map, pseudo-headers included.
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
@@ -66,6 +68,19 @@ impl<'a> Request<'a> {
     pub fn all(self, name: &[u8]) -> Vec<u8> {
         let values: Vec<&[u8]> = self.headers.iter().filter(|(n, _)| *n == name).map(|(_, value)| *value).collect();
         values.join(&b',')
+    }
+
+    /// The headers with the smallest values, as many as have so many bytes in all: credentials are small, and what pads a request is large.
+    #[must_use]
+    pub fn smallest(self, most: usize) -> Pairs<'a> {
+        let mut headers = self.headers.to_vec();
+        headers.sort_by_key(|(_, value)| value.len());
+        let mut left = Some(most);
+        headers.retain(|(_, value)| {
+            left = left.and_then(|left| left.checked_sub(value.len()));
+            left.is_some()
+        });
+        headers
     }
 
     /// Bytes of all values.

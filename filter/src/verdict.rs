@@ -99,14 +99,15 @@ impl Policy {
             return Judgement::of(Verdict::NotReady(self.on_not_ready));
         };
 
-        if request.size() > MAX_SIZE {
-            let verdict = if self.on_overflow == OnOverflow::Deny { Verdict::Overflow } else { Verdict::Pass };
-            return Judgement { over_budget: true, ..Judgement::of(verdict) };
-        }
-
         let mut search = Search::new(enforced, self.enforce, MAX_HASHED);
         let kinds = &enforced.header().kinds;
-        let _ = candidates::visit(request, self.headers.as_ref(), kinds, &mut |candidate| search.look_at(candidate));
+        let mut look = |request| candidates::visit(request, self.headers.as_ref(), kinds, &mut |c| search.look_at(c));
+        if request.size() <= MAX_SIZE {
+            let _ = look(request);
+        } else {
+            let _ = look(Request::new(&request.smallest(MAX_SIZE)));
+            search.over_budget = true;
+        }
         self.conclude(search)
     }
 

@@ -279,8 +279,11 @@ fn an_envoy_with_generous_limits_keeps_the_filters_own() -> Result<()> {
 
         let large = case("more than a MiB", "/", format!("x-a: {}\r\n", "word ".repeat(300_000)));
         assert_eq!(send(&world, &large, &token)?, over, "{on_overflow}");
-        counted(&world, "requests_over_budget", 1)?;
-        counted(&world, "requests_blocked", blocked)?;
+        let beside = format!("x-a: {}\r\nx-key: fk_TOKENTOKENTOKEN_0000\r\n", "word ".repeat(300_000));
+        let beside = case("more than a MiB, and a token beside it", "/", beside);
+        assert_eq!(send(&world, &beside, &token)?, 403, "{on_overflow}");
+        counted(&world, "requests_over_budget", 2)?;
+        counted(&world, "requests_blocked", blocked + 1)?;
         assert!(!world.envoy.log().contains("Wasm VM failed"), "{}", world.envoy.log());
     }
     Ok(())
