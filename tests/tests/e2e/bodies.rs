@@ -216,11 +216,12 @@ fn no_bad_input_hides_a_token_or_harms_the_gateway() -> Result<()> {
 
 #[test]
 fn a_body_made_of_escapes_alone_is_bounded_and_the_operator_chooses() -> Result<()> {
-    let body = "&a=%26amp;%3d\\\\\\\\u0022+".repeat(2_500);
+    // Every value is as long as the token: shorter ones are not resolved at all.
+    let body = "&a=%2526amp;amp;%253d\\\\\\\\u0022+%5cu0041+aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa".repeat(900);
     for (choice, expected) in [("deny", 413), ("allow", 200)] {
         let (world, token) = world(json!({"on_overflow": choice, "body": {"hold_headers": true}}))?;
         let reply = post(&world, &body).send()?;
-        assert_eq!(reply.status, expected, "{}", reply.body);
+        assert_eq!(reply.status, expected);
         assert_eq!(reply.body.contains("urn:stopleak:problem:too-large-to-inspect"), expected == 413);
         counts(&world, "requests_over_budget", 1)?;
         assert_eq!(post(&world, format!("{body} {token}")).status()?, 403, "it hides no token");
