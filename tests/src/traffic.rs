@@ -22,6 +22,31 @@ pub fn samples() -> [Sample; 3] {
     [api_call(), browser(), jwt()]
 }
 
+/// An API call with a JSON body of 16 KiB, and the body.
+#[must_use]
+pub fn json() -> (Sample, Vec<u8>) {
+    const BYTES: usize = 16 * 1024;
+    let mut body = String::from("{\"orders\": [");
+    for n in 1_u64.. {
+        let order = format!(
+            "{{\"id\": {n}, \"reference\": \"ord-{n:06}\", \"customer\": {{\"name\": \"Ada L\\u00f6we\", \"mail\": \"ada.{n}@example.test\"}}, \
+             \"note\": \"Please leave it with the neighbours.\", \"digest\": \"{:016x}\", \"paid\": true}}, ",
+            n.wrapping_mul(0x9e37_79b9_7f4a_7c15)
+        );
+        if body.len() + order.len() > BYTES {
+            break;
+        }
+        body.push_str(&order);
+    }
+    body.push_str("null]}");
+    let mut sample = Sample { name: "json_body", what: "an API call with a JSON body of 16 KiB", ..api_call() };
+    if let Some((_, method)) = sample.headers.first_mut() {
+        "POST".clone_into(method);
+    }
+    sample.headers.push(("content-length", body.len().to_string()));
+    (sample, body.into_bytes())
+}
+
 fn api_call() -> Sample {
     let headers = vec![
         (":method", "GET".to_owned()),

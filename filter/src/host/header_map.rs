@@ -29,5 +29,5 @@ pub fn header_map(map: MapType) -> Option<Vec<u8>> {
     }
     // SAFETY: the host calls the SDK's `proxy_on_memory_allocate` for exactly `size` bytes, which gives away a boxed slice of that
     // length, fills it, and passes it on to nobody else. This is also what the SDK itself does with it.
-    Some(unsafe { Vec::from_raw_parts(data, size, size) })
+    Some(unsafe { Box::from_raw(ptr::slice_from_raw_parts_mut(data, size)) }.into_vec())
 }

@@ -52,6 +52,7 @@ pub struct Outcome {
 }
 
 const ROOT: u32 = 1;
+const REQUEST_BODY: u32 = 0;
 const REQUEST_HEADERS: u32 = 0;
 const RESPONSE_HEADERS: u32 = 2;
 const GRPC_MESSAGE: u32 = 5;
@@ -115,8 +116,8 @@ impl Vm {
         &self.store.data().log
     }
 
-    /// A request without a body, from its first callback to its last.
-    pub fn request(&mut self, headers: HeaderMap) -> Result<Outcome> {
+    /// A request from its first callback to its last. Its body, unless that is empty, comes at once.
+    pub fn request(&mut self, headers: HeaderMap, body: &[u8]) -> Result<Outcome> {
         self.contexts += 1;
         let context = self.contexts;
         let host = self.store.data_mut();
@@ -125,9 +126,14 @@ impl Vm {
         host.maps.insert(REQUEST_HEADERS, headers);
         host.maps.insert(RESPONSE_HEADERS, vec![(b":status".to_vec(), b"200".to_vec())]);
 
+        let size = self.set_buffer(REQUEST_BODY, body);
+
         let before = self.store.get_fuel()?;
         self.call::<_, ()>("proxy_on_context_create", (context, ROOT))?;
-        self.call::<_, u32>("proxy_on_request_headers", (context, count, 1_u32))?;
+        self.call::<_, u32>("proxy_on_request_headers", (context, count, u32::from(body.is_empty())))?;
+        if !body.is_empty() {
+            self.call::<_, u32>("proxy_on_request_body", (context, size, 1_u32))?;
+        }
         self.call::<_, u32>("proxy_on_response_headers", (context, 1_u32, 1_u32))?;
         self.call::<_, u32>("proxy_on_done", context)?;
         self.call::<_, ()>("proxy_on_log", context)?;

@@ -31,6 +31,13 @@ impl Table {
         self.0.entry(request.to_owned()).or_default().insert(format!("tokens_{tokens}"), fuel);
     }
 
+    /// Whether all of the other table is in this one.
+    pub fn includes(&self, other: &Self) -> bool {
+        let has =
+            |request: &String, tokens: &String, fuel: &u64| self.0.get(request).and_then(|row| row.get(tokens)) == Some(fuel);
+        other.0.iter().all(|(request, row)| row.iter().all(|(tokens, fuel)| has(request, tokens, fuel)))
+    }
+
     /// Compares with what was accepted, and says what to do about a difference.
     pub fn check(&self) -> Result<(), String> {
         if env::var_os(REWRITE).is_some() {
