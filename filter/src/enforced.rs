@@ -3,17 +3,17 @@
 //!
 //! A page is believed when its hash is in the signed header. Its prefilter is taken from it then, and its version is remembered, so
 //! that each version is hashed once. While a push is arriving, its pages replace those of the index in force one by one; a page may
-//! then be that of the next header, which is verified like the first.
+//! then be that of an announced header, which is verified like the first.
 
 use std::cell::{Cell, RefCell};
 use std::ops::ControlFlow;
 
-use stopleak_contract::feed::wire;
-use stopleak_contract::index::{Hit, IndexHeader, Prefilter, PublicKey, SealedHeader, Shard};
+use stopleak_contract::feed::{Message as _, wire};
+use stopleak_contract::index::{Hit, IndexHeader, Prefilter, PublicKey, SealedHeader, Shard, ShardSum};
 use stopleak_contract::{Canonical, Fingerprint, FingerprintKey};
 
 use crate::candidates;
-use crate::records::Records;
+use crate::records::{MAX_ANNOUNCED, Records};
 use crate::request::{REDACTED, Request, Route};
 use crate::verdict::Match;
 
@@ -34,8 +34,8 @@ pub struct Enforced {
     header: IndexHeader,
     records: Records,
     slots: RefCell<Vec<Slot>>,
-    /// The header that is arriving, as far as it was needed, by its record's version.
-    next: RefCell<(u32, Option<IndexHeader>)>,
+    /// The headers that were announced, as far as they were needed, by their records' versions.
+    announced: RefCell<[(u32, Option<IndexHeader>); MAX_ANNOUNCED]>,
     /// Slots before this one have their prefilter.
     warmed: Cell<usize>,
 }
@@ -46,6 +46,8 @@ struct Slot {
     prefilter: Option<Prefilter>,
     /// The version of the page whose hash was right; 0 when there is none.
     verified: u32,
+    /// The version of the page that is of an announced header; 0 when there is none.
+    announced: u32,
 }
 
 /// What the index says of a fingerprint.
@@ -110,11 +112,11 @@ impl Enforced {
             let before = previous.header.shards.iter().zip(previous.slots.into_inner());
             for ((slot, sum), (old, known)) in slots.iter_mut().zip(&header.shards).zip(before) {
                 if sum == old {
-                    *slot = known;
+                    *slot = Slot { announced: 0, ..known };
                 }
             }
         }
-        Self { trust, header, records, slots: RefCell::new(slots), next: RefCell::default(), warmed: Cell::new(0) }
+        Self { trust, header, records, slots: RefCell::new(slots), announced: RefCell::default(), warmed: Cell::new(0) }
     }
 
     /// Whom it is believed from.
@@ -197,30 +199,40 @@ impl Enforced {
     /// The shard from its page.
     fn shard(&self, place: usize) -> Option<Shard> {
         let (bytes, version) = self.records.page(self.header.shard_bits, place)?;
-        let verified = self.slots.borrow().get(place)?.verified;
-        if verified == version {
+        let (verified, announced) = self.slots.borrow().get(place).map(|slot| (slot.verified, slot.announced))?;
+        if version == verified || version == announced {
             return Shard::from_verified(bytes).ok();
         }
-        let sum = self.header.shards.get(place)?;
-        if sum.belongs_to(&bytes) {
-            let shard = Shard::from_verified(bytes).ok()?;
-            if let Some(slot) = self.slots.borrow_mut().get_mut(place) {
-                *slot = Slot { prefilter: Some(shard.prefilter()), verified: version };
-            }
-            return Some(shard);
+        let sum = ShardSum { hash: *blake3::hash(&bytes).as_bytes(), length: u32::try_from(bytes.len()).ok()? };
+        let is_in_force = self.header.shards.get(place) == Some(&sum);
+        if !is_in_force && !self.is_announced(place, sum) {
+            return None;
         }
-        self.arriving(place, bytes)
+        let shard = Shard::from_verified(bytes).ok()?;
+        if let Some(slot) = self.slots.borrow_mut().get_mut(place) {
+            if is_in_force {
+                *slot = Slot { prefilter: Some(shard.prefilter()), verified: version, announced: 0 };
+            } else {
+                slot.announced = version;
+            }
+        }
+        Some(shard)
     }
 
-    /// The page of a push that is not complete yet.
-    fn arriving(&self, place: usize, bytes: Vec<u8>) -> Option<Shard> {
-        let (next, version) = self.records.next()?;
-        let mut known = self.next.borrow_mut();
-        if known.0 != version {
-            let header = self.trust.verify(next.header?, None, self.header.epoch).ok();
-            *known = (version, header.filter(|header| header.shard_bits == self.header.shard_bits));
-        }
-        let sum = known.1.as_ref()?.shards.get(place)?;
-        if sum.belongs_to(&bytes) { Shard::from_verified(bytes).ok() } else { None }
+    /// Whether it is a page of a push that is not complete yet, or broke off.
+    fn is_announced(&self, place: usize, sum: ShardSum) -> bool {
+        let mut known = self.announced.borrow_mut();
+        self.records.announced().zip(known.iter_mut()).any(|((record, version), known)| {
+            if known.0 != version {
+                *known = (version, self.announced_header(&record));
+            }
+            known.1.as_ref().is_some_and(|header| header.shards.get(place) == Some(&sum))
+        })
+    }
+
+    fn announced_header(&self, record: &[u8]) -> Option<IndexHeader> {
+        let header = wire::State::decode(record).ok()?.header?;
+        let header = self.trust.verify(header, None, self.header.epoch).ok()?;
+        (header.shard_bits == self.header.shard_bits).then_some(header)
     }
 }

@@ -16,6 +16,10 @@ pub struct Records {
 /// Another VM may write between reading and writing; with many of them that can happen several times in a row.
 const TRIES: usize = 16;
 
+/// Pushes of different indexes of which pages may lie there: one that is arriving, and as many as broke off in a row before it. The
+/// header of ten million tokens has 160 KB.
+pub const MAX_ANNOUNCED: usize = 8;
+
 impl Records {
     /// The records of the gateway with this credential: all plugins of an Istio proxy share one space of keys, and two gateways of
     /// different tenants may be in one proxy.
@@ -62,17 +66,26 @@ impl Records {
         self.set_state(state);
     }
 
-    /// The header of the index whose pages are being written over those of the one in force.
-    #[must_use]
-    pub fn next(&self) -> Option<(wire::State, u32)> {
-        self.get::<wire::State>("next").filter(|(next, _)| next.header.is_some())
+    /// The records of pushes whose pages lie among those of the index in force: the one that is arriving, and those that broke off
+    /// before it.
+    pub fn announced(&self) -> impl Iterator<Item = (Vec<u8>, u32)> {
+        (0..MAX_ANNOUNCED).map_while(|slot| self.shared.read(&self.announced_key(slot)).filter(|(record, _)| !record.is_empty()))
     }
 
-    /// Announces pages, or says that all of them are there.
-    pub fn set_next(&self, next: Option<&wire::State>) {
-        match next {
-            Some(next) => self.put("next", next),
-            None => self.put("next", &wire::State::default()),
+    /// Announces pages. Those of a push that broke off still lie there and stay announced, so that they can be told from damaged ones.
+    pub fn announce(&self, state: &wire::State) {
+        let record = state.encode_to_vec();
+        let (mut others, mut slot) = (self.announced(), 0);
+        while slot < MAX_ANNOUNCED - 1 && others.next().is_some_and(|(other, _)| other != record) {
+            slot += 1;
+        }
+        let _ = self.shared.write(&self.announced_key(slot), &record, None);
+    }
+
+    /// All pages are of the index in force.
+    pub fn announce_none(&self) {
+        for slot in 0..self.announced().count() {
+            let _ = self.shared.write(&self.announced_key(slot), b"", None);
         }
     }
 
@@ -138,6 +151,10 @@ impl Records {
 
     fn key(&self, name: &str) -> String {
         format!("{}{name}", self.prefix)
+    }
+
+    fn announced_key(&self, slot: usize) -> String {
+        format!("{}next.{slot}", self.prefix)
     }
 
     fn page_key(&self, shard_bits: u8, shard: usize) -> String {

@@ -51,7 +51,7 @@ impl Subscription {
     #[must_use]
     pub fn new(public_key: PublicKey, records: Records) -> Self {
         // The VM that led before may have left in the middle of a push.
-        let torn = records.next().is_some();
+        let torn = records.announced().next().is_some();
         Self { public_key, records, trust: None, arriving: None, torn }
     }
 
@@ -129,7 +129,7 @@ impl Subscription {
     /// Before the first page is written over, so that every VM can tell a page of this push from a damaged one.
     fn announce(&mut self) {
         if let (Some(arriving), Some(trust)) = (&self.arriving, &self.trust) {
-            self.records.set_next(Some(&trust.state(arriving.header.clone())));
+            self.records.announce(&trust.state(arriving.header.clone()));
             self.torn = true;
         }
     }
@@ -155,7 +155,7 @@ impl Subscription {
         let Some(arriving) = self.arriving.take_if(|arriving| arriving.assembly.is_complete()) else { return Event::Noted };
         let Some(trust) = &self.trust else { return Event::Noted };
         self.records.set_state(&trust.state(arriving.header));
-        self.records.set_next(None);
+        self.records.announce_none();
         self.torn = false;
         if let Some(before) = enforced.map(Enforced::header).filter(|h| h.shard_bits != arriving.assembly.header().shard_bits) {
             for place in 0..before.shards.len() {

@@ -262,6 +262,32 @@ fn a_push_that_breaks_off_is_followed_by_all_of_it() {
 }
 
 #[test]
+fn what_pushes_left_that_broke_off_is_found_while_all_of_another_index_arrives() {
+    let mut control_plane = ControlPlane::new(3, 1_000);
+    let (envoy, mut vms) = running(&mut control_plane);
+    // Each changes every shard, and breaks off at another place, the first one the furthest.
+    for (round, sent) in [(0, 7), (1, 5), (2, 3)] {
+        (round * 100..round * 100 + 100).for_each(|n| control_plane.change(Change::Remove(fingerprint(n))));
+        deliver(&envoy, &mut vms, &control_plane.push(false)[..sent]);
+        envoy.close_stream(&mut vms);
+        for _ in 0..3 {
+            envoy.tick(&mut vms);
+        }
+        deliver(&envoy, &mut vms, &[welcome()]);
+    }
+    (300..400).for_each(|n| control_plane.change(Change::Remove(fingerprint(n))));
+    let mut fresh = envoy.vms(1);
+    for message in control_plane.push(false) {
+        deliver(&envoy, &mut vms, &[message]);
+        for vm in vms.iter_mut().chain(&mut fresh) {
+            assert!((400..1_000).all(|n| blocks(vm, n)), "what is in all of them is found all the time");
+            assert_eq!(vm.counted().pages_unreadable, 0);
+        }
+    }
+    assert!(vms.iter_mut().all(|vm| vm.epoch() == 5 && (0..400).all(|n| verdict(vm, n) == Verdict::Pass)));
+}
+
+#[test]
 fn a_damaged_page_is_noticed_and_fetched_again() {
     let mut control_plane = ControlPlane::new(0, 10);
     let (envoy, mut vms) = running(&mut control_plane);
