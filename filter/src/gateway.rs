@@ -39,8 +39,9 @@ pub struct Gateway {
     lease: wire::Lease,
     leader: Option<Leader>,
     attempts: AttemptBuffer,
-    /// By which leader's stream the batch on its way was sent.
+    /// By which leader's stream the batch on its way was sent, and when.
     sent_by: (Vec<u8>, u64),
+    sent_ms: u64,
     counted: Counted,
     ticks: u64,
 }
@@ -77,6 +78,9 @@ const WARM_UP: usize = 16;
 /// Ticks between two reports of totals: every five seconds.
 const STATS_EVERY: u64 = 50;
 
+/// A batch that is not acknowledged for that long is sent again: the answer may have been lost on its way from VM to VM.
+const RESEND_MS: u64 = 30_000;
+
 impl Gateway {
     /// Starts with what the VMs before this one knew, before the first request is judged. `random` is this VM's own.
     #[must_use]
@@ -95,6 +99,7 @@ impl Gateway {
             leader: None,
             attempts: AttemptBuffer::new(attempts),
             sent_by: Default::default(),
+            sent_ms: 0,
             counted: Counted::default(),
             ticks: 0,
         };
@@ -127,7 +132,8 @@ impl Gateway {
         self.show();
         self.report();
         self.hand_over();
-        if self.enforced.as_ref().is_some_and(|enforced| enforced.has_unreadable(WARM_UP)) {
+        // Not when another index came into force just now.
+        if self.enforced.as_ref().is_some_and(|enforced| enforced.has_unreadable(WARM_UP)) && !self.catch_up() {
             self.page_is_damaged();
         }
         self.ticks += 1;
@@ -157,6 +163,7 @@ impl Gateway {
 
     /// Something came over a stream.
     pub fn receive(&mut self, stream: u32, bytes: &[u8]) {
+        self.give_way();
         let Some(leader) = self.leader.as_mut().filter(|leader| leader.stream() == Some(stream)) else { return };
         match leader.receive(bytes, self.enforced.as_ref()) {
             leader::Outcome::Nothing => {}
@@ -255,9 +262,7 @@ impl Gateway {
         let now_ms = self.proxy.now_ms();
         self.lease = self.records.lease();
         if self.lease.worker != self.id {
-            if let Some(leader) = self.leader.take() {
-                leader.cancel();
-            }
+            self.give_way();
             let Some(queue) = self.queue.filter(|_| lease::is_void(&self.lease, now_ms)) else { return };
             let claim = wire::Lease { worker: self.id.to_vec(), queue, renewed_ms: now_ms, stream_since_ms: 0 };
             self.lease = self.records.change_lease(|lease| {
@@ -272,6 +277,14 @@ impl Gateway {
         }
         if self.lease.worker == self.id {
             self.lead(now_ms);
+        }
+    }
+
+    /// Leads no longer when another VM has the lease: it may have taken it while this one was held up, and what comes over this VM's
+    /// stream is then older than what lies in shared data.
+    fn give_way(&mut self) {
+        if self.leader.is_some() && self.records.lease().worker != self.id {
+            self.leader.take().iter().for_each(Leader::cancel);
         }
     }
 
@@ -319,16 +332,18 @@ impl Gateway {
         }
     }
 
-    /// Hands a batch of attempts to whoever holds the stream, once for each stream.
+    /// Hands a batch of attempts to whoever holds the stream, once for each stream unless the answer fails to come.
     fn hand_over(&mut self) {
         let way = (self.lease.worker.clone(), self.lease.stream_since_ms);
         if self.lease.stream_since_ms == 0 {
             return;
         }
-        let again = self.attempts.unacknowledged().filter(|_| self.sent_by != way).cloned();
-        let Some(batch) = again.or_else(|| self.attempts.next_batch(self.proxy.now_ms()).cloned()) else { return };
+        let now_ms = self.proxy.now_ms();
+        let is_lost = self.sent_by != way || now_ms.abs_diff(self.sent_ms) > RESEND_MS;
+        let again = self.attempts.unacknowledged().filter(|_| is_lost).cloned();
+        let Some(batch) = again.or_else(|| self.attempts.next_batch(now_ms).cloned()) else { return };
         let batch = wire::AttemptBatch { worker: self.id.to_vec(), ..batch };
-        self.sent_by = way;
+        (self.sent_by, self.sent_ms) = (way, now_ms);
         match &self.leader {
             Some(leader) => leader.send(&message_of(batch)),
             None => self.tell_leader(local::Message::Attempts(batch)),

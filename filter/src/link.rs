@@ -51,7 +51,8 @@ impl Link {
     /// Whether it is time to open a stream.
     #[must_use]
     pub fn is_due(&self, now_ms: u64) -> bool {
-        matches!(self.state, State::Down { retry_at_ms } if retry_at_ms <= now_ms)
+        // A time that no back-off reaches is one before the clock was set back.
+        matches!(self.state, State::Down { retry_at_ms } if retry_at_ms <= now_ms || retry_at_ms - now_ms > MAX_BACKOFF_MS)
     }
 
     /// The open stream.
@@ -126,6 +127,14 @@ mod tests {
         link.proved();
         link.broke(5_000, 0);
         assert_eq!(retry_after(&link, 5_000), 100);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_does_not_keep_the_link_down() {
+        let mut link = Link::new();
+        link.broke(1_000_000_000, 0);
+        assert!(!link.is_due(1_000_000_000));
+        assert!(link.is_due(5_000));
     }
 
     #[test]

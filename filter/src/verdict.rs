@@ -159,6 +159,8 @@ impl Policy {
         let verdict = match verdict {
             Verdict::Pass | Verdict::Observe(_) if over_budget && self.on_overflow == OnOverflow::Deny => Verdict::Overflow,
             Verdict::Pass if unreadable => Verdict::NotReady(self.on_not_ready),
+            // Beside an observed token, one that is to be blocked may be in what could not be read.
+            Verdict::Observe(_) if unreadable && self.on_not_ready == OnNotReady::Deny => Verdict::NotReady(OnNotReady::Deny),
             verdict => verdict,
         };
         Judgement { verdict, over_budget, unreadable }

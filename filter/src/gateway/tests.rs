@@ -288,6 +288,47 @@ fn what_pushes_left_that_broke_off_is_found_while_all_of_another_index_arrives()
 }
 
 #[test]
+fn a_leader_that_was_held_up_does_not_write_over_what_came_after_it() {
+    let mut control_plane = ControlPlane::new(2, 100);
+    let (envoy, mut vms) = running(&mut control_plane);
+    let old = envoy.open_stream_id().unwrap();
+    (0..100).for_each(|n| control_plane.change(Change::Put(Entry { action: Action::Observe, ..entry(n) })));
+    let late = control_plane.push(false);
+    (0..100).for_each(|n| control_plane.change(Change::Put(entry(n))));
+    let newest = control_plane.push(false);
+    // The leader's thread does something else for three seconds.
+    (0..30).for_each(|_| envoy.tick(&mut vms[1..]));
+    let new = envoy.open_stream_id().unwrap();
+    assert_ne!(old, new);
+    for message in std::iter::once(&welcome()).chain(&newest) {
+        vms.iter_mut().for_each(|vm| vm.receive(new, message));
+    }
+    for message in &late {
+        vms.iter_mut().for_each(|vm| vm.receive(old, message));
+    }
+    envoy.deliver_queues(&mut vms);
+    for vm in vms.iter_mut().chain(&mut envoy.vms(1)) {
+        assert_eq!(vm.epoch(), 3);
+        assert!((0..100).all(|n| blocks(vm, n)));
+    }
+}
+
+#[test]
+fn a_batch_whose_answer_is_lost_is_sent_again_over_the_same_stream() {
+    let (envoy, mut vms) = running(&mut ControlPlane::new(0, 10));
+    let Verdict::Block(found) = verdict(&mut vms[2], 1) else { panic!("not blocked") };
+    let route = Route { method: "GET".into(), host: "h".into(), path: "/".into() };
+    let (outcome, client, at_ms) = (wire::Outcome::Blocked, "192.0.2.1".to_owned(), envoy.now_ms());
+    vms[2].record(Use { found, outcome, client, route, status: 0, at_ms });
+    (0..250).for_each(|_| envoy.tick(&mut vms));
+    assert_eq!(envoy.batches().len(), 1);
+    (0..100).for_each(|_| envoy.tick(&mut vms));
+    let batches = envoy.batches();
+    assert_eq!(batches.len(), 2);
+    assert_eq!(batches[0], batches[1], "with the same ids");
+}
+
+#[test]
 fn a_damaged_page_is_noticed_and_fetched_again() {
     let mut control_plane = ControlPlane::new(0, 10);
     let (envoy, mut vms) = running(&mut control_plane);

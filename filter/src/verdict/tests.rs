@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use stopleak_contract::FingerprintKey;
-use stopleak_contract::index::{Entry, SigningKey, build};
+use stopleak_contract::index::{Entry, IndexSource, SigningKey, build};
 
 use super::*;
 use crate::enforced::Trust;
@@ -45,6 +45,35 @@ fn summary(verdict: &Verdict) -> (&'static str, u32) {
     match verdict {
         Verdict::Observe(found) | Verdict::Block(found) => (verdict.as_str(), found.leak),
         Verdict::Pass | Verdict::NotReady(_) | Verdict::Overflow => (verdict.as_str(), 0),
+    }
+}
+
+#[test]
+fn an_observed_token_does_not_carry_another_past_a_page_that_cannot_be_read() {
+    let key = FingerprintKey::new([7; 32]);
+    let in_shard = |shard| {
+        let texts = (0..).map(|n| format!("fk_9aQ7zLm2Xw4Rt{n:06}"));
+        let first_bit = |text: &String| Fingerprint::of_canonical(&key, &Canonical::of(text.as_bytes())).as_bytes()[0] >> 7;
+        texts.into_iter().find(|text| first_bit(text) == shard).unwrap()
+    };
+    let (open, patched) = (in_shard(0), in_shard(1));
+    let entry = |text: &str, leak, action| {
+        let text = Canonical::of(text.as_bytes());
+        Entry { fingerprint: Fingerprint::of_canonical(&key, &text), leak, action, kind: text.kind() }
+    };
+    let entries = vec![entry(&open, 1, Action::Observe), entry(&patched, 2, Action::Block)];
+    let built = IndexSource::from_entries(1, entries).unwrap().build("acme", &key, 1, 0).unwrap();
+    let signing_key = SigningKey::new(&[3; 32]);
+    let trust = Trust { public_key: signing_key.public_key(), key: key.clone(), tenant: "acme".to_owned() };
+    let records = Records::new(Rc::new(Memory::default()), "slg_test");
+    records.install(&trust.state(signing_key.seal(built.header).to_wire()), [&*built.shards[0], b"damaged"]);
+    let mut in_force = None;
+    Enforced::restore(&mut in_force, trust.public_key, &records).unwrap();
+
+    let headers = [("a".to_owned(), open.into_bytes()), ("b".to_owned(), patched.into_bytes())];
+    for (json, expected) in [("", "observe"), (r#", "on_not_ready": "deny""#, "not_ready")] {
+        let judgement = policy(json).judge(Request::new(&view(&headers)), in_force.as_ref());
+        assert_eq!((judgement.verdict.as_str(), judgement.unreadable), (expected, true));
     }
 }
 
