@@ -21,8 +21,9 @@ pub use server::{HEAD_TIMEOUT, serve};
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
-use axum::middleware::from_fn;
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::{delete, get, post};
 
 use crate::app::App;
@@ -49,5 +50,18 @@ pub fn router(app: Arc<App>) -> Router {
         .method_not_allowed_fallback(async || Problem::MethodNotAllowed)
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(from_fn(access_log::log))
+        .layer(from_fn(to_the_end))
         .with_state(app)
+}
+
+/// A caller that goes away drops its request, perhaps just after the commit of a change that gateways have yet to be told of. So what
+/// changes something runs on its own.
+async fn to_the_end(request: Request, next: Next) -> Response {
+    if request.method().is_safe() {
+        return next.run(request).await;
+    }
+    match tokio::spawn(next.run(request)).await {
+        Ok(response) => response,
+        Err(panicked) => Problem::Internal(panicked.into()).into_response(),
+    }
 }

@@ -150,6 +150,10 @@ impl Publisher {
 impl Channel {
     fn remember(&self, published: Arc<Published>) {
         let mut recent = lock(&self.recent);
+        // Woken twice for one change.
+        if recent.front().is_some_and(|newest| newest.root == published.root) {
+            return;
+        }
         recent.truncate(RECENT - 1);
         recent.push_front(published);
     }

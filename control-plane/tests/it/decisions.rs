@@ -1,5 +1,8 @@
 //! Decisions: what they change, what the index says of it, and what stays on record.
 
+use std::io::Write as _;
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use stopleak::tenants::TenantId;
 
@@ -98,4 +101,29 @@ async fn what_was_answered_is_there_after_a_restart() {
     assert_eq!(world.api.get("/leaks/1").ok(), before);
     let again = world.app.publisher.subscribe(TenantId(1)).unwrap().borrow().root;
     assert_eq!(again, root, "the same epoch is the same index");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_decision_is_published_also_when_its_caller_goes_away_meanwhile() {
+    let world = World::start().await;
+    world.leak(&[TOKEN]);
+    let index = world.app.publisher.subscribe(TenantId(1)).unwrap();
+    let token = std::fs::read_to_string(world.data.path().join("admin-token")).unwrap();
+    for round in 0..150 {
+        let action = if round % 2 == 0 { "close" } else { "reopen" };
+        let body = json!({"action": action}).to_string();
+        let length = body.len();
+        let request = format!(
+            "POST /api/v1/leaks/1/decisions HTTP/1.1\r\nhost: test\r\nauthorization: Bearer {}\r\n\
+             content-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}",
+            token.trim()
+        );
+        let mut connection = std::net::TcpStream::connect(world.addresses.http).unwrap();
+        connection.write_all(request.as_bytes()).unwrap();
+        // Within all of what happens until the answer.
+        std::thread::sleep(Duration::from_micros(100 * round));
+        drop(connection);
+        tokio::time::sleep(Duration::from_millis(30)).await;
+        eventually(&format!("the newest epoch is published, round {round}"), || index.borrow().epoch == world.epoch()).await;
+    }
 }
