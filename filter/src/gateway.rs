@@ -38,6 +38,8 @@ pub struct Gateway {
     looked_at: u32,
     lease: wire::Lease,
     leader: Option<Leader>,
+    /// When the lease was last left to others.
+    yielded_ms: u64,
     attempts: AttemptBuffer,
     /// By which leader's stream the batch on its way was sent, and when.
     sent_by: (Vec<u8>, u64),
@@ -78,8 +80,12 @@ const WARM_UP: usize = 16;
 /// Ticks between two reports of totals: every five seconds.
 const STATS_EVERY: u64 = 50;
 
-/// A batch that is not acknowledged for that long is sent again: the answer may have been lost on its way from VM to VM.
-const RESEND_MS: u64 = 30_000;
+/// For that long after it had no luck, a VM does not take the lease: three ticks of the others.
+const YIELD_MS: u64 = 300;
+
+/// A batch that is not acknowledged for that long is sent again: the answer may have been lost on its way from VM to VM. Rarely, since a
+/// control plane whose database does not answer for hours would be sent it again and again.
+const RESEND_MS: u64 = 300_000;
 
 impl Gateway {
     /// Starts with what the VMs before this one knew, before the first request is judged. `random` is this VM's own.
@@ -97,6 +103,7 @@ impl Gateway {
             looked_at: 0,
             lease: wire::Lease::default(),
             leader: None,
+            yielded_ms: 0,
             attempts: AttemptBuffer::new(attempts),
             sent_by: Default::default(),
             sent_ms: 0,
@@ -201,16 +208,7 @@ impl Gateway {
     /// This configuration is going: another VM need not wait until its lease is void.
     pub fn leave(&mut self) {
         let id = self.id;
-        if let Some(leader) = self.leader.take() {
-            leader.cancel();
-            self.records.change_lease(|lease| {
-                let mine = lease.worker == id;
-                if mine {
-                    *lease = wire::Lease::default();
-                }
-                mine
-            });
-        }
+        self.give_back();
         self.records.change_workers(|workers| {
             let before = workers.workers.len();
             workers.workers.retain(|worker| worker.id != id);
@@ -263,7 +261,8 @@ impl Gateway {
         self.lease = self.records.lease();
         if self.lease.worker != self.id {
             self.give_way();
-            let Some(queue) = self.queue.filter(|_| lease::is_void(&self.lease, now_ms)) else { return };
+            let may_claim = lease::is_void(&self.lease, now_ms) && now_ms.abs_diff(self.yielded_ms) > YIELD_MS;
+            let Some(queue) = self.queue.filter(|_| may_claim) else { return };
             let claim = wire::Lease { worker: self.id.to_vec(), queue, renewed_ms: now_ms, stream_since_ms: 0 };
             self.lease = self.records.change_lease(|lease| {
                 let free = lease.worker == self.id || lease::is_void(lease, now_ms);
@@ -280,6 +279,21 @@ impl Gateway {
         }
     }
 
+    /// Leads no longer, and another VM need not wait until the lease is void.
+    fn give_back(&mut self) {
+        let id = self.id;
+        if let Some(leader) = self.leader.take() {
+            leader.cancel();
+            self.lease = self.records.change_lease(|lease| {
+                let mine = lease.worker == id;
+                if mine {
+                    *lease = wire::Lease::default();
+                }
+                mine
+            });
+        }
+    }
+
     /// Leads no longer when another VM has the lease: it may have taken it while this one was held up, and what comes over this VM's
     /// stream is then older than what lies in shared data.
     fn give_way(&mut self) {
@@ -293,6 +307,10 @@ impl Gateway {
         let leader = self.leader.get_or_insert_with(|| Leader::new(Rc::clone(proxy), records.clone(), self.settings.clone()));
         if leader.connect(self.enforced.as_ref()) {
             self.hold(now_ms);
+        } else if leader.is_unlucky() && self.records.workers().workers.len() > 1 {
+            // Perhaps one of another configuration reaches it: each has its turn.
+            self.give_back();
+            self.yielded_ms = now_ms;
         }
     }
 

@@ -41,6 +41,9 @@ const FIRST_BACKOFF_MS: u64 = 100;
 /// No retry waits longer: a control plane that comes back is found within a second.
 const MAX_BACKOFF_MS: u64 = 1_000;
 
+/// After that many failures in a row, some three seconds, another VM may have more luck.
+const UNLUCKY: u32 = 6;
+
 impl Link {
     /// Not yet opened; due at once.
     #[must_use]
@@ -53,6 +56,12 @@ impl Link {
     pub fn is_due(&self, now_ms: u64) -> bool {
         // A time that no back-off reaches is one before the clock was set back.
         matches!(self.state, State::Down { retry_at_ms } if retry_at_ms <= now_ms || retry_at_ms - now_ms > MAX_BACKOFF_MS)
+    }
+
+    /// Whether it failed again and again.
+    #[must_use]
+    pub fn is_unlucky(&self) -> bool {
+        self.failures >= UNLUCKY && self.stream().is_none()
     }
 
     /// The open stream.

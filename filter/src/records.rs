@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use stopleak_contract::feed::{Message, wire};
+use stopleak_contract::index::PublicKey;
 
 use crate::proxy::Shared;
 
@@ -22,10 +23,12 @@ pub const MAX_ANNOUNCED: usize = 8;
 
 impl Records {
     /// The records of the gateway with this credential: all plugins of an Istio proxy share one space of keys, and two gateways of
-    /// different tenants may be in one proxy.
+    /// different tenants may be in one proxy. Whoever believes another public key can use nothing of what lies there, and must not wait
+    /// for a leader that refuses what it would believe.
     #[must_use]
-    pub fn new(shared: Rc<dyn Shared>, credential: &str) -> Self {
-        let owner = blake3::Hash::from(blake3::derive_key("stopleak shared data v2", credential.as_bytes()));
+    pub fn new(shared: Rc<dyn Shared>, credential: &str, public_key: &PublicKey) -> Self {
+        let owner = [credential, &public_key.to_hex()].concat();
+        let owner = blake3::Hash::from(blake3::derive_key("stopleak shared data v2", owner.as_bytes()));
         Self { shared, prefix: format!("stopleak.2.{}.", owner.to_hex()) }
     }
 

@@ -49,6 +49,11 @@ impl Leader {
         self.link.stream()
     }
 
+    /// Whether the control plane cannot be reached, as this VM is configured.
+    pub fn is_unlucky(&self) -> bool {
+        self.link.is_unlucky()
+    }
+
     /// Opens the stream when it is time to. Whether it did.
     pub fn connect(&mut self, enforced: Option<&Enforced>) -> bool {
         if !self.link.is_due(self.proxy.now_ms()) {

@@ -1,6 +1,7 @@
 //! Several VMs of one Envoy, and a control plane, without either.
 
 mod envoy;
+mod histories;
 
 use std::rc::Rc;
 
@@ -301,10 +302,14 @@ fn a_leader_that_was_held_up_does_not_write_over_what_came_after_it() {
     let new = envoy.open_stream_id().unwrap();
     assert_ne!(old, new);
     for message in std::iter::once(&welcome()).chain(&newest) {
-        vms.iter_mut().for_each(|vm| vm.receive(new, message));
+        for vm in &mut vms {
+            vm.receive(new, message);
+        }
     }
     for message in &late {
-        vms.iter_mut().for_each(|vm| vm.receive(old, message));
+        for vm in &mut vms {
+            vm.receive(old, message);
+        }
     }
     envoy.deliver_queues(&mut vms);
     for vm in vms.iter_mut().chain(&mut envoy.vms(1)) {
@@ -314,15 +319,50 @@ fn a_leader_that_was_held_up_does_not_write_over_what_came_after_it() {
 }
 
 #[test]
+fn a_configuration_that_reaches_nobody_makes_room_for_one_that_does() {
+    let envoy = Envoy::new();
+    let mut vms = envoy.vms_of("gone", 3, 2);
+    (0..50).for_each(|_| envoy.tick(&mut vms));
+    // The operator has corrected it; the one before stays as long as its connections do.
+    vms.extend(envoy.vms(2));
+    (0..200).for_each(|_| envoy.tick(&mut vms));
+    assert_eq!((envoy.streams_opened(), envoy.open_streams()), (1, 1));
+    (0..200).for_each(|_| envoy.tick(&mut vms));
+    assert_eq!((envoy.streams_opened(), envoy.open_streams()), (1, 1), "it is not given away again");
+}
+
+#[test]
+fn a_configuration_with_another_public_key_does_not_wait_for_a_leader_that_refuses_its_index() {
+    let envoy = Envoy::new();
+    let mut vms = envoy.vms_of("feed", 4, 2);
+    envoy.tick(&mut vms);
+    vms.extend(envoy.vms(2));
+    envoy.tick(&mut vms);
+    assert_eq!(envoy.open_streams(), 2);
+    let mut control_plane = ControlPlane::new(2, 100);
+    let push = control_plane.push(false);
+    for stream in 0..2 {
+        for message in std::iter::once(&welcome()).chain(&push) {
+            for vm in &mut vms {
+                vm.receive(stream, message);
+            }
+        }
+    }
+    envoy.tick(&mut vms);
+    assert_eq!(vms.iter().map(Gateway::epoch).collect::<Vec<_>>(), [0, 0, 1, 1]);
+    assert!((0..100).all(|n| blocks(&mut vms[3], n)));
+}
+
+#[test]
 fn a_batch_whose_answer_is_lost_is_sent_again_over_the_same_stream() {
     let (envoy, mut vms) = running(&mut ControlPlane::new(0, 10));
     let Verdict::Block(found) = verdict(&mut vms[2], 1) else { panic!("not blocked") };
     let route = Route { method: "GET".into(), host: "h".into(), path: "/".into() };
     let (outcome, client, at_ms) = (wire::Outcome::Blocked, "192.0.2.1".to_owned(), envoy.now_ms());
     vms[2].record(Use { found, outcome, client, route, status: 0, at_ms });
-    (0..250).for_each(|_| envoy.tick(&mut vms));
+    (0..2_900).for_each(|_| envoy.tick(&mut vms));
     assert_eq!(envoy.batches().len(), 1);
-    (0..100).for_each(|_| envoy.tick(&mut vms));
+    (0..200).for_each(|_| envoy.tick(&mut vms));
     let batches = envoy.batches();
     assert_eq!(batches.len(), 2);
     assert_eq!(batches[0], batches[1], "with the same ids");

@@ -31,7 +31,7 @@ pub fn gateway(json: &[u8]) -> Result<Gateway, String> {
     let mut random = [0; 16];
     getrandom::fill(&mut random).map_err(|error| format!("no random numbers: {error}"))?;
 
-    let records = Records::new(Rc::new(Envoy), &credential);
+    let records = Records::new(Rc::new(Envoy), &credential, &public_key);
     let settings = Settings { cluster: config.cluster.clone(), target, credential, public_key };
     Ok(Gateway::new(Rc::new(Envoy), records, &config, settings, random))
 }

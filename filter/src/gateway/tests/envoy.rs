@@ -30,21 +30,30 @@ impl Envoy {
     }
 
     pub fn vms(self: &Rc<Self>, count: u8) -> Vec<Gateway> {
+        self.vms_of("feed", 3, count)
+    }
+
+    /// Whose configuration names this cluster, and the public key of this control plane.
+    pub fn vms_of(self: &Rc<Self>, cluster: &str, seed: u8, count: u8) -> Vec<Gateway> {
         let config = PluginConfig::from_json(br#"{"cluster": "feed"}"#).unwrap();
-        let public_key = SigningKey::new(&[3; 32]).public_key();
-        let settings = Settings { cluster: "feed".into(), target: "feed".into(), credential: CREDENTIAL.into(), public_key };
+        let public_key = SigningKey::new(&[seed; 32]).public_key();
+        let settings = Settings { cluster: cluster.into(), target: cluster.into(), credential: CREDENTIAL.into(), public_key };
         (0..count)
             .map(|_| {
                 self.vms.set(self.vms.get() + 1);
                 let random = [self.vms.get(); 16];
                 let proxy: Rc<dyn Proxy> = Rc::clone(self) as Rc<dyn Proxy>;
-                Gateway::new(proxy, self.records(), &config, settings.clone(), random)
+                Gateway::new(proxy, self.records_of(seed), &config, settings.clone(), random)
             })
             .collect()
     }
 
     fn records(self: &Rc<Self>) -> Records {
-        Records::new(Rc::clone(self) as Rc<dyn Shared>, CREDENTIAL)
+        self.records_of(3)
+    }
+
+    fn records_of(self: &Rc<Self>, seed: u8) -> Records {
+        Records::new(Rc::clone(self) as Rc<dyn Shared>, CREDENTIAL, &SigningKey::new(&[seed; 32]).public_key())
     }
 
     /// A tenth of a second.
@@ -76,6 +85,10 @@ impl Envoy {
         self.streams.borrow().iter().filter(|(open, _)| *open).count()
     }
 
+    pub fn is_open(&self, stream: u32) -> bool {
+        self.streams.borrow()[stream as usize].0
+    }
+
     pub fn streams_opened(&self) -> usize {
         self.streams.borrow().len()
     }
@@ -87,6 +100,19 @@ impl Envoy {
         for vm in vms {
             vm.closed(stream, "closed");
         }
+    }
+
+    /// The clock goes on, or is set.
+    pub fn pass(&self, ms: u64) {
+        self.now_ms.set(self.now_ms.get() + ms);
+    }
+
+    pub fn go_back(&self, ms: u64) {
+        self.now_ms.set(self.now_ms.get() - ms);
+    }
+
+    pub fn sent_over(&self, stream: u32) -> Vec<to_control_plane::Message> {
+        self.streams.borrow()[stream as usize].1.clone()
     }
 
     /// What was said over the newest stream.
@@ -174,7 +200,10 @@ impl Proxy for Envoy {
     }
 
     fn open_stream(&self, target: &str, credential: &str) -> Result<u32, String> {
-        assert_eq!((target, credential), ("feed", CREDENTIAL));
+        assert_eq!(credential, CREDENTIAL);
+        if target != "feed" {
+            return Err("there is no such cluster".to_owned());
+        }
         self.streams.borrow_mut().push((true, Vec::new()));
         Ok(number(self.streams.borrow().len() - 1))
     }
