@@ -33,7 +33,6 @@ thread_local! {
 #[derive(Debug, PartialEq)]
 struct Outcome {
     is_blocked: bool,
-    is_refused: bool,
     over_limit: bool,
     over_budget: bool,
 }
@@ -104,7 +103,7 @@ fn judged(body: &[u8], encoding: &str, kind: &str, limit: usize, sizes: &[usize]
     if says_length {
         headers.push(("content-length".to_owned(), body.len().to_string().into_bytes()));
     }
-    let mut outcome = Outcome { is_blocked: false, is_refused: false, over_limit: false, over_budget: false };
+    let mut outcome = Outcome { is_blocked: false, over_limit: false, over_budget: false };
     let place = LIMITS.iter().position(|l| *l == limit).unwrap_or_default();
     POLICIES.with(|policies| {
         let policy = &policies[place];
@@ -114,7 +113,6 @@ fn judged(body: &[u8], encoding: &str, kind: &str, limit: usize, sizes: &[usize]
             let (judgement, missed) = ENFORCED.with(|enforced| policy.judge_body(bytes, encoding.as_bytes(), enforced));
             assert!(!judgement.unreadable);
             outcome.is_blocked |= matches!(judgement.verdict, Verdict::Block(_));
-            outcome.is_refused |= outcome.is_blocked || judgement.verdict == Verdict::Overflow;
             outcome.over_limit |= missed.over_limit;
             outcome.over_budget |= judgement.over_budget;
         };

@@ -72,7 +72,7 @@ fn run(tokens: u64, as_json: bool) -> Result<()> {
 
     eprintln!("requests without the feed");
     let load = Load::start(&envoy)?;
-    std::thread::sleep(BASELINE);
+    wait(BASELINE);
     let baseline = load.stop()?;
     let memory_before = envoy.resident_bytes()?;
 
@@ -87,7 +87,7 @@ fn run(tokens: u64, as_json: bool) -> Result<()> {
     })?;
     let in_force = started.elapsed();
     // As long as the other: the longer one looks, the worse the worst. Prefilters are still being made.
-    std::thread::sleep(BASELINE.saturating_sub(in_force));
+    wait(BASELINE.saturating_sub(in_force));
     let arriving = load.stop()?;
     let memory_after = envoy.resident_bytes()?;
 
@@ -129,6 +129,11 @@ fn message() -> Message {
     Message { method: "GET".to_owned(), target: "/orders".to_owned(), ..Message::default() }
 }
 
+#[expect(clippy::disallowed_methods, reason = "time itself is what is wanted here, not an event")]
+fn wait(duration: Duration) {
+    std::thread::sleep(duration);
+}
+
 fn milliseconds(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1_000.0
 }
@@ -160,7 +165,7 @@ impl Load {
                     let status = connection.send(&message)?;
                     latencies.push(started.elapsed());
                     ensure!(status == 200, "{status} for a harmless request");
-                    std::thread::sleep(PACE);
+                    wait(PACE);
                 }
                 Ok(latencies)
             }));
