@@ -16,6 +16,7 @@ setup:
 build: setup
     cargo build --workspace --bins
     cargo build --package stopleak-filter --package stopleak-noop-filter --profile filter --target wasm32-wasip1
+    scripts/finish-filter
 
 # The filter that falls when a request asks for it, for one test: no build that is shipped has that feature
 [private]

@@ -65,11 +65,16 @@ impl Fingerprint {
         if let Some(bytes) = text.as_it_is() {
             return Self(*blake3::keyed_hash(&key.0, bytes).as_bytes());
         }
-        let mut hasher = blake3::Hasher::new_keyed(&key.0);
         let mut bytes = text.bytes();
         let mut buffer = Zeroizing::new([0_u8; BUFFER]);
+        if text.length() <= BUFFER {
+            // At once: a hasher that takes more, piece by piece, is two kilobytes of state.
+            let filled = fill(&mut buffer, &mut bytes);
+            return Self(*blake3::keyed_hash(&key.0, buffer.get(..filled).unwrap_or_default()).as_bytes());
+        }
+        let mut hasher = blake3::Hasher::new_keyed(&key.0);
         loop {
-            let filled = buffer.iter_mut().zip(bytes.by_ref()).map(|(place, byte)| *place = byte).count();
+            let filled = fill(&mut buffer, &mut bytes);
             hasher.update(buffer.get(..filled).unwrap_or_default());
             if filled < BUFFER {
                 return Self(*hasher.finalize().as_bytes());
@@ -103,6 +108,11 @@ impl fmt::Debug for Fingerprint {
         let [a, b, c, d, ..] = self.0;
         write!(f, "Fingerprint({a:02x}{b:02x}{c:02x}{d:02x}…)")
     }
+}
+
+/// Puts as many bytes into the buffer as there are and fit, and says how many.
+fn fill(buffer: &mut [u8; BUFFER], bytes: &mut impl Iterator<Item = u8>) -> usize {
+    buffer.iter_mut().zip(bytes).map(|(place, byte)| *place = byte).count()
 }
 
 #[cfg(test)]

@@ -1,12 +1,12 @@
 //! What an operator writes into Envoy's configuration of the filter.
 
-use serde::Deserialize;
+mod json;
 
+use self::json::At;
 use crate::index::PublicKey;
 
 /// The filter's settings, as JSON. Unknown keys are refused: a misspelt setting would otherwise be a setting that is not in force.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct PluginConfig {
     /// The Envoy cluster of the control plane's feed.
     pub cluster: String,
@@ -15,19 +15,14 @@ pub struct PluginConfig {
     /// The gateway's credential. Absent: taken from the environment as `STOPLEAK_CREDENTIAL`, which keeps it out of config dumps.
     pub credential: Option<String>,
     /// The control plane's public key, 64 hexadecimal digits. Absent: taken from the environment as `STOPLEAK_PUBLIC_KEY`.
-    #[serde(default, deserialize_with = "public_key")]
     pub public_key: Option<PublicKey>,
     /// What becomes of requests before the first index has come.
-    #[serde(default)]
     pub on_not_ready: OnNotReady,
     /// What becomes of requests that are too large to be looked at in full.
-    #[serde(default)]
     pub on_overflow: OnOverflow,
     /// `false` observes where it would block: a dry run for the whole fleet.
-    #[serde(default = "yes")]
     pub enforce: bool,
     /// Requests whose path begins with one of these are not looked at.
-    #[serde(default)]
     pub exempt_paths: Vec<String>,
     /// Which headers are looked at; all when absent.
     pub headers: Option<HeaderSelection>,
@@ -36,22 +31,18 @@ pub struct PluginConfig {
 }
 
 /// How bodies are looked at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BodySetting {
     /// Bytes of a body, as it came and decoded, that are looked at. The rest passes, and the request is counted.
-    #[serde(default = "BodySetting::default_limit")]
     pub limit: usize,
     /// Whether everything waits for the verdict on the body: the headers, and the beginning of a body that is larger than the limit.
     /// Only for an Envoy with `allow_on_headers_stop_iteration`, without which no request with a body would get on, and with a
     /// `request_body_buffer_limit` that has room for what is held.
-    #[serde(default)]
     pub hold_headers: bool,
 }
 
 /// What becomes of requests before the first index has come.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnNotReady {
     /// They pass, and are counted.
     #[default]
@@ -62,8 +53,7 @@ pub enum OnNotReady {
 
 /// What becomes of requests that are too large to be looked at in full. Only a request that is made for it gets there within Envoy's
 /// default limits, so the default is the one that nobody can use to hide a token.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnOverflow {
     /// They pass unless a token was found, and are counted.
     Allow,
@@ -73,8 +63,7 @@ pub enum OnOverflow {
 }
 
 /// Which headers are looked at. Names are compared without regard to case.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HeaderSelection {
     /// No others.
     Only(Vec<String>),
@@ -85,37 +74,56 @@ pub enum HeaderSelection {
 /// Why a configuration is refused; names the key.
 #[derive(Debug, thiserror::Error)]
 pub enum PluginConfigError {
-    /// Not JSON of the expected shape.
-    #[error("plugin configuration, key `{key}`: {source}")]
-    Shape {
+    /// Not JSON.
+    #[error("plugin configuration, key `.`: {0}")]
+    Json(#[from] serde_json::Error),
+    /// JSON, but without sense.
+    #[error("plugin configuration, key `{key}`: {reason}")]
+    Value {
         /// The path to the offending key; `.` is the whole.
         key: String,
         /// What is wrong there.
-        source: serde_json::Error,
-    },
-    /// Of the right shape, but without sense.
-    #[error("plugin configuration, key `{key}`: {reason}")]
-    Value {
-        /// The offending key.
-        key: &'static str,
-        /// What is wrong.
         reason: &'static str,
     },
+}
+
+impl PluginConfigError {
+    fn value(path: &str, reason: &'static str) -> Self {
+        let key = if path.is_empty() { "." } else { path };
+        Self::Value { key: key.to_owned(), reason }
+    }
 }
 
 impl PluginConfig {
     /// Reads and checks a configuration.
     pub fn from_json(json: &[u8]) -> Result<Self, PluginConfigError> {
-        let mut json = serde_json::Deserializer::from_slice(json);
-        let config: Self = serde_path_to_error::deserialize(&mut json)
-            .map_err(|e| PluginConfigError::Shape { key: e.path().to_string(), source: e.into_inner() })?;
-        json.end().map_err(|source| PluginConfigError::Shape { key: ".".to_owned(), source })?;
+        let mut fields = At::whole(json)?.fields()?;
+        let Some(cluster) = fields.take("cluster") else {
+            return fields.refuse("cluster", "is missing; name the Envoy cluster of the control plane's feed");
+        };
+        let config = Self {
+            cluster: cluster.text()?,
+            authority: fields.take("authority").map(At::text).transpose()?,
+            credential: fields.take("credential").map(At::text).transpose()?,
+            public_key: fields.take("public_key").map(|at| public_key(&at)).transpose()?,
+            on_not_ready: fields
+                .take("on_not_ready")
+                .map_or(Ok(OnNotReady::default()), |at| allow_or_deny(&at, OnNotReady::Allow, OnNotReady::Deny))?,
+            on_overflow: fields
+                .take("on_overflow")
+                .map_or(Ok(OnOverflow::default()), |at| allow_or_deny(&at, OnOverflow::Allow, OnOverflow::Deny))?,
+            enforce: fields.take("enforce").map_or(Ok(true), At::flag)?,
+            exempt_paths: fields.take("exempt_paths").map_or(Ok(Vec::new()), At::texts)?,
+            headers: fields.take("headers").map(HeaderSelection::read).transpose()?,
+            body: fields.take("body").map(BodySetting::read).transpose()?,
+        };
+        fields.end()?;
         config.check()?;
         Ok(config)
     }
 
     fn check(&self) -> Result<(), PluginConfigError> {
-        let refuse = |key, reason| Err(PluginConfigError::Value { key, reason });
+        let refuse = |key, reason| Err(PluginConfigError::value(key, reason));
         if self.cluster.is_empty() {
             return refuse("cluster", "is empty; name the Envoy cluster of the control plane's feed");
         }
@@ -136,12 +144,31 @@ impl BodySetting {
     /// What Envoy holds of a body unless told otherwise: a larger one would be answered 413.
     pub const MAX_LIMIT: usize = 1024 * 1024;
 
-    fn default_limit() -> usize {
-        64 * 1024
+    const DEFAULT_LIMIT: usize = 64 * 1024;
+
+    fn read(at: At) -> Result<Self, PluginConfigError> {
+        let mut fields = at.fields()?;
+        let setting = Self {
+            limit: fields.take("limit").map_or(Ok(Self::DEFAULT_LIMIT), At::count)?,
+            hold_headers: fields.take("hold_headers").map_or(Ok(false), At::flag)?,
+        };
+        fields.end()?;
+        Ok(setting)
     }
 }
 
 impl HeaderSelection {
+    fn read(at: At) -> Result<Self, PluginConfigError> {
+        let mut fields = at.fields()?;
+        let selection = match (fields.take("only"), fields.take("skip")) {
+            (Some(names), None) => Self::Only(names.texts()?),
+            (None, Some(names)) => Self::Skip(names.texts()?),
+            _ => return fields.refuse_all("has one key, `only` or `skip`"),
+        };
+        fields.end()?;
+        Ok(selection)
+    }
+
     /// Whether a header of this name is looked at.
     #[must_use]
     pub fn covers(&self, name: &[u8]) -> bool {
@@ -153,14 +180,19 @@ impl HeaderSelection {
     }
 }
 
-fn yes() -> bool {
-    true
+fn allow_or_deny<T>(at: &At, allow: T, deny: T) -> Result<T, PluginConfigError> {
+    match at.as_text() {
+        Some("allow") => Ok(allow),
+        Some("deny") => Ok(deny),
+        _ => at.refuse("is `allow` or `deny`"),
+    }
 }
 
-fn public_key<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<PublicKey>, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    let key = PublicKey::from_hex(&text).ok_or_else(|| serde::de::Error::custom("a public key has 64 hexadecimal digits"))?;
-    Ok(Some(key))
+fn public_key(at: &At) -> Result<PublicKey, PluginConfigError> {
+    match at.as_text().and_then(PublicKey::from_hex) {
+        Some(key) => Ok(key),
+        None => at.refuse("has 64 hexadecimal digits"),
+    }
 }
 
 #[cfg(test)]
@@ -212,6 +244,14 @@ mod tests {
             (r#"{"cluster": "c", "credential": ""}"#, "`credential`"),
             (r#"{"cluster": "c", "exempt_paths": ["health"]}"#, "`exempt_paths`"),
             (r#"{"cluster": "c", "headers": {"allow": []}}"#, "`headers`"),
+            (r#"{"cluster": "c", "headers": {"only": [], "skip": []}}"#, "`headers`"),
+            (r#"{"cluster": "c", "headers": {"only": ["a", 1]}}"#, "`headers.only[1]`"),
+            (r#"{"cluster": "c", "headers": {"only": [], "allow": []}}"#, "`headers.allow`"),
+            (r#"{"cluster": "c", "enforce": true, "enforce": true}"#, "`enforce`: is there twice"),
+            (r#"{"cluster": "c", "body": {"limit": 1, "limit": 2}}"#, "`body.limit`: is there twice"),
+            (r#"{"cluster": "c", "body": {"limit": 1.5}}"#, "`body.limit`"),
+            (r#"{"cluster": ["c"]}"#, "`cluster`"),
+            (r#"["cluster"]"#, "`.`"),
             (r#"{"cluster": "c", "body": true}"#, "`body`"),
             (r#"{"cluster": "c", "body": {"size": 1}}"#, "`body.size`"),
             (r#"{"cluster": "c", "body": {"limit": "1k"}}"#, "`body.limit`"),

@@ -1,8 +1,9 @@
 //! What was seen, kept until the control plane has stored it.
 //!
-//! Uses of one token that agree in leak, client, route, outcome and minute are one attempt with a count. A batch on its way is
+//! Uses of one token that agree in leak, place, header, client, route, outcome, status and minute are one attempt with a count. A batch on its way is
 //! kept until its acknowledgement and sent again, with the same ids, after a reconnect: the control plane stores each id once.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use stopleak_contract::feed::wire::{Attempt, AttemptBatch, Outcome};
@@ -36,25 +37,26 @@ pub struct AttemptBuffer {
     waiting: BTreeMap<Key, Attempt>,
     /// What was sent this minute already: its further uses wait a little longer.
     sent: BTreeSet<Key>,
-    /// Routes of this minute, by token and client.
-    routes: BTreeMap<([u8; 32], String), BTreeSet<Route>>,
+    /// Ways of this minute, by token and client.
+    ways: BTreeMap<Key, BTreeSet<Key>>,
     minute: u64,
     on_its_way: Option<AttemptBatch>,
     batches: u64,
     dropped: u64,
 }
 
-/// What the uses of one attempt agree in: fingerprint, outcome, client, route, status and minute.
-type Key = ([u8; 32], i32, String, Route, u32, u64);
+/// What several uses agree in, hashed: 128 bits, so that nobody finds two that are taken for one another.
+type Key = [u8; 16];
 
 /// Different attempts that can wait: some 400 KB. What comes when it is full is dropped and counted.
 pub const MAX_WAITING: usize = 1_024;
 
-/// Routes of one token and client in a minute; whoever holds a token chooses the path, and must not choose how much is stored.
-pub const MAX_ROUTES: usize = 16;
+/// Ways of one token and client in a minute, each a place, a header's name and a route; whoever holds a token chooses all of them, and
+/// must not choose how much is stored.
+pub const MAX_WAYS: usize = 16;
 
-/// Stands for the routes that are too many.
-const OTHER_ROUTES: &str = "…";
+/// Stands for the ways that are too many.
+const OTHER: &str = "…";
 
 /// Further uses of what was sent this minute are sent together after this time.
 const HOLD_MS: u64 = 5_000;
@@ -71,7 +73,7 @@ impl AttemptBuffer {
             recorded: 0,
             waiting: BTreeMap::new(),
             sent: BTreeSet::new(),
-            routes: BTreeMap::new(),
+            ways: BTreeMap::new(),
             minute: 0,
             on_its_way: None,
             batches: 0,
@@ -81,10 +83,23 @@ impl AttemptBuffer {
 
     /// Adds a use to the attempt that it belongs to.
     pub fn record(&mut self, used: Use) {
-        let Use { found, outcome, client, route, status, at_ms } = used;
+        let Use { mut found, outcome, client, mut route, status, at_ms } = used;
         self.begin_minute(at_ms / 60_000);
-        let route = self.bounded(*found.fingerprint.as_bytes(), &client, route);
-        let key = (*found.fingerprint.as_bytes(), outcome as i32, client.clone(), route.clone(), status, at_ms / 60_000);
+        let fingerprint = *found.fingerprint.as_bytes();
+        let place = (found.place as u32).to_be_bytes();
+        let [method, host, path] = route.parts();
+        let way = key("way", &[&place, found.header.as_bytes(), method, host, path]);
+        if !self.has_room(key("client", &[&fingerprint, client.as_bytes()]), way) {
+            route = other_routes();
+            if !found.header.is_empty() {
+                OTHER.clone_into(&mut found.header);
+            }
+        }
+        let numbers = [found.leak, outcome as u32, status].map(u32::to_be_bytes);
+        let minute = self.minute.to_be_bytes();
+        let [method, host, path] = route.parts();
+        let (header, from) = (found.header.as_bytes(), client.as_bytes());
+        let key = key("attempt", &[&fingerprint, numbers.as_flattened(), &minute, &place, header, from, method, host, path]);
         if let Some(attempt) = self.waiting.get_mut(&key) {
             attempt.count = attempt.count.saturating_add(1);
             attempt.last_seen_ms = at_ms;
@@ -98,7 +113,7 @@ impl AttemptBuffer {
         let attempt = Attempt {
             id: [self.vm, self.recorded.to_be_bytes()].concat(),
             leak: found.leak,
-            fingerprint: found.fingerprint.as_bytes().to_vec(),
+            fingerprint: fingerprint.to_vec(),
             outcome: outcome as i32,
             place: found.place as i32,
             header: found.header,
@@ -154,26 +169,19 @@ impl AttemptBuffer {
         if minute != self.minute {
             self.minute = minute;
             self.sent.clear();
-            self.routes.clear();
+            self.ways.clear();
         }
     }
 
-    /// The route, or what stands for the routes that are too many.
-    fn bounded(&mut self, fingerprint: [u8; 32], client: &str, route: Route) -> Route {
-        let full = self.routes.len() >= MAX_WAITING;
-        let routes = match self.routes.get_mut(&(fingerprint, client.to_owned())) {
-            Some(routes) => routes,
-            None if full => return other_routes(),
-            None => self.routes.entry((fingerprint, client.to_owned())).or_default(),
+    /// Whether a token and client may use one more way in this minute, or have used this one.
+    fn has_room(&mut self, client: Key, way: Key) -> bool {
+        let full = self.ways.len() >= MAX_WAITING;
+        let ways = match self.ways.entry(client) {
+            Entry::Vacant(_) if full => return false,
+            Entry::Vacant(entry) => entry.insert(BTreeSet::new()),
+            Entry::Occupied(entry) => entry.into_mut(),
         };
-        if routes.contains(&route) {
-            return route;
-        }
-        if routes.len() >= MAX_ROUTES {
-            return other_routes();
-        }
-        routes.insert(route.clone());
-        route
+        ways.contains(&way) || (ways.len() < MAX_WAYS && ways.insert(way))
     }
 
     /// Attempts that found no room, since the start.
@@ -183,8 +191,20 @@ impl AttemptBuffer {
     }
 }
 
+/// Each part with its length in front, so that no two lists of parts are one text.
+fn key(of: &str, parts: &[&[u8]]) -> Key {
+    let mut hasher = blake3::Hasher::new();
+    for part in [of.as_bytes()].iter().chain(parts) {
+        hasher.update(&(part.len() as u64).to_be_bytes());
+        hasher.update(part);
+    }
+    let mut key = Key::default();
+    hasher.finalize_xof().fill(&mut key);
+    key
+}
+
 fn other_routes() -> Route {
-    Route { method: "OTHER".to_owned(), host: OTHER_ROUTES.to_owned(), path: OTHER_ROUTES.to_owned() }
+    Route { method: "OTHER".to_owned(), host: OTHER.to_owned(), path: OTHER.to_owned() }
 }
 
 #[cfg(test)]

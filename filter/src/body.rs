@@ -20,6 +20,7 @@ use stopleak_contract::index::Kinds;
 pub use self::hold::{Arrived, Hold, Part};
 use self::texts::Texts;
 use crate::candidates::Visit;
+use crate::candidates::texts::ANY;
 
 /// A body, or the part of it that is looked at.
 #[derive(Clone, Copy, Debug)]
@@ -47,6 +48,10 @@ pub struct Missed {
 ///
 /// It is read as it stands too, whatever the encoding: many a server ignores `Content-Encoding` in requests.
 pub fn visit(body: Body<'_>, kinds: &Kinds, visit: &mut Visit<'_>) -> (ControlFlow<()>, Missed) {
+    if !kinds.may_hold(usize::MAX, ANY) {
+        // No token at all.
+        return (ControlFlow::Continue(()), Missed::default());
+    }
     let decoded = encoding::decode(body.encoding, body.bytes, body.limit);
     let mut missed = Missed { over_limit: decoded.over_limit, unread: decoded.unread, over_budget: false };
     let mut texts = Texts::new(visit, kinds, body.limit);

@@ -62,7 +62,6 @@ struct Filter {
     waiting: Option<Waiting>,
     /// The trailers too.
     is_covered: bool,
-    status: u32,
 }
 
 impl Context for Root {
@@ -126,7 +125,7 @@ impl RootContext for Root {
 
     fn create_http_context(&self, _: u32) -> Option<Box<dyn HttpContext>> {
         let gateway = Rc::clone(&self.running.as_ref()?.gateway);
-        Some(Box::new(Filter { gateway, observed: None, waiting: None, is_covered: false, status: 0 }))
+        Some(Box::new(Filter { gateway, observed: None, waiting: None, is_covered: false }))
     }
 
     fn get_type(&self) -> Option<ContextType> {
@@ -153,7 +152,7 @@ impl HttpContext for Filter {
             Verdict::NotReady(OnNotReady::Deny) => return answer(503, NOT_READY),
             Verdict::Overflow => return answer(431, TOO_LARGE),
             Verdict::Observe(found) => {
-                // Reported when the upstream's status is known.
+                // Reported when the response's status is known.
                 self.observed = gateway.route(request, &found).map(|route| (route, found));
             }
             Verdict::Block(found) => {
@@ -175,17 +174,9 @@ impl HttpContext for Filter {
         self.trailers_arrived()
     }
 
-    fn on_http_response_headers(&mut self, _: usize, _: bool) -> Action {
-        if self.observed.is_some() {
-            let status = hostcalls::get_map_value_bytes(MapType::HttpResponseHeaders, ":status").ok().flatten();
-            self.status = status.and_then(|s| std::str::from_utf8(&s).ok()?.parse().ok()).unwrap_or(0);
-        }
-        Action::Continue
-    }
-
     fn on_log(&mut self) {
         if let Some((route, found)) = self.observed.take() {
-            let observed = used(found, Outcome::Observed, route, self.status);
+            let observed = used(found, Outcome::Observed, route, response_status());
             self.gateway.borrow_mut().record(observed);
         }
     }
@@ -213,6 +204,12 @@ fn describe(verdict: &Verdict) {
         let leak = format!("LK-{}", found.leak);
         let _ = hostcalls::set_property(vec!["stopleak.leak"], Some(leak.as_bytes()));
     }
+}
+
+/// The status of the response, as Envoy has logged it: there is then no need to be called for each response. 0 when there was none.
+fn response_status() -> u32 {
+    let code = hostcalls::get_property(vec!["response", "code"]).ok().flatten();
+    code.and_then(|bytes| u32::try_from(i64::from_le_bytes(bytes.try_into().ok()?)).ok()).unwrap_or(0)
 }
 
 fn used(found: Match, outcome: Outcome, route: Route, status: u32) -> Use {

@@ -11,7 +11,7 @@ pub struct Request<'a> {
 }
 
 /// What an attempt says of the request that carried the token: nothing that could contain it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Route {
     /// A known method, or `OTHER`.
     pub method: String,
@@ -29,6 +29,14 @@ const SECRET_LEN: usize = 16;
 
 /// Shown instead of a secret.
 pub const REDACTED: &str = "[redacted]";
+
+impl Route {
+    /// Method, host and path.
+    #[must_use]
+    pub fn parts(&self) -> [&[u8]; 3] {
+        [&self.method, &self.host, &self.path].map(String::as_bytes)
+    }
+}
 
 impl<'a> Request<'a> {
     /// Wraps what the host handed over.

@@ -34,7 +34,7 @@ impl Tools {
         let target = profile.parent().context("the profile's folder lies in the target folder")?;
         let tools = Self {
             stopleak: profile.join("stopleak"),
-            filter: target.join("wasm32-wasip1/filter/stopleak_filter.wasm"),
+            filter: target.join("stopleak_filter.wasm"),
             envoy: match env::var_os("STOPLEAK_ENVOY") {
                 Some(path) => path.into(),
                 None => root.join(".tools/envoy/envoy/_bin/envoy"),
@@ -46,6 +46,13 @@ impl Tools {
             ensure!(path.is_file(), "{} is missing: run `just {recipe}`", path.display());
         }
         Ok(tools)
+    }
+
+    /// The module that does nothing, to compare with: as cargo builds it.
+    pub fn noop_filter(&self) -> Result<PathBuf> {
+        let path = self.target.join("wasm32-wasip1/filter/stopleak_noop_filter.wasm");
+        ensure!(path.is_file(), "{} is missing: run `just build`", path.display());
+        Ok(path)
     }
 
     /// The module that traps on demand, which no release contains.

@@ -40,11 +40,22 @@ fn uses_that_agree_are_one_attempt() {
     buffer.record(Use { client: "192.0.2.8".to_owned(), ..used("/a", 60_000) });
     buffer.record(Use { status: 401, ..used("/a", 60_000) });
     buffer.record(Use { outcome: Outcome::Blocked, ..used("/a", 60_000) });
+    let found = used("/a", 60_000).found;
+    buffer.record(Use { found: Match { place: Place::Query, ..found.clone() }, ..used("/a", 60_000) });
+    buffer.record(Use { found: Match { header: "x-other".to_owned(), ..found.clone() }, ..used("/a", 60_000) });
+    buffer.record(Use { found: Match { leak: 43, ..found }, ..used("/a", 60_000) });
 
     let attempts = &buffer.next_batch(NOW).unwrap().attempts;
-    assert_eq!(attempts.len(), 6);
+    assert_eq!(attempts.len(), 9);
     let coalesced = attempts.iter().find(|attempt| attempt.count > 1).unwrap();
     assert_eq!((coalesced.count, coalesced.first_seen_ms, coalesced.last_seen_ms), (3, 60_000, 119_999));
+}
+
+#[test]
+fn where_a_part_ends_matters() {
+    assert_ne!(key("a", &[b"b", b"c"]), key("a", &[b"bc"]));
+    assert_ne!(key("a", &[b"bc", b""]), key("a", &[b"", b"bc"]));
+    assert_ne!(key("a", &[b"b"]), key("b", &[b"b"]));
 }
 
 #[test]
@@ -106,9 +117,20 @@ fn whoever_holds_a_token_does_not_choose_how_much_is_stored() {
         buffer.record(used(&format!("/{n}"), 0));
     }
     let attempts = &buffer.next_batch(0).unwrap().attempts;
-    assert_eq!(attempts.len(), MAX_ROUTES + 1);
-    let rest = attempts.iter().find(|attempt| attempt.path == OTHER_ROUTES).unwrap();
-    assert_eq!((rest.count, buffer.dropped()), (10_000 - u32::try_from(MAX_ROUTES).unwrap(), 0), "each use is counted");
+    assert_eq!(attempts.len(), MAX_WAYS + 1);
+    let rest = attempts.iter().find(|attempt| attempt.path == OTHER).unwrap();
+    assert_eq!(rest.header, OTHER);
+    assert_eq!((rest.count, buffer.dropped()), (10_000 - u32::try_from(MAX_WAYS).unwrap(), 0), "each use is counted");
+}
+
+#[test]
+fn nor_by_the_header_that_carries_it() {
+    let mut buffer = buffer();
+    for n in 0..1_000 {
+        let used = used("/a", 0);
+        buffer.record(Use { found: Match { header: format!("x-{n}"), ..used.found }, ..used });
+    }
+    assert_eq!(buffer.next_batch(0).unwrap().attempts.len(), MAX_WAYS + 1);
 }
 
 #[test]

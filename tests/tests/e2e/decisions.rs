@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use serde_json::json;
-use stopleak_tests::{World, tokens};
+use stopleak_tests::{Upstream, World, tokens};
 
 #[test]
 fn closing_a_leak_lets_its_token_pass_again_and_reopening_does_not_bring_the_patch_back() -> Result<()> {
@@ -38,6 +38,25 @@ fn an_open_leak_is_observed_with_the_status_of_the_upstream() -> Result<()> {
     statuses.sort_unstable();
     assert_eq!(statuses, [Some(200), Some(401)]);
     assert!(attempts.iter().all(|attempt| attempt["outcome"] == "observed" && attempt["leak"] == format!("LK-{leak}")));
+    Ok(())
+}
+
+/// The filter asks Envoy for it, after the fact.
+#[test]
+fn an_observed_use_has_the_status_of_whoever_answered() -> Result<()> {
+    let mut world = World::start()?;
+    let token = tokens::own(5);
+    world.observed_leak(&[&token])?;
+
+    assert_eq!(world.get("/status/404").bearer(&token).over_http2().status()?, 404);
+    // The one that answers is gone, and so Envoy does.
+    world.upstream = Upstream::start()?;
+    assert_eq!(world.get("/status/200").bearer(&token).status()?, 503);
+
+    let attempts = world.wait_for_attempts(2)?;
+    let mut statuses: Vec<_> = attempts.iter().map(|attempt| attempt["status"].as_u64()).collect();
+    statuses.sort_unstable();
+    assert_eq!(statuses, [Some(404), Some(503)]);
     Ok(())
 }
 

@@ -134,7 +134,9 @@ impl Vm {
         if !body.is_empty() {
             self.call::<_, u32>("proxy_on_request_body", (context, size, 1_u32))?;
         }
-        self.call::<_, u32>("proxy_on_response_headers", (context, 1_u32, 1_u32))?;
+        if self.instance.get_func(&mut self.store, "proxy_on_response_headers").is_some() {
+            self.call::<_, u32>("proxy_on_response_headers", (context, 1_u32, 1_u32))?;
+        }
         self.call::<_, u32>("proxy_on_done", context)?;
         self.call::<_, ()>("proxy_on_log", context)?;
         self.call::<_, ()>("proxy_on_delete", context)?;

@@ -122,7 +122,7 @@ fn start(variant: Variant, tools: &Tools, dir: &Path, load: &Load, authorization
     let mut indexed = None;
     match variant {
         Variant::NoFilter => {}
-        Variant::NoopWasm => chain.filters.push(variants::wasm(&noop(tools)?)),
+        Variant::NoopWasm => chain.filters.push(variants::wasm(&tools.noop_filter()?)),
         Variant::Stopleak(tokens) => {
             let made = Indexed::start(tools, &dir.join(format!("control-plane-{tokens}")), tokens)?;
             chain.filters.push(variants::wasm(&tools.filter));
@@ -152,13 +152,6 @@ fn start(variant: Variant, tools: &Tools, dir: &Path, load: &Load, authorization
         ensure!(status == 403, "a patched token is answered {status}");
     }
     Ok(Measured { gateway, connections, _indexed: indexed })
-}
-
-/// The module that does nothing, beside the one that is measured.
-fn noop(tools: &Tools) -> Result<std::path::PathBuf> {
-    let file = tools.filter.with_file_name("stopleak_noop_filter.wasm");
-    ensure!(file.is_file(), "{} is missing: run `just build`", file.display());
-    Ok(file)
 }
 
 impl Arguments {
