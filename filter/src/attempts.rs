@@ -160,6 +160,12 @@ impl AttemptBuffer {
         self.on_its_way.as_ref()
     }
 
+    /// The next batch of a VM that goes: all that waits is due, and no answer is waited for.
+    pub fn last_batch(&mut self) -> Option<AttemptBatch> {
+        self.on_its_way = None;
+        self.next_batch(u64::MAX).cloned()
+    }
+
     /// Forgets a batch that is stored.
     pub fn acknowledge(&mut self, batch: u64) {
         self.on_its_way.take_if(|on_its_way| on_its_way.batch == batch);

@@ -208,6 +208,12 @@ impl Gateway {
     /// This configuration is going: another VM need not wait until its lease is void.
     pub fn leave(&mut self) {
         let id = self.id;
+        // For this VM's own attempts a leader has no time; it is usually the one that carries no traffic.
+        let mut last = self.attempts.unacknowledged().cloned();
+        while let Some(batch) = last.filter(|_| self.leader.is_none()) {
+            self.tell_leader(local::Message::Attempts(wire::AttemptBatch { worker: id.to_vec(), ..batch }));
+            last = self.attempts.last_batch();
+        }
         self.give_back();
         self.records.change_workers(|workers| {
             let before = workers.workers.len();

@@ -54,8 +54,13 @@ struct Channel {
 /// Between two tries when the database cannot be read.
 const RETRY: Duration = Duration::from_millis(500);
 
-/// Indexes that are kept to tell the difference from. They share their shards, so that each costs little more than its header.
+/// Indexes that are kept to tell the difference from. They share the shards that did not change, so that most cost little more than
+/// their header.
 const RECENT: usize = 16;
+
+/// Bytes of shards that are kept for that, when the newest index has fewer: changes of many tokens each leave nothing to share, and a
+/// difference from before them would be as large as the index.
+const RECENT_BYTES: usize = 16 * 1024 * 1024;
 
 impl Publisher {
     /// Publishes the index of every tenant, and goes on whenever it is woken.
@@ -154,11 +159,64 @@ impl Channel {
         if recent.front().is_some_and(|newest| newest.root == published.root) {
             return;
         }
-        recent.truncate(RECENT - 1);
         recent.push_front(published);
+        let kept = worth_keeping(&recent);
+        recent.truncate(kept);
+    }
+}
+
+/// How many indexes, the newest first, have shards of their own of no more bytes than the newest has in all.
+fn worth_keeping(recent: &VecDeque<Arc<Published>>) -> usize {
+    let most = recent.front().map_or(0, |newest| newest.shards.iter().map(|shard| shard.len()).sum()).max(RECENT_BYTES);
+    let mut bytes = 0;
+    let pairs = recent.iter().zip(recent.iter().skip(1));
+    let kept = pairs.take_while(|(newer, older)| {
+        bytes += older.bytes_beside(newer);
+        bytes <= most
+    });
+    (kept.count() + 1).min(RECENT)
+}
+
+impl Published {
+    /// Of the shards that it does not share with a newer one.
+    fn bytes_beside(&self, newer: &Self) -> usize {
+        let is_shared = |place: usize, shard: &Arc<[u8]>| newer.shards.get(place).is_some_and(|other| Arc::ptr_eq(shard, other));
+        let own = self.shards.iter().enumerate().filter(|(place, shard)| !is_shared(*place, shard));
+        own.map(|(_, shard)| shard.len()).sum()
     }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use stopleak_contract::FingerprintKey;
+    use stopleak_contract::index::{IndexSource, SigningKey};
+
+    use super::*;
+
+    fn published(shards: Vec<Arc<[u8]>>) -> Arc<Published> {
+        let built = IndexSource::new(0).build("t", &FingerprintKey::new([7; 32]), 1, 0).unwrap();
+        let sealed = SigningKey::new(&[3; 32]).seal(built.header);
+        Arc::new(Published { epoch: 1, root: [0; 32], built_at: Time::now(), tokens: 0, sealed, shards })
+    }
+
+    #[test]
+    fn indexes_that_share_little_are_soon_forgotten() {
+        let shard = || Arc::<[u8]>::from(vec![0; RECENT_BYTES / 2]);
+        let unlike = (0..40).map(|_| published(vec![shard(), shard()])).collect();
+        assert_eq!(worth_keeping(&unlike), 2, "the newest, and as much again");
+        let common = vec![shard(), shard(), shard(), shard()];
+        let one_changes = (0..40).map(|n: usize| {
+            let mut shards = common.clone();
+            shards[n % 4] = shard();
+            published(shards)
+        });
+        assert_eq!(worth_keeping(&one_changes.collect()), 3);
+        let alike = (0..40).map(|_| published(common.clone())).collect();
+        assert_eq!(worth_keeping(&alike), RECENT);
+        assert_eq!(worth_keeping(&VecDeque::from([published(Vec::new())])), 1);
+    }
 }

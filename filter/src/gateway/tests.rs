@@ -3,6 +3,7 @@
 mod envoy;
 mod histories;
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use stopleak_contract::feed::wire::to_gateway;
@@ -351,6 +352,24 @@ fn a_configuration_with_another_public_key_does_not_wait_for_a_leader_that_refus
     envoy.tick(&mut vms);
     assert_eq!(vms.iter().map(Gateway::epoch).collect::<Vec<_>>(), [0, 0, 1, 1]);
     assert!((0..100).all(|n| blocks(&mut vms[3], n)));
+}
+
+#[test]
+fn a_worker_that_goes_hands_over_what_was_seen_just_before() {
+    let (envoy, mut vms) = running(&mut ControlPlane::new(0, 10));
+    let mut leaving = vms.pop().unwrap();
+    for n in 0..4 {
+        let Verdict::Block(found) = verdict(&mut leaving, n % 2) else { panic!("not blocked") };
+        let route = Route { method: "GET".into(), host: "h".into(), path: "/".into() };
+        let (outcome, client, at_ms) = (wire::Outcome::Blocked, "192.0.2.1".to_owned(), envoy.now_ms());
+        leaving.record(Use { found, outcome, client, route, status: 0, at_ms });
+        leaving.tick();
+    }
+    leaving.leave();
+    envoy.deliver_queues(&mut vms);
+    let attempts: BTreeMap<_, _> =
+        envoy.batches().into_iter().flat_map(|batch| batch.attempts).map(|attempt| (attempt.id, attempt.count)).collect();
+    assert_eq!(attempts.values().sum::<u32>(), 4, "the same one twice is stored once");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Whatever happens in whatever order, what is blocked in every index is blocked at every moment, and in the end all have the newest.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 use super::*;
 
