@@ -137,6 +137,8 @@ impl Api {
             .post(format!("{}/api/v1{path}", self.base))
             .header("authorization", format!("Bearer {}", self.token))
             .header("content-type", content_type);
+        // Like curl: what is refused unread may otherwise break the connection before the answer is read.
+        let request = if body.len() > 1_000_000 { request.header("expect", "100-continue") } else { request };
         call(request.send(body))
     }
 }
