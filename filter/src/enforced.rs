@@ -75,6 +75,14 @@ impl Trust {
         sealed.verify(&self.public_key, &self.tenant, &self.key, epoch).map_err(|error| error.to_string())
     }
 
+    /// A gateway stays with its tenant: only its first index may be of any.
+    pub fn is_of_the_tenant_of(&self, in_force: Option<&Enforced>) -> Result<(), String> {
+        match in_force.map(|enforced| &enforced.trust.tenant).filter(|tenant| **tenant != self.tenant) {
+            Some(before) => Err(format!("tenant {:?} is not {before:?}, whose index is in force", self.tenant)),
+            None => Ok(()),
+        }
+    }
+
     fn to_wire(&self) -> wire::Welcome {
         wire::Welcome { fingerprint_key: self.key.as_bytes().to_vec(), tenant: self.tenant.clone() }
     }
@@ -92,6 +100,7 @@ impl Enforced {
     pub fn restore(in_force: &mut Option<Self>, public_key: PublicKey, records: &Records) -> Result<(), String> {
         let epoch = in_force.as_ref().map_or(0, |before| before.header.epoch);
         let (trust, header) = Self::verified(public_key, records, epoch)?;
+        trust.is_of_the_tenant_of(in_force.as_ref())?;
         *in_force = Some(Self::new(trust, header, records.clone(), in_force.take()));
         Ok(())
     }

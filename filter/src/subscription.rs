@@ -115,6 +115,7 @@ impl Subscription {
     fn header(&mut self, wire: wire::IndexHeader, enforced: Option<&Enforced>) -> Result<Event, String> {
         self.arriving = None;
         let trust = self.trust.as_ref().ok_or("a header came before the welcome")?;
+        trust.is_of_the_tenant_of(enforced)?;
         let base = enforced.map(Enforced::header).filter(|_| !self.torn);
         let epoch = enforced.map_or(0, |enforced| enforced.header().epoch);
         let expected = wire.shards.iter().map(|sum| sum.shard).collect();

@@ -217,6 +217,19 @@ fn what_lies_in_shared_data_restores_what_was_in_force() {
 }
 
 #[test]
+fn a_gateway_with_an_index_stays_with_its_tenant() {
+    let mut leader = Leader::at_epoch(5);
+    leader.receive(&welcome("globex"));
+    leader.assert_refuses(&push(&signing_key(), "globex", 6), "is not \"acme\", whose index is in force");
+    let mut globex = Leader::new();
+    globex.receive(&welcome("globex"));
+    assert!(matches!(globex.receive_all(&push(&signing_key(), "globex", 7)), Event::Complete));
+    let refused = Enforced::restore(&mut leader.enforced, signing_key().public_key(), &globex.records);
+    assert!(refused.unwrap_err().contains("is not \"acme\""));
+    assert_eq!(leader.epoch(), 5);
+}
+
+#[test]
 fn stored_attempts_are_reported() {
     let ack = wire::AttemptsAck { batch: 3, worker: vec![1] };
     let event = Leader::new().receive(&wrap(to_gateway::Message::AttemptsAck(ack.clone())));
