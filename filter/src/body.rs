@@ -10,6 +10,7 @@ mod encoding;
 mod escapes;
 mod hold;
 mod markup;
+mod seen;
 mod texts;
 mod transfer;
 
@@ -18,6 +19,7 @@ use std::ops::ControlFlow;
 use stopleak_contract::index::Kinds;
 
 pub use self::hold::{Arrived, Hold, Part};
+use self::seen::Seen;
 use self::texts::Texts;
 use crate::candidates::Visit;
 use crate::candidates::texts::ANY;
@@ -62,16 +64,16 @@ pub fn visit(body: Body<'_>, kinds: &Kinds, visit: &mut Visit<'_>) -> (ControlFl
 
 /// The text itself, and what it becomes when the encodings that apply to a whole body or to a part of a multipart body are resolved.
 fn whole(bytes: &[u8], texts: &mut Texts<'_, '_, '_>) -> ControlFlow<()> {
-    texts.look(bytes)?;
-    binary::prefixed(bytes, &mut |text| texts.offer(text))?;
+    let seen = texts.look(bytes)?;
+    binary::prefixed(bytes, seen, texts)?;
     let narrow = transfer::wide(bytes);
     if let Some(narrow) = &narrow {
         texts.decoded(narrow)?;
     }
     let bytes = narrow.as_deref().unwrap_or(bytes);
-    for decoded in [transfer::quoted_printable(bytes), transfer::base64(bytes)].into_iter().flatten() {
+    for decoded in [transfer::quoted_printable(bytes, seen), transfer::base64(bytes, seen)].into_iter().flatten() {
         texts.decoded(&decoded)?;
-        binary::prefixed(&decoded, &mut |text| texts.offer(text))?;
+        binary::prefixed(&decoded, Seen::of(&decoded), texts)?;
     }
     ControlFlow::Continue(())
 }

@@ -5,13 +5,14 @@ use std::ops::ControlFlow;
 
 use stopleak_contract::Token;
 
+use super::seen::Seen;
+use super::texts::Texts;
+
 /// Letters that may precede a string: a field's tag, of one byte or two, and its length.
 const MAX_PREFIX: usize = 3;
 
 /// Offers what lengths in runs of visible letters cut out. In what is all text, only the first run can be such a form.
-pub fn prefixed(bytes: &[u8], offer: &mut dyn FnMut(&[u8]) -> ControlFlow<()>) -> ControlFlow<()> {
-    let is_text = |b: &u8| *b >= b' ' || b"\t\r\n".contains(b);
-    let is_all_text = bytes.iter().all(is_text);
+pub fn prefixed(bytes: &[u8], seen: Seen, texts: &mut Texts<'_, '_, '_>) -> ControlFlow<()> {
     // What is no letter and stands before a run may be the length of a string that the run begins with.
     let mut before = 0;
     for run in bytes.split_inclusive(|b| !is_letter(*b)) {
@@ -20,7 +21,7 @@ pub fn prefixed(bytes: &[u8], offer: &mut dyn FnMut(&[u8]) -> ControlFlow<()>) -
             _ => (run, 0),
         };
         let first = usize::from(std::mem::replace(&mut before, length));
-        if run.len() <= Token::MIN_LEN {
+        if run.len() <= Token::MIN_LEN || !texts.may_fit(run.len()) {
             continue;
         }
         for start in (0..MAX_PREFIX).chain(first..first + MAX_PREFIX) {
@@ -28,12 +29,14 @@ pub fn prefixed(bytes: &[u8], offer: &mut dyn FnMut(&[u8]) -> ControlFlow<()>) -
             while let [length, after @ ..] = rest
                 && let Some((text, after)) = after.split_at_checked(usize::from(*length))
             {
-                offer(text)?;
+                if texts.may_fit(text.len()) {
+                    texts.offer(text)?;
+                }
                 // The next field's tag.
                 rest = after.get(1..).unwrap_or_default();
             }
         }
-        if is_all_text {
+        if !seen.has(Seen::CONTROL) {
             break;
         }
     }
@@ -46,6 +49,8 @@ fn is_letter(byte: u8) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use stopleak_contract::index::Kinds;
+
     use super::*;
 
     #[test]
@@ -59,10 +64,12 @@ mod tests {
             [field(0x12, "user"), field(0x42, token), vec![0]].concat(),
         ] {
             let mut found = false;
-            let _ = prefixed(&message, &mut |text| {
-                found |= text == token.as_bytes();
+            let kinds = Kinds::from_slice(&[0xff; Kinds::SIZE]).unwrap();
+            let mut visit = |candidate: crate::candidates::Candidate<'_>| {
+                found |= candidate.text == token.as_bytes();
                 ControlFlow::Continue(())
-            });
+            };
+            let _ = prefixed(&message, Seen::of(&message), &mut Texts::new(&mut visit, &kinds, message.len()));
             assert!(found, "{message:?}");
         }
     }

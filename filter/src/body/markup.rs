@@ -19,7 +19,10 @@ pub fn nodes(text: &[u8], visit: &mut dyn FnMut(Cow<'_, [u8]>) -> ControlFlow<()
         let (before, tag) = rest.split_at(at);
         node.push(before);
         for ((start, end), missing) in ASIDES.iter().zip(&mut missing) {
-            if !*missing && let Some(inner) = tag.strip_prefix(*start) {
+            if !*missing
+                && matches!(tag, [_, b'!' | b'?', ..])
+                && let Some(inner) = tag.strip_prefix(*start)
+            {
                 if let Some(at) = find(inner, end) {
                     let (inner, after) = inner.split_at(at);
                     node.aside(if *start == CDATA { inner } else { b"" });

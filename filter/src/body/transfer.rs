@@ -1,5 +1,6 @@
 //! Encodings of a whole body or of a part of a multipart body: wide characters, quoted-printable, base64 in lines.
 
+use super::seen::Seen;
 use crate::candidates::decode;
 
 /// UTF-16 and UTF-32 of either order without the zeros: what is left of ASCII is ASCII. Told by the first bytes, as JSON and XML readers do.
@@ -9,8 +10,8 @@ pub fn wide(text: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// Quoted-printable (RFC 2045), when the text speaks of it somewhere: a part of a multipart body does so in its head.
-pub fn quoted_printable(text: &[u8]) -> Option<Vec<u8>> {
-    if !speaks_of(text, b"quoted-printable") {
+pub fn quoted_printable(text: &[u8], seen: Seen) -> Option<Vec<u8>> {
+    if !seen.has(Seen::Q) || !speaks_of(text, b"", b"quoted-printable") {
         return None;
     }
     let mut decoded = Vec::with_capacity(text.len());
@@ -36,8 +37,8 @@ pub fn quoted_printable(text: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// What runs of base64 say, line breaks in them left out, when the text speaks of base64 somewhere: part heads and data URLs do.
-pub fn base64(text: &[u8]) -> Option<Vec<u8>> {
-    if !speaks_of(text, b"base64") {
+pub fn base64(text: &[u8], seen: Seen) -> Option<Vec<u8>> {
+    if !seen.has(Seen::SIX) || !speaks_of(text, b"base", b"64") {
         return None;
     }
     let is_base64 = |b: u8| b.is_ascii_alphanumeric() || b"+/-_=\r\n".contains(&b);
@@ -65,15 +66,21 @@ fn blocks(run: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-fn speaks_of(text: &[u8], word: &[u8]) -> bool {
-    let (&first, _) = word.split_first().unwrap_or((&0, &[]));
-    let mut rest = text;
-    while let Some(at) = rest.iter().position(|b| b.to_ascii_lowercase() == first) {
-        let here = rest.get(at..).unwrap_or_default();
-        if here.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word)) {
+/// Whether a word in two halves, the second of which begins with a rare character, is somewhere, in any case.
+fn speaks_of(text: &[u8], start: &[u8], end: &[u8]) -> bool {
+    let rare = end.first().copied().unwrap_or_default();
+    let mut from = 0;
+    while let Some(rest) = text.get(from..)
+        && let Some(at) = rest.iter().position(|&b| b | 0x20 == rare)
+    {
+        let (before, after) = text.split_at_checked(from + at).unwrap_or_default();
+        let begins = |text: Option<&[u8]>, word: &[u8]| text.is_some_and(|text| text.eq_ignore_ascii_case(word));
+        if begins(after.get(..end.len()), end)
+            && begins(before.len().checked_sub(start.len()).and_then(|at| before.get(at..)), start)
+        {
             return true;
         }
-        rest = here.get(1..).unwrap_or_default();
+        from += at + 1;
     }
     false
 }
@@ -104,11 +111,11 @@ mod tests {
     #[test]
     fn parts_of_a_multipart_body_are_decoded() {
         let quoted = b"Content-Transfer-Encoding: Quoted-Printable\r\n\r\nfk=5F9a=\r\nQ7=zz=";
-        assert!(contains(&quoted_printable(quoted).unwrap(), "fk_9aQ7=zz"));
-        assert!(quoted_printable(b"a=5F").is_none());
+        assert!(contains(&quoted_printable(quoted, Seen::of(quoted)).unwrap(), "fk_9aQ7=zz"));
+        assert!(quoted_printable(b"a=5F", Seen::of(b"a=5F")).is_none());
         // `fk_9aQ7zLm2Xw4RtB8v` over three lines
         let lines = b"Content-Transfer-Encoding: BASE64\r\n\r\nZmtfOW\r\nFRN3pMb\r\nTJYdzRSdEI4dg==\r\n\r\n--b--";
-        assert!(contains(&base64(lines).unwrap(), "fk_9aQ7zLm2Xw4RtB8v"));
-        assert!(base64(b"Zmtf").is_none());
+        assert!(contains(&base64(lines, Seen::of(lines)).unwrap(), "fk_9aQ7zLm2Xw4RtB8v"));
+        assert!(base64(b"Zmtf", Seen::of(b"Zmtf")).is_none());
     }
 }

@@ -133,7 +133,7 @@ fn texts(text: &[u8], also: Also, offer: &mut Offer<'_, '_, '_>) -> ControlFlow<
 }
 
 /// A piece, what is before and after its first separators, and its parts.
-fn of_piece(piece: &[u8], classes: Classes, offer: &mut Offer<'_, '_, '_>) -> ControlFlow<()> {
+pub fn of_piece(piece: &[u8], classes: Classes, offer: &mut Offer<'_, '_, '_>) -> ControlFlow<()> {
     // All punctuation but dots and dashes is of that class.
     let halves = if classes.contains(Classes::OTHER) { halves(piece) } else { [None; 4] };
     if offer.depth != Depth::Parts {
