@@ -208,15 +208,21 @@ fn honest_bodies_have_few_escapes_binary_ones_too() {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         state.to_be_bytes()[0]
     };
-    let random: Vec<u8> = (0..65_536).map(|_| random()).collect();
-    let program = std::fs::read(std::env::current_exe().unwrap()).unwrap();
-    let zipped = miniz_oxide::deflate::compress_to_vec(&program[..2_000_000], 6);
+    let noise: Vec<u8> = (0..65_536).map(|_| random()).collect();
+    // Like a program: zeros, instructions, and texts with punctuation.
+    let mut byte = || match random() {
+        0..=99 => 0,
+        100..=179 => random(),
+        other => b"H\x8b$\xe8/usr/lib.so: %s=<&a;>\\n\"'"[usize::from(other) % 28],
+    };
+    let program: Vec<u8> = (0..1_000_000).map(|_| byte()).collect();
+    let zipped = miniz_oxide::deflate::compress_to_vec(&program, 6);
     let html =
         "<p class=\"x\" title='a &amp; b'>Some &lt;words&gt; and <a href=\"/q?a=b%20c+d&amp;e=f\">more</a>.</p>\n".repeat(500);
     let in_json = json(&html.replace('\n', "\\n"));
     let in_form = format!("payload={}", percent(&in_json)).into_bytes();
-    let bodies = [golden, random, html.into_bytes(), in_json.into_bytes(), in_form];
-    let parts = program.chunks(65_536).step_by(20).chain(zipped.chunks(65_536)).map(<[u8]>::to_vec);
+    let bodies = [golden, noise, html.into_bytes(), in_json.into_bytes(), in_form];
+    let parts = program.chunks(65_536).step_by(4).chain(zipped.chunks(65_536)).map(<[u8]>::to_vec);
     for body in bodies.into_iter().chain(parts) {
         let mut ignore = |_: crate::candidates::Candidate<'_>| ControlFlow::Continue(());
         let kinds = all_kinds();
