@@ -62,6 +62,14 @@ impl Series {
         self.least(|run| run.cpu)
     }
 
+    /// The median over the rounds of what this one took in a round, to what the other took in the same round: both had the same of
+    /// whatever the machine did beside, and neither has a lucky round to itself.
+    fn paired(&self, other: &Self) -> f64 {
+        let mut ratios: Vec<f64> = self.runs.iter().zip(&other.runs).map(|(run, other)| run.cpu / other.cpu).collect();
+        ratios.sort_unstable_by(f64::total_cmp);
+        ratios.get(ratios.len() / 2).copied().unwrap_or(f64::NAN)
+    }
+
     /// How far the third-best round is from the best, in percent: small when the minimum can be trusted.
     fn spread(&self) -> f64 {
         let mut all: Vec<f64> = self.runs.iter().map(|run| run.cpu).collect();
@@ -85,15 +93,18 @@ impl Report {
 
     pub fn text(&self) -> String {
         let mut text = format!("{}: {}\n\n", self.sample.name, self.sample.what);
-        text.push_str("| | CPU of Envoy, µs | to no-op Wasm | p50, µs | p99, µs | spread, % |\n|---|---|---|---|---|---|\n");
+        text.push_str(
+            "| | CPU of Envoy, µs | to no-op Wasm | paired | p50, µs | p99, µs | spread, % |\n|---|---|---|---|---|---|---|\n",
+        );
         let base = self.base().map_or(f64::NAN, Series::cpu);
         for series in &self.series {
             let _ = writeln!(
                 text,
-                "| {} | {:.1} | {:.2} | {:.0} | {:.0} | {:.1} |",
+                "| {} | {:.1} | {:.2} | {:.2} | {:.0} | {:.0} | {:.1} |",
                 series.variant.name(),
                 series.cpu(),
                 series.cpu() / base,
+                self.base().map_or(f64::NAN, |base| series.paired(base)),
                 series.least(|run| run.p50),
                 series.least(|run| run.p99),
                 series.spread(),
@@ -113,6 +124,7 @@ impl Report {
                 "variant": series.variant.name(),
                 "cpu_us": series.cpu(),
                 "to_noop_wasm": series.cpu() / base,
+                "paired": self.base().map_or(f64::NAN, |base| series.paired(base)),
                 "p50_us": series.least(|run| run.p50),
                 "p99_us": series.least(|run| run.p99),
                 "spread_percent": series.spread(),
