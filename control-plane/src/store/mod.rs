@@ -77,7 +77,7 @@ impl Store {
         let pool = |connections| SqlitePoolOptions::new().max_connections(connections).acquire_timeout(ACQUIRE_TIMEOUT);
         let writer = pool(1).after_release(|connection, _| Box::pin(is_clean(connection)));
         let writer = writer.connect_with(options.clone()).await?;
-        sqlx::migrate!().run(&writer).await?;
+        sqlx::migrate!("migrations/sqlite").run(&writer).await?;
         let readers = pool(READERS).connect_with(options).await?;
         Ok(Self { readers, writer, folder: data_dir.into(), locked: Arc::default(), probed: Arc::default() })
     }
