@@ -16,6 +16,7 @@ pub mod tenants;
 pub mod api_tokens;
 pub mod sources;
 pub mod scans;
+pub mod imports;
 pub mod leaks;
 pub mod index;
 pub mod gateways;

@@ -11,11 +11,12 @@ use stopleak_contract::Token;
 use stopleak_detector::Risk;
 
 use super::auth::{Administrator, Reader};
-use super::input::{Asked, Body, LeakInPath, SecretText, limit, line};
+use super::input::{Asked, Body, LeakInPath, limit, line};
 use super::problem::{Answer, Problem};
 use crate::api_tokens::Caller;
 use crate::app::App;
 use crate::leaks::{self, Action, DecisionView, Filter, LeakDetail, LeakNumber, LeakSummary, NewLeak, NewToken, Status};
+use crate::secret::SecretText;
 use crate::tenants::TenantId;
 use crate::time::Time;
 
