@@ -15,6 +15,7 @@ pub mod store;
 pub mod tenants;
 pub mod api_tokens;
 pub mod sources;
+mod findings;
 pub mod scans;
 pub mod imports;
 pub mod leaks;

@@ -128,7 +128,11 @@ fn lack(secret: &str) -> Option<Lack> {
     let hidden = |c: char| matches!(c, '*' | '.' | '…' | 'x' | 'X');
     if secret.is_empty() {
         Some(Lack::Secret)
-    } else if secret.eq_ignore_ascii_case("redacted") || secret.contains("***") || secret.ends_with("...") || secret.chars().all(hidden) {
+    } else if secret.eq_ignore_ascii_case("redacted")
+        || secret.contains("***")
+        || secret.ends_with("...")
+        || secret.chars().all(hidden)
+    {
         Some(Lack::Redacted)
     } else if secret.contains(|c: char| c.is_whitespace() || c.is_control()) {
         Some(Lack::WhiteSpace)

@@ -78,17 +78,14 @@ impl Flat {
     fn read<'de, A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
         self.known |= matches!(key, "Secret" | "Raw" | "finding");
         match key {
-            // Gitleaks.
-            "Secret" => self.secret = map.next_value()?,
-            "RuleID" => self.rule = map.next_value()?,
+            // Gitleaks; `TruffleHog`, whose `RawV2` joins the parts of a pair that `Raw` is the secret of.
+            "Secret" | "Raw" => self.secret = map.next_value()?,
+            "RuleID" | "DetectorName" => self.rule = map.next_value()?,
             "File" => self.path = map.next_value()?,
             "Commit" => self.commit = map.next_value()?,
             "Date" => self.date = map.next_value()?,
             "StartLine" => self.line = map.next_value()?,
             "StartColumn" => self.column = map.next_value()?,
-            // TruffleHog. Its `RawV2` joins the parts of a pair; the secret of it is `Raw`.
-            "Raw" => self.secret = map.next_value()?,
-            "DetectorName" => self.rule = map.next_value()?,
             "SourceMetadata" => self.metadata(map.next_value()?),
             // Kingfisher.
             "rule" => self.rule = map.next_value::<Option<Kind>>()?.and_then(|kind| kind.name.or(kind.id)),

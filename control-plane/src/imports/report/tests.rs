@@ -60,8 +60,7 @@ fn reports() -> Vec<(&'static str, String)> {
         )
     };
     let prints = format!(r#","partialFingerprints":{{"commitSha":"{commit}","email":"a","date":"{date}"}}"#);
-    let properties =
-        format!(r#"{place},"properties":{{"git_metadata":{{"commit":{{"id":"{commit}","date":"{date}"}}}}}}"#);
+    let properties = format!(r#"{place},"properties":{{"git_metadata":{{"commit":{{"id":"{commit}","date":"{date}"}}}}}}"#);
     vec![
         ("Gitleaks", format!("\u{feff}[\n{gitleaks}\n]\n")),
         ("TruffleHog", format!("{trufflehog}\n")),
@@ -78,7 +77,11 @@ fn each_form_is_read_without_being_named() {
         let taken = taken(&report).unwrap_or_else(|error| panic!("{name}: {error}"));
         let [finding] = taken.found.as_slice() else { panic!("{name}: {} findings", taken.found.len()) };
         assert_eq!(*finding.secret, secret(), "{name}");
-        assert_eq!((finding.rule.as_deref(), finding.path.as_str(), finding.line), (Some("github-pat"), "a/config.env", 2), "{name}");
+        assert_eq!(
+            (finding.rule.as_deref(), finding.path.as_str(), finding.line),
+            (Some("github-pat"), "a/config.env", 2),
+            "{name}"
+        );
         assert_eq!(finding.column, if name == "TruffleHog" { 0 } else { 15 }, "{name}");
         assert!(finding.commit.as_ref().is_some_and(|commit| commit.starts_with("d25de39")), "{name}");
         assert_eq!(finding.committed_at.as_deref(), Some("2026-03-01T11:29:06Z"), "{name}");
