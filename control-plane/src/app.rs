@@ -25,6 +25,8 @@ pub struct App {
     pub publisher: Arc<Publisher>,
     /// The connected gateways.
     pub fleet: Arc<Fleet>,
+    /// Turns at reading a report: each takes a thread, and writes a lot.
+    pub importing: Semaphore,
     /// Turns at storing attempts: gateways may report many, and decisions go through the same writer.
     pub storing: Semaphore,
     /// The folders of this machine that may be scanned.

@@ -27,7 +27,7 @@ use crate::sources::LocalSources;
 use crate::store::{self, Store, Trouble, trouble};
 use crate::tenants::TenantId;
 use crate::time::Time;
-use crate::{api, attempts, feed, scans, tenants};
+use crate::{api, attempts, feed, imports, scans, tenants};
 
 /// A control plane whose ports are open.
 pub struct Server {
@@ -91,6 +91,7 @@ impl Server {
             keys,
             publisher,
             fleet,
+            importing: Semaphore::new(imports::READING_AT_ONCE),
             storing: Semaphore::new(feed::STORING_AT_ONCE),
             local_sources: LocalSources::new(config.local_sources.clone()),
             max_attempts: config.max_attempts.map_or(attempts::MAX_ATTEMPTS, NonZeroU64::get),

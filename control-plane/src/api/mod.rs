@@ -11,6 +11,7 @@ mod leaks;
 mod attempts;
 mod sources;
 mod scans;
+mod imports;
 mod gateways;
 mod health;
 mod server;
@@ -24,7 +25,7 @@ use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{delete, get, post};
+use axum::routing::{delete, get, post, put};
 
 use crate::app::App;
 
@@ -41,6 +42,9 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/api/v1/sources", get(sources::list).post(sources::add))
         .route("/api/v1/sources/{id}/scans", post(scans::start))
         .route("/api/v1/scans/{id}", get(scans::show))
+        .route("/api/v1/imports", get(imports::list).post(imports::add))
+        .route("/api/v1/imports/{id}", get(imports::show))
+        .route("/api/v1/imports/{id}/report", put(imports::read))
         .route("/api/v1/gateways", get(gateways::list).post(gateways::add))
         .route("/api/v1/gateways/{id}", delete(gateways::revoke))
         .route("/healthz", get(health::healthz))

@@ -23,6 +23,10 @@ pub(super) async fn start(
 ) -> Answer<Response> {
     let mut db = app.store.write().await?;
     let source = sources::get(&mut db, caller.tenant.id, source).await?.ok_or(Problem::NotFound { what: "source" })?;
+    if source.kind == sources::IMPORT {
+        let detail = "holds what imports brought, and is not scanned; add the place itself as a source".to_owned();
+        return Err(Problem::Invalid { field: "source", detail });
+    }
     let scan = match scans::queue(&mut db, caller.tenant.id, source.id, Time::now()).await? {
         Queued::New(scan) => scan,
         Queued::UnderWay(scan) => return Err(Problem::ScanUnderWay { scan }),

@@ -1,6 +1,7 @@
 //! Calls a server's API.
 
 use std::fs;
+use std::io::Read;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -8,7 +9,7 @@ use std::time::Duration;
 use clap::Args;
 use serde_json::Value;
 use ureq::http::{Response, Uri};
-use ureq::{Agent, Body};
+use ureq::{Agent, Body, SendBody};
 use zeroize::Zeroizing;
 
 use super::Fault;
@@ -114,6 +115,13 @@ impl Client {
     pub(super) fn post_text(&self, path: &str, json: &str) -> Result<Value, Fault> {
         let request = self.agent.post(self.url(path)).header("authorization", self.authorization());
         self.answer(request.header("content-type", "application/json").send(json))
+    }
+
+    /// Sends a stream, however long that takes.
+    pub(super) fn put_stream(&self, path: &str, stream: impl Read + 'static) -> Result<Value, Fault> {
+        let request = self.agent.put(self.url(path)).header("authorization", self.authorization());
+        let request = request.config().timeout_global(None).build();
+        self.answer(request.send(SendBody::from_owned_reader(stream)))
     }
 
     pub(super) fn delete(&self, path: &str) -> Result<(), Fault> {

@@ -10,6 +10,7 @@ mod table;
 mod leak;
 mod attempts;
 mod source;
+mod import;
 mod gateway;
 mod index;
 mod admin_token;
@@ -34,6 +35,7 @@ enum Command {
     Leak(leak::Leak),
     Attempts(attempts::Attempts),
     Source(source::Source),
+    Import(import::Import),
     Gateway(gateway::Gateway),
     Index(index::Index),
     AdminToken(admin_token::AdminToken),
@@ -61,6 +63,7 @@ impl Cli {
             Command::Leak(leak) => leak.run(),
             Command::Attempts(attempts) => attempts.run(),
             Command::Source(source) => source.run(),
+            Command::Import(import) => import.run(),
             Command::Gateway(gateway) => gateway.run(),
             Command::Index(index) => index.run(),
             Command::AdminToken(admin_token) => admin_token.run(),

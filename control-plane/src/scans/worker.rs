@@ -161,7 +161,8 @@ async fn run(app: &Arc<App>, job: Job, cancel: &Cancel) {
 /// In one transaction; returns the epoch that carries what is new.
 async fn write(app: &App, scan: i64, target: &Target, batch: &[Found]) -> Result<Option<i64>, sqlx::Error> {
     let mut db = app.store.write().await?;
-    let written = findings::write(&mut db, target, batch, Time::now()).await?;
+    let found: Vec<&Found> = batch.iter().collect();
+    let written = findings::write(&mut db, target, &found, Time::now()).await?;
     sqlx::query("UPDATE scans SET found = found + $2, found_new = found_new + $3 WHERE id = $1")
         .bind(scan)
         .bind(i64::try_from(batch.len()).unwrap_or(i64::MAX))

@@ -9,6 +9,7 @@ mod feed;
 mod flood;
 mod tls;
 mod scans;
+mod imports;
 mod cli;
 mod index;
 mod start;

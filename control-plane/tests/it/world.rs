@@ -29,8 +29,8 @@ pub struct World {
 /// Calls the API with a token.
 #[derive(Clone)]
 pub struct Api {
-    base: String,
-    token: String,
+    pub base: String,
+    pub token: String,
 }
 
 /// What the API said.
@@ -126,6 +126,11 @@ impl Api {
     pub fn delete(&self, path: &str) -> Answer {
         let url = format!("{}/api/v1{path}", self.base);
         call(agent().delete(url).header("authorization", format!("Bearer {}", self.token)).call())
+    }
+
+    pub fn put_text(&self, path: &str, body: &str) -> Answer {
+        let request = agent().put(format!("{}/api/v1{path}", self.base));
+        call(request.header("authorization", format!("Bearer {}", self.token)).send(body))
     }
 
     pub fn post(&self, path: &str, body: &Value) -> Answer {
