@@ -13,6 +13,7 @@ use ureq::{Agent, Body, SendBody};
 use zeroize::Zeroizing;
 
 use super::Fault;
+use super::profile::Profiles;
 use crate::config::default_data_dir;
 use crate::secret::Secret;
 use crate::serve::{ADDRESSES, ADMIN_TOKEN, Addresses};
@@ -21,8 +22,11 @@ use crate::serve::{ADDRESSES, ADMIN_TOKEN, Addresses};
 #[derive(Args)]
 #[command(next_help_heading = "Server")]
 pub(super) struct Remote {
-    /// The server's address, such as `https://stopleak.example` [default: the one that serves the data folder]
-    #[arg(long, env = "STOPLEAK_SERVER", value_name = "URL")]
+    /// A server by the name that `stopleak profile add` gave it [default: the default profile, if any]
+    #[arg(long, env = "STOPLEAK_PROFILE", value_name = "NAME")]
+    profile: Option<String>,
+    /// The server's address, such as `https://stopleak.example` [default: the profile's, or the one that serves the data folder]
+    #[arg(long, env = "STOPLEAK_SERVER", value_name = "URL", conflicts_with = "profile")]
     server: Option<String>,
     /// A file with an API token; `STOPLEAK_API_TOKEN` may hold the token instead [default: admin-token in the data folder]
     #[arg(long, value_name = "FILE")]
@@ -52,7 +56,13 @@ impl Remote {
     /// Finds the server and the token.
     pub(super) fn client(&self) -> Result<Client, Fault> {
         let data_dir = self.data_dir.clone().or_else(default_data_dir);
-        let base = match &self.server {
+        // Whoever names a server or a data folder means that one.
+        let profile = match (&self.server, &self.data_dir, &self.profile) {
+            (Some(_), ..) | (None, Some(_), None) => None,
+            (None, _, name) => Profiles::of_this_user()?.choose(name.as_deref())?,
+        };
+        let server = self.server.as_ref().or(profile.as_ref().map(|profile| &profile.server));
+        let base = match server {
             Some(server) => server.trim_end_matches('/').to_owned(),
             None => data_dir.as_deref().and_then(served).unwrap_or_else(|| DEFAULT_SERVER.to_owned()),
         };
@@ -63,7 +73,10 @@ impl Remote {
         if !local && uri.scheme_str() == Some("http") {
             eprintln!("stopleak: warning: the API token goes to {host} unencrypted; use https://");
         }
-        let token = self.token(data_dir.as_deref().filter(|_| local), host)?;
+        let token = match profile {
+            Some(profile) if self.api_token_file.is_none() => read_token(&profile.api_token_file)?,
+            _ => self.token(data_dir.as_deref().filter(|_| local), host)?,
+        };
         let mut config = Agent::config_builder()
             .http_status_as_error(false)
             .timeout_connect(Some(CONNECT_TIMEOUT))
@@ -185,7 +198,13 @@ mod tests {
     use super::*;
 
     fn remote(server: &str, data_dir: &Path) -> Remote {
-        Remote { server: Some(server.to_owned()), api_token_file: None, data_dir: Some(data_dir.to_owned()), json: false }
+        Remote {
+            profile: None,
+            server: Some(server.to_owned()),
+            api_token_file: None,
+            data_dir: Some(data_dir.to_owned()),
+            json: false,
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The command line: one binary that serves, scans, and calls a server's API.
 //!
-//! `serve`, `scan`, `index` and `admin-token` do their work here; every other command is a call of the API by the `client`, shown by `table` or,
+//! `serve`, `scan`, `index`, `profile` and `admin-token` do their work here; every other command is a call of the API by the `client`, shown by `table` or,
 //! with `--json`, as the API's own JSON.
 
 mod serve;
@@ -14,6 +14,7 @@ mod import;
 mod gateway;
 mod index;
 mod admin_token;
+mod profile;
 mod completions;
 
 use std::process::ExitCode;
@@ -39,6 +40,7 @@ enum Command {
     Gateway(gateway::Gateway),
     Index(index::Index),
     AdminToken(admin_token::AdminToken),
+    Profile(profile::ProfileCommand),
     Completions(completions::Completions),
 }
 
@@ -67,6 +69,7 @@ impl Cli {
             Command::Gateway(gateway) => gateway.run(),
             Command::Index(index) => index.run(),
             Command::AdminToken(admin_token) => admin_token.run(),
+            Command::Profile(profile) => profile.run(),
             Command::Completions(completions) => completions.run(),
         };
         match outcome {
