@@ -10,11 +10,12 @@ use serde::{Deserialize, Serialize};
 use stopleak_contract::Token;
 use stopleak_detector::Risk;
 
-use super::input::{Asked, Body, LeakInPath, SecretText, limit, line};
+use super::input::{Asked, Body, LeakInPath, limit, line};
 use super::problem::{Answer, Problem};
 use crate::app::App;
 use crate::leaks::{self, Action, DecisionView, Filter, LeakDetail, LeakNumber, LeakSummary, NewLeak, NewToken, Status};
 use crate::people::Caller;
+use crate::secret::SecretText;
 use crate::tenants::TenantId;
 use crate::time::Time;
 
