@@ -30,6 +30,8 @@ pub struct App {
     pub importing: Semaphore,
     /// Turns at storing attempts: gateways may report many, and decisions go through the same writer.
     pub storing: Semaphore,
+    /// Turns at trying a request: each may take a processor for a while.
+    pub trying: Semaphore,
     /// The proxies before the API whose word on where a request comes from is taken.
     pub proxies: Proxies,
     /// The folders of this machine that may be scanned.

@@ -34,6 +34,9 @@ pub struct Config {
     pub trusted_proxies: Vec<IpAddr>,
     /// Attempts that are kept of each tenant; the oldest go when there are more. Default: 1,000,000.
     pub max_attempts: Option<NonZeroU64>,
+    /// The filter module, as gateways run it: by it every index is proved before it is published, and requests are tried. Default:
+    /// `stopleak_filter.wasm` beside the program.
+    pub filter: Option<PathBuf>,
     /// TLS of the feed, for gateways on other machines.
     pub feed_tls: Option<FeedTls>,
 }
@@ -121,6 +124,7 @@ impl Config {
             local_sources: if self.local_sources.is_empty() { other.local_sources } else { self.local_sources },
             trusted_proxies: if self.trusted_proxies.is_empty() { other.trusted_proxies } else { self.trusted_proxies },
             max_attempts: self.max_attempts.or(other.max_attempts),
+            filter: self.filter.or(other.filter),
             feed_tls: self.feed_tls.or(other.feed_tls),
         }
     }
@@ -147,7 +151,17 @@ impl Config {
             self.rules()?;
         }
         self.feed_tls()?;
+        self.filter()?;
         self.data_dir().map(drop)
+    }
+
+    /// The file with the filter module; `None` when none is named and none lies beside the program.
+    pub fn filter(&self) -> Result<Option<PathBuf>, ConfigError> {
+        let Some(path) = &self.filter else { return Ok(filter_beside_this_program()) };
+        match path.is_file() {
+            true => Ok(Some(path.clone())),
+            false => Err(ConfigError::Value { key: "filter", reason: format!("{} is no file", path.display()) }),
+        }
     }
 
     /// TLS of the feed.
@@ -209,6 +223,14 @@ impl Config {
     }
 }
 
+/// As a release is unpacked. In a checkout the program lies one folder deeper.
+fn filter_beside_this_program() -> Option<PathBuf> {
+    const NAME: &str = "stopleak_filter.wasm";
+    let program = std::env::current_exe().ok()?;
+    let folders = program.ancestors().skip(1).take(if cfg!(debug_assertions) { 2 } else { 1 });
+    folders.map(|folder| folder.join(NAME)).find(|file| file.is_file())
+}
+
 /// `$XDG_DATA_HOME/stopleak`, or `~/.local/share/stopleak`.
 #[must_use]
 pub fn default_data_dir() -> Option<PathBuf> {
@@ -253,6 +275,7 @@ mod tests {
             ("[feed_tls]\ncertificate = \"a\"", "`private_key`"),
             ("[feed_tls]\ncertificate = \"/no/a\"\nprivate_key = \"/no/b\"", "`feed_tls.certificate`"),
             ("rules = \"/no/rules.toml\"", "/no/rules.toml"),
+            ("filter = \"/no/filter.wasm\"", "/no/filter.wasm"),
         ] {
             let refusal = refusal(text);
             assert!(refusal.contains(expected), "{text} → {refusal}");

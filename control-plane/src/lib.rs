@@ -21,6 +21,7 @@ pub mod scans;
 pub mod imports;
 pub mod leaks;
 pub mod index;
+pub mod verdicts;
 pub mod gateways;
 pub mod feed;
 pub mod attempts;

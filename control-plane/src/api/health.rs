@@ -21,13 +21,24 @@ pub(super) async fn readyz(State(app): State<Arc<App>>) -> Answer<String> {
     let tenants = tenants::all(&mut *app.store.read().await?).await?;
     app.store.probe().await?;
     for tenant in &tenants {
-        app.publisher.open(tenant).await.map_err(Problem::Internal)?;
+        if !app.publisher.is_unproved(tenant.id) {
+            app.publisher.open(tenant).await.map_err(Problem::Internal)?;
+        } else if app.publisher.subscribe(tenant.id).is_none() {
+            return Err(Problem::IndexUnproved);
+        }
     }
-    // A number and no names: anybody may ask.
-    match tenants.iter().filter(|tenant| !app.publisher.is_on(tenant.id)).count() {
-        0 => Ok("ready\n".to_owned()),
-        off => Ok(format!("ready\nmodule-off: the API Leaks module of {off} of {} tenants is off\n", tenants.len())),
+    // Numbers and no names: anybody may ask.
+    let mut text = "ready\n".to_owned();
+    let off = tenants.iter().filter(|tenant| !app.publisher.is_on(tenant.id)).count();
+    if off > 0 {
+        text.push_str(&format!("module-off: the API Leaks module of {off} of {} tenants is off\n", tenants.len()));
     }
+    // Still ready: gateways keep the last good index, and people need the API now more than ever.
+    let unproved = tenants.iter().filter(|tenant| app.publisher.is_unproved(tenant.id)).count();
+    if unproved > 0 {
+        text.push_str(&format!("index-unproved: the newest index of {unproved} of {} tenants is not published\n", tenants.len()));
+    }
+    Ok(text)
 }
 
 /// What Prometheus reads.

@@ -14,6 +14,7 @@ mod attempts;
 mod sources;
 mod scans;
 mod imports;
+mod verdicts;
 mod gateways;
 mod tenants;
 mod health;

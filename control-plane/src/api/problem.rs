@@ -71,6 +71,13 @@ pub enum Problem {
     },
     /// A report was not read to its end.
     Import(ImportError),
+    /// No request can be tried.
+    NoVerdict {
+        /// Whether there is a filter module.
+        has_module: bool,
+    },
+    /// A tenant's only index failed its proof.
+    IndexUnproved,
     /// As many requests of this kind are under way as there may be.
     Busy {
         /// What they do.
@@ -163,6 +170,20 @@ impl Problem {
                 "busy",
                 "Busy",
                 format!("{what} already, as many as go at once; send the request again when one has ended"),
+            ),
+            Self::NoVerdict { has_module: false } => told(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "no-filter-module",
+                "No filter module",
+                "this server has no filter module to try requests with; its operator puts stopleak_filter.wasm beside the program, \
+                 or names it with --filter, and starts it again",
+            ),
+            Self::NoVerdict { has_module: true } | Self::IndexUnproved => told(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "index-unproved",
+                "Index not proved",
+                "an index was built and failed its proof by the filter module, so that it is not published and cannot be asked; gateways keep \
+                 the last good one; the server's log says why",
             ),
             Self::Store(error) => store(error),
             Self::Internal(_) => internal(),

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use axum::http::Method;
 use axum::routing::{MethodRouter, delete, get, patch, post, put};
 
-use super::{attempts, gateways, health, imports, leaks, scans, sources, tenants};
+use super::{attempts, gateways, health, imports, leaks, scans, sources, tenants, verdicts};
 use crate::app::App;
 use crate::people::Role;
 
@@ -82,6 +82,8 @@ pub fn routes() -> Vec<Route> {
         post   "/api/v1/leaks/{number}/decisions"  Decide  leaks::decide;
         get    "/api/v1/attempts"                  See     attempts::list;
 
+        post   "/api/v1/verdicts"                  See     verdicts::judge;
+
         get    "/api/v1/sources"                   See     sources::list;
         post   "/api/v1/sources"                   Operate sources::add;
         post   "/api/v1/sources/{id}/scans"        Operate scans::start;
@@ -127,6 +129,7 @@ pub const COMMANDS: &[(&str, Needs)] = &[
     ("leak reopen", Needs::Api(Right::Decide)),
     ("leak risk", Needs::Api(Right::Decide)),
     ("attempts list", Needs::Api(Right::See)),
+    ("try", Needs::Api(Right::See)),
     ("source list", Needs::Api(Right::See)),
     ("source add", Needs::Api(Right::Operate)),
     ("source scan", Needs::Api(Right::Operate)),

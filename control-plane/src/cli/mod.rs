@@ -9,6 +9,7 @@ mod client;
 mod table;
 mod leak;
 mod attempts;
+mod try_request;
 mod source;
 mod import;
 mod gateway;
@@ -36,6 +37,7 @@ enum Command {
     Scan(scan::ScanCommand),
     Leak(leak::Leak),
     Attempts(attempts::Attempts),
+    Try(try_request::Try),
     Source(source::Source),
     Import(import::Import),
     Gateway(gateway::Gateway),
@@ -65,6 +67,10 @@ impl Cli {
             Command::Serve(serve) => return serve.run(),
             Command::Scan(scan) => return scan.run(),
             Command::Leak(leak) => leak.run(),
+            Command::Try(request) => match request.run() {
+                Ok(code) => return code,
+                Err(fault) => Err(fault),
+            },
             Command::Attempts(attempts) => attempts.run(),
             Command::Source(source) => source.run(),
             Command::Import(import) => import.run(),

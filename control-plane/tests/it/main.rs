@@ -16,3 +16,4 @@ mod cli;
 mod index;
 mod start;
 mod secrecy;
+mod verdicts;
