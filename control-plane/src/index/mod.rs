@@ -251,7 +251,7 @@ impl Publisher {
             let proved = module.map(|module| source.prove(&module, &owner, &keys, &published)).transpose()?;
             Ok((source, published, proved))
         });
-        let built: anyhow::Result<Built> = built.await?;
+        let built: anyhow::Result<Built> = built.await.unwrap_or_else(|fell| Err(Unproved::Fell(fell).into()));
         self.note(tenant.id, built.as_ref().err());
         built
     }

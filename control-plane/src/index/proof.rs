@@ -31,6 +31,9 @@ pub enum Unproved {
         /// Which.
         shard: usize,
     },
+    /// Whoever built or read it fell: `fst` trusts its bytes, and panics when they are not its own.
+    #[error("it cannot be read: {0}")]
+    Fell(#[from] tokio::task::JoinError),
     /// A request with the probe token was not refused, or an honest one was.
     #[error("the probe request {name:?} was judged {got:?}")]
     Misjudged {

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use stopleak_contract::index::{IndexSource, SigningKey};
-use stopleak_detector::Risk;
 use stopleak_contract::{FingerprintKey, Token};
+use stopleak_detector::Risk;
 
 use super::*;
 use crate::config::KeysConfig;
@@ -158,7 +158,8 @@ async fn what_the_module_cannot_read_or_judges_wrongly_is_not_proved() {
         ("a wrong sum", changed(&|header| header.shards[0].hash = [0; 32]), "Shard"),
         ("no kinds", changed(&|header| header.kinds = std::iter::empty().collect()), "Misjudged"),
     ] {
-        let error = source.prove(&module, &bench.tenant, &bench.keys, &published).err().unwrap_or_else(|| panic!("{name} is proved"));
+        let error =
+            source.prove(&module, &bench.tenant, &bench.keys, &published).err().unwrap_or_else(|| panic!("{name} is proved"));
         assert!(format!("{error:?}").starts_with(expected), "{name}: {error:?}");
     }
     source.prove(&module, &bench.tenant, &bench.keys, &good).expect("a fault leaves nothing behind");

@@ -72,7 +72,12 @@ async fn each_place_of_a_request_is_named() {
         (json!({"url": format!("/v1?page=2&api_key={token}")}), "query", json!("api_key"), Value::Null),
         (json!({"url": format!("/v1/{token}/things")}), "path", Value::Null, json!(2)),
         (json!({"url": "/", "headers": {"cookie": format!("a=b; session={token}")}}), "cookie", json!("session"), Value::Null),
-        (json!({"url": "/", "body": format!("{{\"key\": \"{token}\"}}"), "headers": {"content-type": "application/json"}}), "body", Value::Null, Value::Null),
+        (
+            json!({"url": "/", "body": format!("{{\"key\": \"{token}\"}}"), "headers": {"content-type": "application/json"}}),
+            "body",
+            Value::Null,
+            Value::Null,
+        ),
         (json!({"curl": format!("curl -u user:{token} x.example")}), "authorization", Value::Null, Value::Null),
     ] {
         let verdict = ask(&world, &request);
