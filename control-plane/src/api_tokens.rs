@@ -3,19 +3,20 @@
 use std::time::Duration;
 
 use crate::secret::{Purpose, Secret};
-use crate::store::Connection;
+use crate::store::{Connection, text_enum};
 use crate::tenants::{Tenant, TenantId};
 use crate::time::Time;
 
 /// What a caller may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]
-#[sqlx(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// Manages the leaks of its tenant.
     Administrator,
     /// Reads.
     Analyst,
 }
+
+text_enum!(Role { Administrator = "administrator", Analyst = "analyst" });
 
 /// Who called.
 #[derive(Clone, Debug, PartialEq, Eq)]
