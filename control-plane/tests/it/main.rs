@@ -5,6 +5,8 @@ const ON_POSTGRES: bool = false;
 
 mod world;
 mod client;
+mod rights;
+mod tenants;
 mod leaks;
 mod decisions;
 mod doors;
@@ -12,6 +14,7 @@ mod feed;
 mod flood;
 mod tls;
 mod scans;
+mod imports;
 mod cli;
 mod index;
 mod start;
