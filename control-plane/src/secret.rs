@@ -1,5 +1,6 @@
-//! Secrets that Stopleak itself hands out: API tokens and gateways' credentials.
+//! Secrets that Stopleak itself hands out, API tokens and gateways' credentials, and texts that may be tokens of others.
 
+use serde::Deserialize;
 use stopleak_detector::crc32_base62;
 use zeroize::Zeroizing;
 
@@ -17,6 +18,11 @@ pub enum Purpose {
     Gateway,
 }
 
+/// A text that may be a token: overwritten when dropped, and never shown.
+#[derive(Deserialize)]
+#[serde(from = "String")]
+pub struct SecretText(pub Zeroizing<String>);
+
 /// 43 digits of base 62 carry 256 bits.
 const DIGITS: usize = 43;
 const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
@@ -31,6 +37,12 @@ impl Purpose {
             Self::ApiToken => "slk_",
             Self::Gateway => "slg_",
         }
+    }
+}
+
+impl From<String> for SecretText {
+    fn from(text: String) -> Self {
+        Self(Zeroizing::new(text))
     }
 }
 

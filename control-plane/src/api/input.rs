@@ -5,10 +5,9 @@ use axum::extract::rejection::BytesRejection;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
-use zeroize::{Zeroize as _, Zeroizing};
+use zeroize::Zeroize as _;
 
 use super::Problem;
 use crate::leaks::{LeakNumber, parse_leak_id};
@@ -24,17 +23,6 @@ pub struct LeakInPath(pub LeakNumber);
 
 /// The number at the end of a path.
 pub struct IdInPath(pub i64);
-
-/// A text that may be a token: overwritten when dropped, and never shown.
-#[derive(Deserialize)]
-#[serde(from = "String")]
-pub struct SecretText(pub Zeroizing<String>);
-
-impl From<String> for SecretText {
-    fn from(text: String) -> Self {
-        Self(Zeroizing::new(text))
-    }
-}
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     type Rejection = Problem;
@@ -147,6 +135,8 @@ fn harmless(message: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde::Deserialize;
+
     use super::*;
 
     #[derive(Debug, Deserialize)]

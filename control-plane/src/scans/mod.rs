@@ -1,9 +1,8 @@
 //! Scans: reading a source once, and turning what is found into leaks.
 //!
-//! A scan is queued in the database and `worker` takes it from there, so that one that a crash cut short runs again. `intake`
-//! writes findings down, grouped by source and path. Running a scan twice adds nothing.
+//! A scan is queued in the database and `worker` takes it from there, so that one that a crash cut short runs again. What it
+//! finds becomes [`findings`](crate::findings). Running a scan twice adds nothing.
 
-mod intake;
 mod worker;
 
 pub use worker::work;

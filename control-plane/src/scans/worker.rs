@@ -9,8 +9,8 @@ use stopleak_scanner::{Cancel, Coverage, Finding, Observer, Options, Progress, S
 use tokio::sync::{mpsc, watch};
 
 use super::Status;
-use super::intake::{Found, Target, write};
 use crate::app::App;
+use crate::findings::{self, Found, Target};
 use crate::sources;
 use crate::time::Time;
 
@@ -24,6 +24,7 @@ const PROGRESS_STEP: Duration = Duration::from_millis(500);
 const RETRY: Duration = Duration::from_secs(1);
 
 struct Job {
+    scan: i64,
     target: Target,
     location: String,
 }
@@ -91,7 +92,8 @@ async fn claim(app: &App) -> Result<Option<Job>, sqlx::Error> {
     let mut db = app.store.write().await?;
     let row: Option<(i64, crate::tenants::TenantId, i64, String, String)> = sqlx::query_as(
         "SELECT c.id, c.tenant_id, s.id, s.title, s.location FROM scans c JOIN sources s ON s.id = c.source_id
-         WHERE c.status = $1 ORDER BY c.id LIMIT 1",
+         JOIN tenants n ON n.id = c.tenant_id
+         WHERE c.status = $1 AND n.api_leaks = 1 ORDER BY c.id LIMIT 1",
     )
     .bind(Status::Queued)
     .fetch_optional(&mut *db)
@@ -105,12 +107,11 @@ async fn claim(app: &App) -> Result<Option<Job>, sqlx::Error> {
         .execute(&mut *db)
         .await?;
     db.commit().await?;
-    Ok(Some(Job { target: Target { scan, tenant, source, title }, location }))
+    Ok(Some(Job { scan, target: Target { tenant, source, title }, location }))
 }
 
 async fn run(app: &Arc<App>, job: Job, cancel: &Cancel) {
-    let Job { target, location } = job;
-    let scan = target.scan;
+    let Job { scan, target, location } = job;
     tracing::info!(scan, source = target.source, "scan started");
     let (findings, mut found) = mpsc::channel(WAITING);
     let (progress, mut progressed) = watch::channel(None);
@@ -127,7 +128,7 @@ async fn run(app: &Arc<App>, job: Job, cancel: &Cancel) {
                     break;
                 }
                 let epoch = loop {
-                    match write(&app.store, &target, &batch, Time::now()).await {
+                    match write(app, scan, &target, &batch).await {
                         Ok(epoch) => break epoch,
                         Err(error) => try_again("findings", &error).await,
                     }
@@ -156,6 +157,21 @@ async fn run(app: &Arc<App>, job: Job, cancel: &Cancel) {
     while let Err(error) = finish(app, scan, &outcome).await {
         try_again("the end of a scan", &error).await;
     }
+}
+
+/// In one transaction; returns the epoch that carries what is new.
+async fn write(app: &App, scan: i64, target: &Target, batch: &[Found]) -> Result<Option<i64>, sqlx::Error> {
+    let mut db = app.store.write().await?;
+    let found: Vec<&Found> = batch.iter().collect();
+    let written = findings::write(&mut db, target, &found, Time::now()).await?;
+    sqlx::query("UPDATE scans SET found = found + $2, found_new = found_new + $3 WHERE id = $1")
+        .bind(scan)
+        .bind(i64::try_from(batch.len()).unwrap_or(i64::MAX))
+        .bind(written.new)
+        .execute(&mut *db)
+        .await?;
+    db.commit().await?;
+    Ok(written.epoch)
 }
 
 /// `Ok(None)` when the scan was stopped.

@@ -1,4 +1,4 @@
-//! From findings to leaks.
+//! Findings: one token at one place each, of a scan or of an import, and how they become leaks.
 
 use std::collections::HashMap;
 
@@ -8,12 +8,12 @@ use stopleak_detector::Risk;
 use stopleak_scanner::Finding;
 
 use crate::leaks::{self, NewLeak, NewToken};
-use crate::store::{Connection, Store};
+use crate::store::Connection;
 use crate::tenants::{self, TenantId};
 use crate::time::Time;
 
 /// What is kept of a finding.
-pub(super) struct Found {
+pub(crate) struct Found {
     token: NewToken,
     risk: Risk,
     path: String,
@@ -25,16 +25,25 @@ pub(super) struct Found {
 
 /// Whose findings they are.
 #[derive(Clone)]
-pub(super) struct Target {
-    pub(super) scan: i64,
-    pub(super) tenant: TenantId,
-    pub(super) source: i64,
-    pub(super) title: String,
+pub(crate) struct Target {
+    pub(crate) tenant: TenantId,
+    pub(crate) source: i64,
+    /// The source's.
+    pub(crate) title: String,
+}
+
+/// What was written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Written {
+    /// Tokens that no leak had before.
+    pub(crate) new: i64,
+    /// The epoch that carries them, when there are any.
+    pub(crate) epoch: Option<i64>,
 }
 
 impl Found {
     /// Takes of a finding what may be kept; the token's text is gone when this returns.
-    pub(super) fn of(key: &FingerprintKey, finding: &Finding) -> Self {
+    pub(crate) fn of(key: &FingerprintKey, finding: &Finding) -> Self {
         let number = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
         Self {
             token: NewToken::of(key, &finding.token, Some(&finding.rule)),
@@ -48,36 +57,28 @@ impl Found {
     }
 }
 
-/// Writes findings down in one transaction, together with the epoch that carries their tokens; returns that when it is new.
-pub(super) async fn write(store: &Store, target: &Target, batch: &[Found], now: Time) -> Result<Option<i64>, sqlx::Error> {
-    let mut db = store.write().await?;
+/// Writes findings down, together with the epoch that carries their tokens.
+pub(crate) async fn write(db: &mut Connection, target: &Target, batch: &[&Found], now: Time) -> Result<Written, sqlx::Error> {
     let mut new = 0_i64;
     let mut leaks_of_paths = HashMap::new();
     for found in batch {
-        let known = leaks::find_token(&mut db, target.tenant, &found.token.fingerprint).await?;
+        let known = leaks::find_token(db, target.tenant, &found.token.fingerprint).await?;
         let token = if let Some(known) = known {
             known.token
         } else {
             new += 1;
             let leak = match leaks_of_paths.get(&found.path) {
                 Some(&leak) => leak,
-                None => leak_of(&mut db, target, found, now).await?,
+                None => leak_of(db, target, found, now).await?,
             };
             leaks_of_paths.insert(&found.path, leak);
-            raise_risk(&mut db, target.tenant, leak, found.risk, now).await?;
-            leaks::insert_token(&mut db, target.tenant, leak, &found.token, now).await?
+            raise_risk(db, target.tenant, leak, found.risk, now).await?;
+            leaks::insert_token(db, target.tenant, leak, &found.token, now).await?
         };
-        insert_occurrence(&mut db, target, token, found, now).await?;
+        insert_occurrence(db, target, token, found, now).await?;
     }
-    sqlx::query("UPDATE scans SET found = found + $2, found_new = found_new + $3 WHERE id = $1")
-        .bind(target.scan)
-        .bind(i64::try_from(batch.len()).unwrap_or(i64::MAX))
-        .bind(new)
-        .execute(&mut *db)
-        .await?;
-    let epoch = if new > 0 { Some(tenants::next_epoch(&mut db, target.tenant, now).await?) } else { None };
-    db.commit().await?;
-    Ok(epoch)
+    let epoch = if new > 0 { Some(tenants::next_epoch(db, target.tenant, now).await?) } else { None };
+    Ok(Written { new, epoch })
 }
 
 /// The open leak of this source and path. One with a virtual patch is left as it is: its administrator decided to block the
