@@ -15,7 +15,10 @@ fn a_request_that_its_client_gives_up_is_on_record() -> Result<()> {
     world.observed_leak(&[&token])?;
 
     let mut connection = TcpStream::connect(world.envoy.listener())?;
-    write!(connection, "POST /echo HTTP/1.1\r\nhost: api.test\r\nauthorization: Bearer {token}\r\ncontent-length: 9\r\n\r\nhalf")?;
+    write!(
+        connection,
+        "POST /echo HTTP/1.1\r\nhost: api.test\r\nauthorization: Bearer {token}\r\ncontent-length: 9\r\n\r\nhalf"
+    )?;
     eventually("the request has reached the upstream", Duration::from_secs(10), || {
         Ok((world.upstream.served() == 1).then_some(()))
     })?;
