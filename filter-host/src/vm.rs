@@ -80,7 +80,7 @@ impl Vm {
         let mut vm = Self { store, instance, limits, contexts: ROOT };
         vm.call::<(), ()>("_initialize", ())?;
         vm.call::<_, ()>("proxy_on_context_create", (ROOT, 0_u32))?;
-        vm.call::<_, u32>("proxy_on_vm_start", (ROOT, 0_u32))?;
+        vm.call_exported::<_, u32>("proxy_on_vm_start", (ROOT, 0_u32))?;
         let size = vm.set_buffer(PLUGIN_CONFIGURATION, configuration.as_bytes());
         if vm.call::<_, u32>("proxy_on_configure", (ROOT, size))? != 1 {
             return Err(HostError::Refused(format!("the module refuses its configuration: {}", vm.log())));
@@ -146,12 +146,10 @@ impl Vm {
         if !body.is_empty() && self.store.data().answered.is_none() {
             self.call::<_, u32>("proxy_on_request_body", (context, size, 1_u32))?;
         }
-        if self.instance.get_func(&mut self.store, "proxy_on_response_headers").is_some() {
-            self.call::<_, u32>("proxy_on_response_headers", (context, 1_u32, 1_u32))?;
-        }
-        self.call::<_, u32>("proxy_on_done", context)?;
-        self.call::<_, ()>("proxy_on_log", context)?;
-        self.call::<_, ()>("proxy_on_delete", context)?;
+        self.call_exported::<_, u32>("proxy_on_response_headers", (context, 1_u32, 1_u32))?;
+        self.call_exported::<_, ()>("proxy_on_log", context)?;
+        self.call_exported::<_, u32>("proxy_on_done", context)?;
+        self.call_exported::<_, ()>("proxy_on_delete", context)?;
         let fuel = before - self.store.get_fuel()?;
         self.store.data_mut().forget();
         Ok(Outcome { answered: self.store.data().answered, fuel })
@@ -170,6 +168,14 @@ impl Vm {
     fn set_buffer(&mut self, kind: u32, bytes: &[u8]) -> u32 {
         self.store.data_mut().buffers.insert(kind, bytes.to_vec());
         u32::try_from(bytes.len()).unwrap_or(u32::MAX)
+    }
+
+    /// Like Envoy, calls what a module exports and passes over the rest.
+    fn call_exported<P: WasmParams, R: WasmResults>(&mut self, name: &str, parameters: P) -> Result<Option<R>, HostError> {
+        match self.instance.get_func(&mut self.store, name) {
+            Some(_) => self.call(name, parameters).map(Some),
+            None => Ok(None),
+        }
     }
 
     fn call<P: WasmParams, R: WasmResults>(&mut self, name: &str, parameters: P) -> Result<R, HostError> {

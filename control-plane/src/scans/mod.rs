@@ -10,14 +10,13 @@ pub use worker::work;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::store::Connection;
+use crate::store::{Connection, text_enum};
 use crate::tenants::TenantId;
 use crate::time::Time;
 
 /// Where a scan stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, sqlx::Type)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-#[sqlx(rename_all = "snake_case")]
 pub enum Status {
     /// Waits for its turn.
     Queued,
@@ -28,6 +27,8 @@ pub enum Status {
     /// Could not read the source; what it had found by then stands.
     Failed,
 }
+
+text_enum!(Status { Queued = "queued", Running = "running", Done = "done", Failed = "failed" });
 
 /// A scan as people see it.
 #[derive(Clone, Debug, Serialize)]

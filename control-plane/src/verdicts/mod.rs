@@ -72,6 +72,7 @@ pub struct Match {
 /// What the database knows of a token.
 #[derive(sqlx::FromRow)]
 struct Known {
+    #[sqlx(try_from = "i64")]
     leak: LeakNumber,
     preview: String,
     length: i64,
