@@ -74,7 +74,12 @@ struct Channel {
 }
 
 /// An index that was built, and what its proof left.
-type Built = (Source, Arc<Published>, Option<SharedData>);
+struct Built {
+    source: Source,
+    published: Arc<Published>,
+    shared_data: Option<SharedData>,
+    proved_in: Duration,
+}
 
 /// Between two tries to build an index that could not be proved: a large one takes a second to be read and built. Every change is a try,
 /// too.
@@ -144,7 +149,7 @@ impl Publisher {
             return Ok(());
         }
         let source = Source::load(&self.store, tenant.id).await?;
-        let (source, first, shared_data) = self.build(tenant, source).await?;
+        let Built { source, published: first, shared_data, .. } = self.build(tenant, source).await?;
         let on = AtomicBool::new(tenants::is_on(&mut *self.store.read().await?, tenant.id).await?);
         let newest = watch::Sender::new(Arc::clone(&first));
         let channel = Arc::new(Channel {
@@ -221,13 +226,14 @@ impl Publisher {
             tracing::info!(tenant = channel.tenant.name, "the API Leaks module is off: nothing is pushed");
             return Ok(source);
         }
-        let (source, published, shared_data) = self.build(&channel.tenant, source).await?;
+        let Built { source, published, shared_data, proved_in } = self.build(&channel.tenant, source).await?;
         tracing::info!(
             tenant = channel.tenant.name,
             epoch = published.epoch,
             tokens = published.tokens,
             shards = published.shards.len(),
             built_us = started.elapsed().as_micros(),
+            proved_us = proved_in.as_micros(),
             "index published"
         );
         self.offer_trial(channel, &published, shared_data);
@@ -248,8 +254,9 @@ impl Publisher {
             #[cfg(test)]
             let published = if faulty { tests::damaged(published, &keys) } else { published };
             let published = Arc::new(published);
-            let proved = module.map(|module| source.prove(&module, &owner, &keys, &published)).transpose()?;
-            Ok((source, published, proved))
+            let started = Instant::now();
+            let shared_data = module.map(|module| source.prove(&module, &owner, &keys, &published)).transpose()?;
+            Ok(Built { source, published, shared_data, proved_in: started.elapsed() })
         });
         let built: anyhow::Result<Built> = built.await.unwrap_or_else(|fell| Err(Unproved::Fell(fell).into()));
         self.note(tenant.id, built.as_ref().err());

@@ -8,7 +8,7 @@ use stopleak::people::Role;
 
 use crate::cli::Cli;
 use crate::scans::token;
-use crate::world::{World, config, eventually};
+use crate::world::{Data, World, eventually};
 
 /// Of this checkout, as `just build` makes it.
 fn filter() -> PathBuf {
@@ -20,8 +20,8 @@ fn filter() -> PathBuf {
 
 /// A control plane whose leak 1 is patched and whose leak 2 is observed.
 async fn world() -> World {
-    let data = tempfile::tempdir().unwrap();
-    let config = Config { filter: Some(filter()), ..config(data.path()) };
+    let data = Data::new();
+    let config = Config { filter: Some(filter()), ..data.config() };
     let world = World::start_with(data, &config).await;
     world.leak(&[&token(1)]);
     world.leak(&[&token(2)]);
@@ -135,10 +135,10 @@ async fn without_a_module_the_answer_says_so_and_decisions_are_enforced_all_the_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_that_is_no_module_ends_the_start() {
-    let data = tempfile::tempdir().unwrap();
+    let data = Data::new();
     let file = data.path().join("filter.wasm");
     std::fs::write(&file, "no module").unwrap();
-    let config = Config { filter: Some(file), ..config(data.path()) };
+    let config = Config { filter: Some(file), ..data.config() };
     let error = stopleak::serve::Server::start(&config).await.err().unwrap();
     assert!(format!("{error:#}").contains("filter.wasm"), "{error:#}");
 }
