@@ -172,10 +172,10 @@ impl Config {
     /// The file with the filter module; `None` when none is named and none lies beside the program.
     pub fn filter(&self) -> Result<Option<PathBuf>, ConfigError> {
         let Some(path) = &self.filter else { return Ok(filter_beside_this_program()) };
-        match path.is_file() {
-            true => Ok(Some(path.clone())),
-            false => Err(ConfigError::Value { key: "filter", reason: format!("{} is no file", path.display()) }),
+        if !path.is_file() {
+            return Err(ConfigError::Value { key: "filter", reason: format!("{} is no file", path.display()) });
         }
+        Ok(Some(path.clone()))
     }
 
     /// TLS of the feed.

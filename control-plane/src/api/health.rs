@@ -9,7 +9,7 @@ use axum::response::IntoResponse;
 use super::problem::{Answer, Problem};
 use crate::app::App;
 use crate::metrics::Counted;
-use crate::tenants;
+use crate::tenants::{self, Tenant};
 
 /// The process answers.
 pub(super) async fn healthz() -> &'static str {
@@ -28,17 +28,14 @@ pub(super) async fn readyz(State(app): State<Arc<App>>) -> Answer<String> {
         }
     }
     // Numbers and no names: anybody may ask.
-    let mut text = "ready\n".to_owned();
-    let off = tenants.iter().filter(|tenant| !app.publisher.is_on(tenant.id)).count();
-    if off > 0 {
-        text.push_str(&format!("module-off: the API Leaks module of {off} of {} tenants is off\n", tenants.len()));
-    }
+    let count = |is: &dyn Fn(&Tenant) -> bool| tenants.iter().filter(|tenant| is(tenant)).count();
+    let (of, off) = (tenants.len(), count(&|tenant| !app.publisher.is_on(tenant.id)));
+    let off = if off > 0 { format!("module-off: the API Leaks module of {off} of {of} tenants is off\n") } else { String::new() };
     // Still ready: gateways keep the last good index, and people need the API now more than ever.
-    let unproved = tenants.iter().filter(|tenant| app.publisher.is_unproved(tenant.id)).count();
-    if unproved > 0 {
-        text.push_str(&format!("index-unproved: the newest index of {unproved} of {} tenants is not published\n", tenants.len()));
-    }
-    Ok(text)
+    Ok(match count(&|tenant| app.publisher.is_unproved(tenant.id)) {
+        0 => format!("ready\n{off}"),
+        unproved => format!("ready\n{off}index-unproved: the newest index of {unproved} of {of} tenants is not published\n"),
+    })
 }
 
 /// What Prometheus reads.

@@ -134,6 +134,7 @@ fn outcome(attempt: &wire::Attempt) -> Option<Outcome> {
 }
 
 /// Where the token was, in a word.
+#[must_use]
 pub fn place(attempt: &wire::Attempt) -> Option<&'static str> {
     match attempt.place() {
         wire::Place::Unspecified => None,

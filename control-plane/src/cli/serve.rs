@@ -48,7 +48,7 @@ pub(super) struct Serve {
     /// Address of the feed; port 0 takes a free one [default: 127.0.0.1:8081]
     #[arg(long, value_name = "ADDR")]
     feed: Option<SocketAddr>,
-    /// The filter module that proves every index before it is published [default: stopleak_filter.wasm beside this program]
+    /// The filter module that proves every index before it is published [default: `stopleak_filter.wasm` beside this program]
     #[arg(long, env = "STOPLEAK_FILTER", value_name = "FILE")]
     filter: Option<PathBuf>,
     /// A TOML file; flags win over it

@@ -10,6 +10,7 @@ use crate::keys::Keys;
 use crate::tenants::Tenant;
 
 /// What comes before the first push.
+#[must_use]
 pub fn welcome(keys: &Keys, tenant: &Tenant) -> wire::ToGateway {
     let welcome = wire::Welcome { fingerprint_key: keys.fingerprint(tenant.id).as_bytes().to_vec(), tenant: tenant.name.clone() };
     wire::ToGateway { message: Some(wire::to_gateway::Message::Welcome(welcome)) }

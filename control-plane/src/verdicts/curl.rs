@@ -13,13 +13,15 @@ struct Command {
     url: Option<Zeroizing<String>>,
     method: Option<String>,
     data: Zeroizing<Vec<u8>>,
-    has_data: bool,
-    is_json: bool,
+    /// Its media type, once there is any.
+    data_type: Option<&'static str>,
     parts: Zeroizing<Vec<u8>>,
     get: bool,
     head: bool,
 }
 
+const FORM: &str = "application/x-www-form-urlencoded";
+const JSON: &str = "application/json";
 const BOUNDARY: &str = "------------------------stopleak";
 
 /// Reads it.
@@ -74,8 +76,8 @@ impl Command {
             Meaning::RawData => self.data("&", value.as_bytes()),
             Meaning::Encoded => self.encoded(value)?,
             Meaning::Json => {
-                self.is_json = true;
                 self.data("", no_file(value, "@")?.as_bytes());
+                self.data_type = Some(JSON);
             }
             Meaning::Form => self.part(value, true)?,
             Meaning::FormText => self.part(value, false)?,
@@ -112,10 +114,10 @@ impl Command {
     }
 
     fn data(&mut self, between: &str, data: &[u8]) {
-        if self.has_data {
+        if self.data_type.is_some() {
             self.data.extend(between.as_bytes());
         }
-        self.has_data = true;
+        self.data_type.get_or_insert(FORM);
         self.data.extend(data);
     }
 
@@ -145,7 +147,7 @@ impl Command {
     }
 
     fn finish(self) -> Result<ParsedRequest, Unreadable> {
-        let Self { mut request, url, method, data, has_data, is_json, mut parts, get, head } = self;
+        let Self { mut request, url, method, data, data_type, mut parts, get, head } = self;
         let url = url.ok_or_else(|| unreadable("has no URL"))?;
         let host = std::mem::take(&mut request.authority);
         request.url(&url)?;
@@ -153,7 +155,7 @@ impl Command {
             request.authority = host;
         }
         let mut content_type = None;
-        if get && has_data {
+        if get && data_type.is_some() {
             let data = Zeroizing::new(String::from_utf8_lossy(&data).into_owned());
             request.target.push(if request.target.contains('?') { '&' } else { '?' });
             request.target.push_str(&data);
@@ -161,11 +163,11 @@ impl Command {
             parts.extend(format!("--{BOUNDARY}--\r\n").into_bytes());
             request.body = parts.to_vec();
             content_type = Some(format!("multipart/form-data; boundary={BOUNDARY}"));
-        } else if has_data {
+        } else if let Some(data_type) = data_type {
             request.body = data.to_vec();
-            content_type = Some(if is_json { "application/json" } else { "application/x-www-form-urlencoded" }.to_owned());
+            content_type = Some(data_type.to_owned());
         }
-        let usual = [("user-agent", "curl"), ("accept", if is_json { "application/json" } else { "*/*" })];
+        let usual = [("user-agent", "curl"), ("accept", if data_type == Some(JSON) { JSON } else { "*/*" })];
         let usual = usual.map(|(name, value)| (name, value.to_owned())).into_iter();
         for (name, value) in usual.chain(content_type.map(|content_type| ("content-type", content_type))) {
             if !request.has(name) {

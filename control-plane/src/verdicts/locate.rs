@@ -109,15 +109,12 @@ pub fn percent_decoded(text: &[u8]) -> Vec<u8> {
     let mut rest = text;
     while let [first, tail @ ..] = rest {
         let digit = |at: usize| tail.get(at).and_then(|b| char::from(*b).to_digit(16)).and_then(|d| u8::try_from(d).ok());
-        match (first, digit(0), digit(1)) {
-            (b'%', Some(high), Some(low)) => {
-                decoded.push(high << 4 | low);
-                rest = tail.get(2..).unwrap_or_default();
-            }
-            _ => {
-                decoded.push(*first);
-                rest = tail;
-            }
+        if let (b'%', Some(high), Some(low)) = (first, digit(0), digit(1)) {
+            decoded.push(high << 4 | low);
+            rest = tail.get(2..).unwrap_or_default();
+        } else {
+            decoded.push(*first);
+            rest = tail;
         }
     }
     decoded
