@@ -21,9 +21,8 @@ pub(super) async fn readyz(State(app): State<Arc<App>>) -> Answer<String> {
     let tenants = tenants::all(&mut *app.store.read().await?).await?;
     app.store.probe().await?;
     for tenant in &tenants {
-        if !app.publisher.is_unproved(tenant.id) {
-            app.publisher.open(tenant).await.map_err(Problem::Internal)?;
-        } else if app.publisher.subscribe(tenant.id).is_none() {
+        app.publisher.open(tenant).await.map_err(Problem::Internal)?;
+        if app.publisher.subscribe(tenant.id).is_none() {
             return Err(Problem::IndexUnproved);
         }
     }

@@ -117,32 +117,28 @@ impl Publisher {
             faulty: AtomicBool::new(false),
         });
         for tenant in tenants {
-            match publisher.open(&tenant).await {
-                // Gateways keep what they have, and people need the API all the more.
-                Err(error) if error.is::<Unproved>() => {
-                    tokio::spawn(Arc::clone(&publisher).open_later(tenant));
-                }
-                opened => opened?,
-            }
+            publisher.open(&tenant).await?;
         }
         Ok(publisher)
     }
 
-    async fn open_later(self: Arc<Self>, tenant: Tenant) {
-        loop {
-            tokio::time::sleep(PROVE_AGAIN).await;
-            match self.open(&tenant).await {
-                Ok(()) => return,
-                Err(error) => {
-                    let (tenant, error) = (&tenant.name, format!("{error:#}"));
-                    tracing::error!(tenant, error, "the tenant has no index yet; trying again");
-                }
+    /// Publishes the tenant's index from now on, if that is not done already: tenants are made while the control plane runs.
+    /// When its first index is not proved, that is tried again and again: gateways keep what they have, and people need the API.
+    pub async fn open(self: &Arc<Self>, tenant: &Tenant) -> anyhow::Result<()> {
+        // Somebody tries already.
+        if self.is_unproved(tenant.id) {
+            return Ok(());
+        }
+        match self.open_now(tenant).await {
+            Err(error) if error.is::<Unproved>() => {
+                tokio::spawn(Arc::clone(self).open_later(tenant.clone(), error));
+                Ok(())
             }
+            opened => opened,
         }
     }
 
-    /// Publishes the tenant's index from now on, if that is not done already: tenants are made while the control plane runs.
-    pub async fn open(self: &Arc<Self>, tenant: &Tenant) -> anyhow::Result<()> {
+    async fn open_now(self: &Arc<Self>, tenant: &Tenant) -> anyhow::Result<()> {
         // Two who make the same channel would each build, and gateways would hear of one of them only.
         let _turn = self.opening.lock().await;
         if lock(&self.channels).contains_key(&tenant.id) {
@@ -165,6 +161,18 @@ impl Publisher {
         lock(&self.channels).insert(tenant.id, Arc::clone(&channel));
         tokio::spawn(Arc::clone(self).run(channel, source));
         Ok(())
+    }
+
+    async fn open_later(self: Arc<Self>, tenant: Tenant, mut error: anyhow::Error) {
+        loop {
+            let (name, told) = (&tenant.name, format!("{error:#}"));
+            tracing::error!(tenant = name, error = told, "the tenant has no index yet; trying again");
+            tokio::time::sleep(PROVE_AGAIN).await;
+            match self.open_now(&tenant).await {
+                Ok(()) => return,
+                Err(again) => error = again,
+            }
+        }
     }
 
     /// Whether the tenant's API Leaks module is on, as far as this process has heard. While it is off nothing is pushed, not even to a

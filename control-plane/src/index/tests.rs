@@ -132,6 +132,24 @@ async fn an_index_that_holds_what_it_should_not_reaches_nobody_and_the_last_good
     assert!(!bench.publisher.is_unproved(bench.tenant.id));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tenant_whose_first_index_is_not_proved_has_one_later() {
+    let bench = Bench::start().await;
+    let mut db = bench.store.write().await.unwrap();
+    let tenant = tenants::ensure(&mut db, "acme", Time::now()).await.unwrap();
+    db.commit().await.unwrap();
+    bench.publisher.faulty.store(true, Ordering::Relaxed);
+    bench.publisher.open(&tenant).await.unwrap();
+    assert!(bench.publisher.is_unproved(tenant.id) && bench.publisher.subscribe(tenant.id).is_none());
+    bench.publisher.faulty.store(false, Ordering::Relaxed);
+    let deadline = Instant::now() + DEADLINE;
+    while bench.publisher.subscribe(tenant.id).is_none() {
+        assert!(Instant::now() < deadline, "nobody tries again");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(!bench.publisher.is_unproved(tenant.id));
+}
+
 /// Each half of the proof finds faults that the other one cannot see.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_module_cannot_read_or_judges_wrongly_is_not_proved() {
