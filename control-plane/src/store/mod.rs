@@ -4,6 +4,10 @@
 //! own waiting. A commit is on the disk when it returns (`synchronous = FULL`): what was answered 2xx survives a power cut.
 //! Placeholders are `$1`, `$2`, times and numbers are integers, conflicts are `ON CONFLICT`: what `PostgreSQL` reads too.
 
+mod sql;
+
+pub use sql::Sql;
+
 use std::fs::OpenOptions;
 use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -32,6 +36,8 @@ pub struct Store {
 pub type Write = Transaction<'static, Sqlite>;
 /// A transaction that sees one state of the database.
 pub type Read = Transaction<'static, Sqlite>;
+/// What holds the rows.
+pub type Database = Sqlite;
 /// What queries run on.
 pub type Connection = SqliteConnection;
 
