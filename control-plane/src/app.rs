@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 use stopleak_detector::{Detector, Rules};
 use tokio::sync::{Notify, Semaphore, watch};
 
+use crate::api::Proxies;
 use crate::feed::Fleet;
 use crate::index::Publisher;
 use crate::keys::Keys;
@@ -29,6 +30,8 @@ pub struct App {
     pub importing: Semaphore,
     /// Turns at storing attempts: gateways may report many, and decisions go through the same writer.
     pub storing: Semaphore,
+    /// The proxies before the API whose word on where a request comes from is taken.
+    pub proxies: Proxies,
     /// The folders of this machine that may be scanned.
     pub local_sources: LocalSources,
     /// Attempts that are kept of each tenant.

@@ -1,6 +1,6 @@
 //! What an operator may set: one struct, from flags and a TOML file; flags win.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 
@@ -30,6 +30,8 @@ pub struct Config {
     pub rules: Option<PathBuf>,
     /// Folders of this machine that sources may name, as a path or a `file://` URL. Default: none.
     pub local_sources: Vec<PathBuf>,
+    /// Addresses of proxies before the API whose `x-forwarded-for` is believed. Default: none.
+    pub trusted_proxies: Vec<IpAddr>,
     /// Attempts that are kept of each tenant; the oldest go when there are more. Default: 1,000,000.
     pub max_attempts: Option<NonZeroU64>,
     /// TLS of the feed, for gateways on other machines.
@@ -117,6 +119,7 @@ impl Config {
             },
             rules: self.rules.or(other.rules),
             local_sources: if self.local_sources.is_empty() { other.local_sources } else { self.local_sources },
+            trusted_proxies: if self.trusted_proxies.is_empty() { other.trusted_proxies } else { self.trusted_proxies },
             max_attempts: self.max_attempts.or(other.max_attempts),
             feed_tls: self.feed_tls.or(other.feed_tls),
         }

@@ -13,11 +13,11 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 use tokio_stream::StreamExt as _;
 
-use super::auth::{Administrator, Reader};
 use super::input::{Asked, Body, IdInPath, limit, line};
 use super::problem::{Answer, Problem};
 use crate::app::App;
 use crate::imports::{self, ImportView, Reading};
+use crate::people::Caller;
 use crate::time::Time;
 
 #[derive(Deserialize)]
@@ -53,11 +53,7 @@ const WAITING: usize = 16;
 /// A sender that is silent for so long is gone.
 const SILENCE: Duration = Duration::from_secs(30);
 
-pub(super) async fn add(
-    State(app): State<Arc<App>>,
-    Administrator(caller): Administrator,
-    Body(request): Body<AddImport>,
-) -> Answer<Response> {
+pub(super) async fn add(State(app): State<Arc<App>>, caller: Caller, Body(request): Body<AddImport>) -> Answer<Response> {
     let name = line("name", &request.name, MAX_NAME)?;
     let mut db = app.store.write().await?;
     let import = imports::add(&mut db, caller.tenant.id, &name, &caller.name, Time::now()).await?;
@@ -68,7 +64,7 @@ pub(super) async fn add(
 
 pub(super) async fn list(
     State(app): State<Arc<App>>,
-    Reader(caller): Reader,
+    caller: Caller,
     Asked(asked): Asked<ListImports>,
 ) -> Answer<Json<ImportList>> {
     let limit = limit(asked.limit)?;
@@ -77,11 +73,7 @@ pub(super) async fn list(
     Ok(Json(ImportList { imports, next }))
 }
 
-pub(super) async fn show(
-    State(app): State<Arc<App>>,
-    Reader(caller): Reader,
-    IdInPath(id): IdInPath,
-) -> Answer<Json<ImportView>> {
+pub(super) async fn show(State(app): State<Arc<App>>, caller: Caller, IdInPath(id): IdInPath) -> Answer<Json<ImportView>> {
     let import = imports::get(&mut *app.store.read().await?, caller.tenant.id, id).await?;
     import.map(Json).ok_or(Problem::NotFound { what: "import" })
 }
@@ -89,7 +81,7 @@ pub(super) async fn show(
 /// Takes the report; answers when it is read to its end. It may have any length.
 pub(super) async fn read(
     State(app): State<Arc<App>>,
-    Administrator(caller): Administrator,
+    caller: Caller,
     IdInPath(id): IdInPath,
     body: Stream,
 ) -> Answer<Json<ImportView>> {

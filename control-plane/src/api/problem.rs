@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::imports::ImportError;
 use crate::leaks::{AddError, Known, RecordError, Refusal, Status, leak_id};
+use crate::people::Role;
 use crate::store::{Trouble, trouble};
 
 /// What is wrong. The detail is for the caller and never repeats a value that was sent.
@@ -17,8 +18,11 @@ pub enum Problem {
     MethodNotAllowed,
     /// No token, or one that is not in force.
     Unauthenticated(String),
-    /// The token's role does not allow it.
-    Forbidden,
+    /// The caller's role does not allow it.
+    Forbidden {
+        /// Which roles would.
+        roles: &'static [Role],
+    },
     /// No such object in the caller's tenant.
     NotFound {
         /// The noun.
@@ -58,6 +62,8 @@ pub enum Problem {
         /// The noun.
         what: &'static str,
     },
+    /// The tenant's API Leaks module is off.
+    ModuleOff,
     /// A scan of the source has not ended yet.
     ScanUnderWay {
         /// That scan.
@@ -99,12 +105,7 @@ impl Problem {
                 "the path exists, but not with this method; the Allow header names those it has",
             ),
             Self::Unauthenticated(detail) => told(StatusCode::UNAUTHORIZED, "unauthenticated", "Sign in first", detail.as_str()),
-            Self::Forbidden => told(
-                StatusCode::FORBIDDEN,
-                "forbidden",
-                "Not allowed",
-                "an analyst's API token reads only; use an administrator's",
-            ),
+            Self::Forbidden { roles } => forbidden(roles),
             Self::NotFound { what } => told(
                 StatusCode::NOT_FOUND,
                 "not-found",
@@ -142,6 +143,12 @@ impl Problem {
                 "name-taken",
                 "Already there",
                 format!("there is a {what} of this name already; choose another name"),
+            ),
+            Self::ModuleOff => told(
+                StatusCode::CONFLICT,
+                "module-off",
+                "Module off",
+                "the tenant's API Leaks module is off: nothing is scanned or pushed; a global administrator switches it on",
             ),
             Self::ScanUnderWay { scan } => told(
                 StatusCode::CONFLICT,
@@ -235,6 +242,12 @@ impl Told {
 
 fn told(status: StatusCode, kind: &'static str, title: &'static str, detail: impl Into<String>) -> Told {
     Told { status, kind, title, detail: detail.into(), members: Map::new() }
+}
+
+fn forbidden(roles: &[Role]) -> Told {
+    let roles: Vec<&str> = roles.iter().map(|role| role.as_str()).collect();
+    let detail = format!("this needs the role {}", roles.join(" or "));
+    told(StatusCode::FORBIDDEN, "forbidden", "Not allowed", detail).with("roles", json!(roles))
 }
 
 fn already_leaked(position: usize, known: &Known) -> Told {

@@ -9,11 +9,12 @@ use std::time::Duration;
 use clap::Args;
 use serde_json::Value;
 use ureq::http::{Response, Uri};
-use ureq::{Agent, Body, SendBody};
+use ureq::{Agent, Body, RequestBuilder, SendBody};
 use zeroize::Zeroizing;
 
 use super::Fault;
 use super::profile::Profiles;
+use crate::api::TENANT_HEADER;
 use crate::config::default_data_dir;
 use crate::secret::Secret;
 use crate::serve::{ADDRESSES, ADMIN_TOKEN, Addresses};
@@ -34,6 +35,9 @@ pub(super) struct Remote {
     /// The data folder of the server on this machine [default: ~/.local/share/stopleak]
     #[arg(long, env = "STOPLEAK_DATA_DIR", value_name = "DIR")]
     data_dir: Option<PathBuf>,
+    /// The tenant, for those who reach over all of them [default: default]
+    #[arg(long, env = "STOPLEAK_TENANT", value_name = "NAME")]
+    tenant: Option<String>,
     /// Print the API's JSON
     #[arg(long)]
     pub(super) json: bool,
@@ -44,6 +48,7 @@ pub(super) struct Client {
     agent: Agent,
     base: String,
     token: Secret,
+    tenant: Option<String>,
 }
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -85,7 +90,7 @@ impl Remote {
         if local || uri.scheme_str() == Some("http") {
             config = config.proxy(None);
         }
-        Ok(Client { agent: config.build().into(), base, token })
+        Ok(Client { agent: config.build().into(), base, token, tenant: self.tenant.clone() })
     }
 
     /// The administrator's token of this machine is for the server of this machine: it is sent to no other.
@@ -114,7 +119,8 @@ impl Client {
 
     /// With a query of what is not null.
     pub(super) fn ask(&self, path: &str, query: &[(&str, Value)]) -> Result<Value, Fault> {
-        let mut request = self.agent.get(self.url(path)).header("authorization", self.authorization());
+        let request = self.agent.get(self.url(path));
+        let mut request = self.as_caller(request);
         for (name, value) in query.iter().filter(|(_, value)| !value.is_null()) {
             request = request.query(name, value.as_str().map_or_else(|| value.to_string(), str::to_owned));
         }
@@ -126,28 +132,36 @@ impl Client {
     }
 
     pub(super) fn post_text(&self, path: &str, json: &str) -> Result<Value, Fault> {
-        let request = self.agent.post(self.url(path)).header("authorization", self.authorization());
+        let request = self.as_caller(self.agent.post(self.url(path)));
         self.answer(request.header("content-type", "application/json").send(json))
     }
 
     /// Sends a stream, however long that takes.
     pub(super) fn put_stream(&self, path: &str, stream: impl Read + 'static) -> Result<Value, Fault> {
-        let request = self.agent.put(self.url(path)).header("authorization", self.authorization());
+        let request = self.as_caller(self.agent.put(self.url(path)));
         let request = request.config().timeout_global(None).build();
         self.answer(request.send(SendBody::from_owned_reader(stream)))
     }
 
+    pub(super) fn patch(&self, path: &str, body: &Value) -> Result<Value, Fault> {
+        let request = self.as_caller(self.agent.patch(self.url(path)));
+        self.answer(request.header("content-type", "application/json").send(body.to_string()))
+    }
+
     pub(super) fn delete(&self, path: &str) -> Result<(), Fault> {
-        let request = self.agent.delete(self.url(path)).header("authorization", self.authorization());
-        self.answer(request.call()).map(drop)
+        self.answer(self.as_caller(self.agent.delete(self.url(path))).call()).map(drop)
     }
 
     fn url(&self, path: &str) -> String {
         format!("{}/api/v1{path}", self.base)
     }
 
-    fn authorization(&self) -> String {
-        format!("Bearer {}", self.token.expose())
+    fn as_caller<B>(&self, request: RequestBuilder<B>) -> RequestBuilder<B> {
+        let request = request.header("authorization", format!("Bearer {}", self.token.expose()));
+        match &self.tenant {
+            Some(tenant) => request.header(TENANT_HEADER, tenant),
+            None => request,
+        }
     }
 
     fn answer(&self, response: Result<Response<Body>, ureq::Error>) -> Result<Value, Fault> {
@@ -203,6 +217,7 @@ mod tests {
             server: Some(server.to_owned()),
             api_token_file: None,
             data_dir: Some(data_dir.to_owned()),
+            tenant: None,
             json: false,
         }
     }

@@ -12,6 +12,7 @@ mod attempts;
 mod source;
 mod import;
 mod gateway;
+mod tenant;
 mod index;
 mod admin_token;
 mod profile;
@@ -38,6 +39,7 @@ enum Command {
     Source(source::Source),
     Import(import::Import),
     Gateway(gateway::Gateway),
+    Tenant(tenant::Tenant),
     Index(index::Index),
     AdminToken(admin_token::AdminToken),
     Profile(profile::ProfileCommand),
@@ -67,6 +69,7 @@ impl Cli {
             Command::Source(source) => source.run(),
             Command::Import(import) => import.run(),
             Command::Gateway(gateway) => gateway.run(),
+            Command::Tenant(tenant) => tenant.run(),
             Command::Index(index) => index.run(),
             Command::AdminToken(admin_token) => admin_token.run(),
             Command::Profile(profile) => profile.run(),

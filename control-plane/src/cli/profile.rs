@@ -18,7 +18,7 @@ use crate::keys::{create_private_folder, write_private};
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
-  stopleak profile add production --server https://stopleak.example --api-token-file ~/.stopleak-token --default
+  stopleak profile add production https://stopleak.example --api-token-file ~/.stopleak-token --default
   stopleak leak list --profile staging")]
 pub(super) struct ProfileCommand {
     #[command(subcommand)]
@@ -47,7 +47,7 @@ struct Add {
     /// What you will call it
     name: String,
     /// The server's address, such as `https://stopleak.example`
-    #[arg(long, value_name = "URL")]
+    #[arg(value_name = "URL")]
     server: String,
     /// A file with an API token of that server
     #[arg(long, value_name = "FILE")]
@@ -126,7 +126,7 @@ impl Profiles {
 
     fn add(&mut self, add: Add) -> Result<(), Fault> {
         if !add.server.starts_with("https://") && !add.server.starts_with("http://") {
-            return Err(Fault::Usage(format!("--server: {} does not begin with http:// or https://", add.server)));
+            return Err(Fault::Usage(format!("{} does not begin with http:// or https://", add.server)));
         }
         let api_token_file = std::path::absolute(&add.api_token_file).unwrap_or(add.api_token_file);
         if !api_token_file.exists() {

@@ -92,7 +92,8 @@ async fn claim(app: &App) -> Result<Option<Job>, sqlx::Error> {
     let mut db = app.store.write().await?;
     let row: Option<(i64, crate::tenants::TenantId, i64, String, String)> = sqlx::query_as(
         "SELECT c.id, c.tenant_id, s.id, s.title, s.location FROM scans c JOIN sources s ON s.id = c.source_id
-         WHERE c.status = $1 ORDER BY c.id LIMIT 1",
+         JOIN tenants n ON n.id = c.tenant_id
+         WHERE c.status = $1 AND n.api_leaks = 1 ORDER BY c.id LIMIT 1",
     )
     .bind(Status::Queued)
     .fetch_optional(&mut *db)

@@ -9,13 +9,13 @@ use serde_json::Value;
 use crate::scans::{Repository, token};
 use crate::world::World;
 
-struct Cli {
-    data: std::path::PathBuf,
-    proxy: Option<String>,
+pub struct Cli {
+    pub data: std::path::PathBuf,
+    pub proxy: Option<String>,
 }
 
 impl Cli {
-    fn output(&self, arguments: &[&str], input: &str) -> Output {
+    pub fn output(&self, arguments: &[&str], input: &str) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_stopleak"));
         if let Some(proxy) = &self.proxy {
             command.envs(["http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "ALL_PROXY"].map(|name| (name, proxy)));
@@ -38,19 +38,19 @@ impl Cli {
         child.wait_with_output().unwrap()
     }
 
-    fn ok(&self, arguments: &[&str], input: &str) -> String {
+    pub fn ok(&self, arguments: &[&str], input: &str) -> String {
         let output = self.output(arguments, input);
         let error = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(output.status.success(), "{arguments:?}: {error}");
         String::from_utf8(output.stdout).unwrap()
     }
 
-    fn json(&self, arguments: &[&str], input: &str) -> Value {
+    pub fn json(&self, arguments: &[&str], input: &str) -> Value {
         let arguments = [arguments, &["--json"]].concat();
         serde_json::from_str(&self.ok(&arguments, input)).unwrap()
     }
 
-    fn fault(&self, arguments: &[&str], input: &str, code: i32) -> String {
+    pub fn fault(&self, arguments: &[&str], input: &str, code: i32) -> String {
         let output = self.output(arguments, input);
         let error = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(code), "{arguments:?}: {error}");
@@ -192,7 +192,7 @@ async fn a_profile_names_a_server() {
     let elsewhere = tempfile::tempdir().unwrap();
     let cli = Cli { data: elsewhere.path().to_owned(), proxy: None };
     let token = world.data.path().join("admin-token");
-    let add = ["profile", "add", "here", "--server", &world.api.base, "--api-token-file", token.to_str().unwrap()];
+    let add = ["profile", "add", "here", &world.api.base, "--api-token-file", token.to_str().unwrap()];
     cli.ok(&add, "");
     assert!(cli.ok(&["profile", "list"], "").contains(&world.api.base));
     assert!(cli.json(&["leak", "list", "--profile", "here"], "")["leaks"].is_array());

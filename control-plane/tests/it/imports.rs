@@ -4,7 +4,7 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 
 use serde_json::{Value, json};
-use stopleak::api_tokens::Role;
+use stopleak::people::Role;
 
 use crate::scans::token;
 use crate::world::{Api, World, eventually};

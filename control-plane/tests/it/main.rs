@@ -2,6 +2,8 @@
 
 mod world;
 mod client;
+mod rights;
+mod tenants;
 mod leaks;
 mod decisions;
 mod doors;
