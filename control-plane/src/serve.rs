@@ -28,7 +28,7 @@ use crate::sources::LocalSources;
 use crate::store::{self, Store, Trouble, trouble};
 use crate::tenants::TenantId;
 use crate::time::Time;
-use crate::{api, attempts, feed, imports, scans, tenants};
+use crate::{api, attempts, feed, imports, leaks, scans, tenants};
 
 /// A control plane whose ports are open.
 pub struct Server {
@@ -144,6 +144,7 @@ impl Server {
         };
         tokio::pin!(serving);
         let scanning = tokio::spawn(scans::work(Arc::clone(&app)));
+        let due = tokio::spawn(leaks::run_due(Arc::clone(&app)));
         tokio::select! {
             ended = &mut serving => { ended?; }
             () = stop => {
@@ -156,6 +157,9 @@ impl Server {
         }
         if tokio::time::timeout(GRACE, scanning).await.is_err() {
             tracing::warn!("the scan under way did not stop in time; the next start runs it again");
+        }
+        if tokio::time::timeout(GRACE, due).await.is_err() {
+            tracing::warn!("what was due is not done yet; the next start does it");
         }
         let _ = fs::remove_file(data_dir.join(ADDRESSES));
         app.store.close().await;

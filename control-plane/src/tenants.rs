@@ -161,3 +161,16 @@ impl ViewRow {
         TenantView { name, title, api_leaks: api_leaks != 0, created_at, epoch }
     }
 }
+
+/// Whether decisions on critical leaks take two administrators.
+pub async fn second_approver(db: &mut Connection, tenant: TenantId) -> Result<bool, sqlx::Error> {
+    let stored: i64 =
+        sqlx::query_scalar("SELECT second_approver FROM tenants WHERE id = $1").bind(tenant).fetch_one(db).await?;
+    Ok(stored != 0)
+}
+
+/// Keeps that.
+pub async fn set_second_approver(db: &mut Connection, tenant: TenantId, wanted: bool) -> Result<(), sqlx::Error> {
+    let query = sqlx::query("UPDATE tenants SET second_approver = $2 WHERE id = $1").bind(tenant).bind(i64::from(wanted));
+    query.execute(db).await.map(drop)
+}

@@ -10,6 +10,8 @@ mod auth;
 mod peer;
 mod access_log;
 mod leaks;
+mod policies;
+mod guard_rails;
 mod attempts;
 mod sources;
 mod scans;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use axum::http::Method;
 use axum::routing::{MethodRouter, delete, get, patch, post, put};
 
-use super::{attempts, gateways, health, imports, leaks, scans, sources, tenants};
+use super::{attempts, gateways, guard_rails, health, imports, leaks, policies, scans, sources, tenants};
 use crate::app::App;
 use crate::people::Role;
 
@@ -78,9 +78,31 @@ pub fn routes() -> Vec<Route> {
 
         get    "/api/v1/leaks"                     See     leaks::list;
         post   "/api/v1/leaks"                     Decide  leaks::add;
+        get    "/api/v1/leaks/summary"             See     leaks::summary;
+        get    "/api/v1/leaks/export"              See     leaks::export::leaks;
         get    "/api/v1/leaks/{number}"            See     leaks::show;
-        post   "/api/v1/leaks/{number}/decisions"  Decide  leaks::decide;
+        patch  "/api/v1/leaks/{number}"            Decide  leaks::change;
+        post   "/api/v1/leaks/{number}/decisions"  Decide  leaks::decisions::decide;
+        get    "/api/v1/leaks/{number}/impact"     See     leaks::decisions::impact;
+        get    "/api/v1/leaks/{number}/comments"   See     leaks::comments::list;
+        post   "/api/v1/leaks/{number}/comments"   Decide  leaks::comments::add;
+        post   "/api/v1/decisions"                 Decide  leaks::decisions::decide_many;
+        get    "/api/v1/pending"                   See     leaks::decisions::list_pending;
+        post   "/api/v1/pending/{id}/approve"      Decide  leaks::decisions::approve;
+        post   "/api/v1/pending/{id}/reject"       Decide  leaks::decisions::reject;
+        post   "/api/v1/pending/{id}/cancel"       Decide  leaks::decisions::cancel;
+        get    "/api/v1/policies"                  See     policies::list;
+        post   "/api/v1/policies"                  Decide  policies::add;
+        patch  "/api/v1/policies/{id}"             Decide  policies::change;
+        delete "/api/v1/policies/{id}"             Decide  policies::remove;
+        get    "/api/v1/policies/{id}/preview"     See     policies::preview;
+        get    "/api/v1/pause"                     See     guard_rails::pause;
+        post   "/api/v1/pause"                     Decide  guard_rails::begin_pause;
+        delete "/api/v1/pause"                     Decide  guard_rails::end_pause;
+        get    "/api/v1/guard-rails"               See     guard_rails::show;
+        patch  "/api/v1/guard-rails"               Decide  guard_rails::change;
         get    "/api/v1/attempts"                  See     attempts::list;
+        get    "/api/v1/attempts/export"           See     leaks::export::attempts;
 
         get    "/api/v1/sources"                   See     sources::list;
         post   "/api/v1/sources"                   Operate sources::add;
