@@ -40,6 +40,7 @@ pub struct Answer {
     pub status: u16,
     pub content_type: String,
     pub location: Option<String>,
+    pub etag: Option<String>,
     pub text: String,
 }
 
@@ -150,6 +151,17 @@ impl Api {
         call(agent().run(request.body(body).unwrap()))
     }
 
+    /// A change under the condition that the object still has this ETag.
+    pub fn send_if(&self, method: &str, path: &str, body: &Value, etag: &str) -> Answer {
+        let request = ureq::http::Request::builder()
+            .method(method)
+            .uri(format!("{}/api/v1{path}", self.base))
+            .header("content-type", "application/json")
+            .header("if-match", etag)
+            .header("authorization", format!("Bearer {}", self.token));
+        call(agent().run(request.body(body.to_string()).unwrap()))
+    }
+
     pub fn patch(&self, path: &str, body: &Value) -> Answer {
         self.send("PATCH", &format!("/api/v1{path}"), body)
     }
@@ -239,6 +251,7 @@ fn call(response: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Answ
     let mut response = response.unwrap();
     let header = |name| response.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
     let (content_type, location) = (header("content-type").unwrap_or_default(), header("location"));
+    let etag = header("etag");
     let text = tokio::task::block_in_place(|| response.body_mut().read_to_string().unwrap());
-    Answer { status: response.status().as_u16(), content_type, location, text }
+    Answer { status: response.status().as_u16(), content_type, location, etag, text }
 }
