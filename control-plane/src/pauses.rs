@@ -31,12 +31,7 @@ pub async fn current(db: &mut Connection, tenant: TenantId, now: Time) -> Result
     let query = "SELECT paused_until, paused_at, paused_reason, paused_by FROM tenants WHERE id = $1";
     let (until, since, reason, author): Row = sqlx::query_as(query).bind(tenant).fetch_one(db).await?;
     let Some(until) = until.filter(|&until| until > now) else { return Ok(None) };
-    Ok(Some(Pause {
-        until,
-        since: since.unwrap_or(now),
-        reason: reason.unwrap_or_default(),
-        author: author.unwrap_or_default(),
-    }))
+    Ok(Some(Pause { until, since: since.unwrap_or(now), reason: reason.unwrap_or_default(), author: author.unwrap_or_default() }))
 }
 
 /// Begins a pause, or gives the one that goes on another end; returns the epoch that carries it.

@@ -164,8 +164,7 @@ impl ViewRow {
 
 /// Whether decisions on critical leaks take two administrators.
 pub async fn second_approver(db: &mut Connection, tenant: TenantId) -> Result<bool, sqlx::Error> {
-    let stored: i64 =
-        sqlx::query_scalar("SELECT second_approver FROM tenants WHERE id = $1").bind(tenant).fetch_one(db).await?;
+    let stored: i64 = sqlx::query_scalar("SELECT second_approver FROM tenants WHERE id = $1").bind(tenant).fetch_one(db).await?;
     Ok(stored != 0)
 }
 

@@ -42,11 +42,7 @@ pub(super) async fn pause(State(app): State<Arc<App>>, caller: Caller) -> Answer
     Ok(Json(json!({"pause": pause})).into_response())
 }
 
-pub(super) async fn begin_pause(
-    State(app): State<Arc<App>>,
-    caller: Caller,
-    Body(body): Body<BeginPause>,
-) -> Answer<Response> {
+pub(super) async fn begin_pause(State(app): State<Arc<App>>, caller: Caller, Body(body): Body<BeginPause>) -> Answer<Response> {
     let reason = say(&app, &caller, "reason", line("reason", &body.reason, MAX_REASON)?).await?;
     let (tenant, now) = (caller.tenant.id, Time::now());
     if body.until <= now || body.until > now.plus(pauses::LONGEST) {

@@ -99,11 +99,7 @@ pub(super) async fn list(State(app): State<Arc<App>>, caller: Caller, Asked(aske
     Ok(Json(LeakList { leaks: page.leaks, next: page.next.map(CursorText) }).into_response())
 }
 
-pub(super) async fn show(
-    State(app): State<Arc<App>>,
-    caller: Caller,
-    LeakInPath(number): LeakInPath,
-) -> Answer<Response> {
+pub(super) async fn show(State(app): State<Arc<App>>, caller: Caller, LeakInPath(number): LeakInPath) -> Answer<Response> {
     load(&app, &caller, number).await.map(with_etag)
 }
 

@@ -66,7 +66,10 @@ pub(super) async fn add(State(app): State<Arc<App>>, caller: Caller, Body(body):
         return Err(if policies::list(&mut db, caller.tenant.id).await?.iter().any(|other| other.name == policy.name) {
             Problem::NameTaken { what: "policy" }
         } else {
-            Problem::Invalid { field: "name", detail: format!("is one too many: a tenant has {} policies at most", policies::MAX) }
+            Problem::Invalid {
+                field: "name",
+                detail: format!("is one too many: a tenant has {} policies at most", policies::MAX),
+            }
         });
     };
     tracing::info!(policy = added.name, author = caller.name, "policy written; it is off");
@@ -108,7 +111,10 @@ async fn checked(app: &App, caller: &Caller, body: AddPolicy) -> Answer<NewPolic
         return invalid("action", "a policy can apply_virtual_patch or close; everything else is for people");
     }
     if rule.is_none() && own_format.is_none() && risk.is_none() && life.is_none() && age_days.is_none() {
-        return invalid("action", "without a condition it would decide on every leak; give rule, own_format, risk, life or age_days");
+        return invalid(
+            "action",
+            "without a condition it would decide on every leak; give rule, own_format, risk, life or age_days",
+        );
     }
     if life.is_none() && life_days.is_some() {
         return invalid("life_days", "says for how long a token has been alive, dead or unseen: give `life` too");

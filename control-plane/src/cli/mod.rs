@@ -7,8 +7,11 @@ mod serve;
 mod scan;
 mod client;
 mod table;
+mod moment;
 mod leak;
 mod attempts;
+mod policy;
+mod pause;
 mod source;
 mod import;
 mod gateway;
@@ -36,6 +39,9 @@ enum Command {
     Scan(scan::ScanCommand),
     Leak(leak::Leak),
     Attempts(attempts::Attempts),
+    Policy(policy::Policy),
+    GuardRails(policy::GuardRails),
+    Pause(pause::Pause),
     Source(source::Source),
     Import(import::Import),
     Gateway(gateway::Gateway),
@@ -66,6 +72,9 @@ impl Cli {
             Command::Scan(scan) => return scan.run(),
             Command::Leak(leak) => leak.run(),
             Command::Attempts(attempts) => attempts.run(),
+            Command::Policy(policy) => policy.run(),
+            Command::GuardRails(rails) => rails.run(),
+            Command::Pause(pause) => pause.run(),
             Command::Source(source) => source.run(),
             Command::Import(import) => import.run(),
             Command::Gateway(gateway) => gateway.run(),

@@ -88,7 +88,8 @@ struct Row {
     risk_rank: i64,
 }
 
-const COLUMNS: &str = "number, title, risk, risk_from, status, patched_at, patch_expires_at, assignee, source_id, path, token_count,
+const COLUMNS: &str =
+    "number, title, risk, risk_from, status, patched_at, patch_expires_at, assignee, source_id, path, token_count,
     created_at, updated_at, version, risk_rank, patched_rank, source_rank, path_rank";
 
 /// One page.

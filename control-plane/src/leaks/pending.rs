@@ -54,7 +54,7 @@ pub enum Answered {
     /// It was taken.
     Taken(Decided),
     /// It waits.
-    Waits(PendingView),
+    Waits(Box<PendingView>),
 }
 
 /// Why a waiting decision was not settled.
@@ -102,7 +102,8 @@ struct Row {
     outcome: Option<String>,
 }
 
-const COLUMNS: &str = "SELECT id, leak, status, action, risk, confirm, reason, expires_at, author, author_key, asked_at, due_at, next_at,
+const COLUMNS: &str =
+    "SELECT id, leak, status, action, risk, confirm, reason, expires_at, author, author_key, asked_at, due_at, next_at,
     approved_by, settled_at, settled_by, outcome FROM pending_decisions";
 
 /// Takes a decision, or lets it wait: for `at`, or for a second administrator.
@@ -176,7 +177,7 @@ pub async fn answer(
     .bind(next_at)
     .fetch_one(db)
     .await?;
-    Ok(Answered::Waits(row.view()))
+    Ok(Answered::Waits(Box::new(row.view())))
 }
 
 /// Approves: the decision is taken, or waits for its time.
@@ -207,7 +208,7 @@ pub async fn approve(
         settle(&mut db, tenant, &row, &Settled { status: "scheduled", next_at: Some(at), ..Settled::default() }, now).await?;
         let row = find(&mut db, tenant, id).await?;
         db.commit().await?;
-        return Ok((Answered::Waits(row.view()), leak));
+        return Ok((Answered::Waits(Box::new(row.view())), leak));
     }
     let row = Row { approved_by: Some(approver.to_owned()), ..row };
     let decided = carry_out(&mut db, tenant, &row, Origin::Person, &mut Carrier::default(), now).await;

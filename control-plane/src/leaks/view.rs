@@ -3,9 +3,9 @@
 use serde::Serialize;
 use stopleak_contract::index::LeakNumber;
 
+use super::Action;
 use super::list::{LeakSummary, summary};
 use super::pending::{PendingView, list_pending};
-use super::Action;
 use crate::store::Connection;
 use crate::tenants::TenantId;
 use crate::time::Time;

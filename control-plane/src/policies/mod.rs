@@ -76,7 +76,8 @@ pub struct NewPolicy {
 /// Policies of a tenant: each is held against many leaks, again and again.
 pub const MAX: i64 = 50;
 
-const COLUMNS: &str = "id, name, enabled, action, rule, own_format, risk, life, life_days, age_days, author, created_at, updated_at";
+const COLUMNS: &str =
+    "id, name, enabled, action, rule, own_format, risk, life, life_days, age_days, author, created_at, updated_at";
 
 /// Writes a policy, which is off. `None`: there is one of this name, or there are [`MAX`].
 pub async fn add(
@@ -132,8 +133,7 @@ pub async fn enable(
     enabled: bool,
     now: Time,
 ) -> Result<Option<Policy>, sqlx::Error> {
-    let query =
-        format!("UPDATE policies SET enabled = $3, updated_at = $4 WHERE tenant_id = $1 AND id = $2 RETURNING {COLUMNS}");
+    let query = format!("UPDATE policies SET enabled = $3, updated_at = $4 WHERE tenant_id = $1 AND id = $2 RETURNING {COLUMNS}");
     let query = sqlx::query_as(sqlx::AssertSqlSafe(query)).bind(tenant).bind(id).bind(i64::from(enabled)).bind(now);
     query.fetch_optional(db).await
 }

@@ -41,12 +41,7 @@ const RECENT: i64 = 1_000;
 const STEP: i64 = 1_000;
 
 /// Takes the decisions of all enabled policies; returns the tenants whose index has changed, with the epoch.
-pub async fn apply(
-    store: &Store,
-    own: &[String],
-    watch: &mut Watch,
-    now: Time,
-) -> Result<Vec<(TenantId, i64)>, sqlx::Error> {
+pub async fn apply(store: &Store, own: &[String], watch: &mut Watch, now: Time) -> Result<Vec<(TenantId, i64)>, sqlx::Error> {
     let mut db = store.read().await?;
     let tenants: Vec<TenantId> =
         sqlx::query_scalar("SELECT DISTINCT tenant_id FROM policies WHERE enabled = 1").fetch_all(&mut *db).await?;
@@ -99,8 +94,7 @@ async fn decide(
 ) -> Result<Option<i64>, sqlx::Error> {
     let author = format!("policy {}", policy.name);
     let request = Request::of(policy.action);
-    let asked =
-        Asked { request, reason: None, author: &author, origin: Origin::Policy, approved_by: None, expected: None };
+    let asked = Asked { request, reason: None, author: &author, origin: Origin::Policy, approved_by: None, expected: None };
     let mut db = store.write().await?;
     let mut carrier = Carrier::default();
     for &leak in leaks {
@@ -156,7 +150,8 @@ async fn matching(
     looked: &Looked,
     now: Time,
 ) -> Result<Vec<LeakNumber>, sqlx::Error> {
-    let mut sql = Sql::new("SELECT l.number FROM (SELECT number, status, patched_at, risk, created_at FROM leaks WHERE tenant_id = ");
+    let mut sql =
+        Sql::new("SELECT l.number FROM (SELECT number, status, patched_at, risk, created_at FROM leaks WHERE tenant_id = ");
     sql.int(tenant.0);
     match looked {
         Looked::Step(behind) => sql.push(" AND number > ").int(*behind).push(" ORDER BY number LIMIT ").int(STEP),
@@ -170,20 +165,17 @@ async fn matching(
     if let Some(days) = policy.age_days {
         sql.push(" AND l.created_at <= ").int(days_ago(now, days));
     }
-    match policy.action {
-        Action::ApplyVirtualPatch => {
-            // A machine neither blocks what might be ordinary traffic, nor takes the place of a second administrator.
-            sql.push(" AND l.patched_at IS NULL AND NOT EXISTS (SELECT 1 FROM tokens t WHERE t.tenant_id = $1 AND t.leak = l.number");
-            sql.push(" AND t.weakness IS NOT NULL) AND EXISTS (SELECT 1 FROM tokens t WHERE t.tenant_id = $1 AND t.leak = l.number");
-            sql.push(" AND ");
-            token_conditions(&mut sql, policy, own, now);
-            sql.push(")");
-        }
-        _ => {
-            sql.push(" AND NOT EXISTS (SELECT 1 FROM tokens t WHERE t.tenant_id = $1 AND t.leak = l.number AND NOT (");
-            token_conditions(&mut sql, policy, own, now);
-            sql.push("))");
-        }
+    if policy.action == Action::ApplyVirtualPatch {
+        // A machine neither blocks what might be ordinary traffic, nor takes the place of a second administrator.
+        sql.push(" AND l.patched_at IS NULL AND NOT EXISTS (SELECT 1 FROM tokens t WHERE t.tenant_id = $1 AND t.leak = l.number");
+        sql.push(" AND t.weakness IS NOT NULL) AND EXISTS (SELECT 1 FROM tokens t WHERE t.tenant_id = $1 AND t.leak = l.number");
+        sql.push(" AND ");
+        token_conditions(&mut sql, policy, own, now);
+        sql.push(")");
+    } else {
+        sql.push(" AND NOT EXISTS (SELECT 1 FROM tokens t WHERE t.tenant_id = $1 AND t.leak = l.number AND NOT (");
+        token_conditions(&mut sql, policy, own, now);
+        sql.push("))");
     }
     sql.push(" AND NOT (l.risk = 'critical' AND EXISTS (SELECT 1 FROM tenants x WHERE x.id = $1 AND x.second_approver = 1))");
     sql.push(" AND NOT EXISTS (SELECT 1 FROM decisions d WHERE d.tenant_id = $1 AND d.leak = l.number");

@@ -20,6 +20,7 @@ enum Value {
 
 impl Sql {
     /// A query that begins so.
+    #[must_use]
     pub fn new(text: &'static str) -> Self {
         Self { text: text.to_owned(), values: Vec::new() }
     }

@@ -70,7 +70,11 @@ async fn filters_join_and_a_rare_leak_is_found_behind_many_others() {
     let world = World::start().await;
     seed(&world, 25_000).await;
     let ids = |query: &str| numbers(&pages(&world, query).0);
-    assert_eq!(ids("text=rare_1%25&sort=number"), (0..25).map(|n| n * 1000 + 1).collect::<Vec<_>>(), "in any case, taken as it is");
+    assert_eq!(
+        ids("text=rare_1%25&sort=number"),
+        (0..25).map(|n| n * 1000 + 1).collect::<Vec<_>>(),
+        "in any case, taken as it is"
+    );
     assert_eq!(ids("text=nowhere"), [0; 0]);
     let expected = |keep: fn(i64) -> bool| (1..=25_000).rev().filter(|&i| keep(i)).collect::<Vec<_>>();
     assert_eq!(ids("status=open&risk=critical&limit=1000"), expected(|i| i % 12 == 0));

@@ -101,7 +101,10 @@ async fn a_new_occurrence_reopens_a_closed_leak_and_never_a_false_one() {
     scan(&world, &source).await;
     let reopened = world.api.get(&format!("/leaks/{closed}")).ok();
     let decision = reopened["decisions"].as_array().unwrap().last().unwrap().clone();
-    assert_eq!((&reopened["status"], &decision["author"], &decision["origin"]), (&json!("open"), &json!("regression"), &json!("regression")));
+    assert_eq!(
+        (&reopened["status"], &decision["author"], &decision["origin"]),
+        (&json!("open"), &json!("regression"), &json!("regression"))
+    );
     assert!(decision["reason"].as_str().unwrap().contains("other.env"), "{decision}");
     assert_eq!(world.api.get(&format!("/leaks/{marked}")).ok()["status"], "false_positive");
     assert_eq!(world.epoch(), epoch + 1);
@@ -118,12 +121,8 @@ async fn a_policy_decides_only_when_it_is_on_and_only_where_no_person_has() {
     world.api.post("/policies", &written).problem(409, "name-taken");
 
     let repository = Repository::new();
-    for (path, token) in [
-        ("1.env", own("acme_", 1)),
-        ("2.env", own("acme_", 2)),
-        ("3.env", token(3)),
-        ("4.env", own("acme_", 4)),
-    ] {
+    for (path, token) in [("1.env", own("acme_", 1)), ("2.env", own("acme_", 2)), ("3.env", token(3)), ("4.env", own("acme_", 4))]
+    {
         repository.commit(path, &format!("A={token}\n"));
     }
     let source = world.api.post("/sources", &json!({"location": repository.location()})).created();
@@ -149,7 +148,11 @@ async fn a_policy_decides_only_when_it_is_on_and_only_where_no_person_has() {
     world.api.post(&decided, &json!({"action": "close"})).created();
     world.api.post(&decided, &json!({"action": "reopen"})).created();
     let preview = world.api.get("/policies/1/preview").ok();
-    assert_eq!(preview, json!({"leaks": [leak_of("1.env")["id"]], "truncated": false}), "alive, its own, and decided on by nobody");
+    assert_eq!(
+        preview,
+        json!({"leaks": [leak_of("1.env")["id"]], "truncated": false}),
+        "alive, its own, and decided on by nobody"
+    );
     assert!(leak_of("1.env")["virtual_patch"].is_null(), "it is off");
 
     world.api.patch("/policies/1", &json!({"enabled": true})).ok();
@@ -210,8 +213,11 @@ async fn a_pause_has_a_reason_and_an_end() {
     let world = World::start().await;
     assert_eq!(world.api.get("/pause").ok()["pause"], json!(null));
     let until = |millis| json!(Time::now().plus(Duration::from_millis(millis)));
-    for body in [json!({"reason": "r", "until": until(0)}), json!({"reason": " ", "until": until(9_000)}),
-        json!({"reason": "r", "until": until(8 * 24 * 3_600_000)})] {
+    for body in [
+        json!({"reason": "r", "until": until(0)}),
+        json!({"reason": " ", "until": until(9_000)}),
+        json!({"reason": "r", "until": until(8 * 24 * 3_600_000)}),
+    ] {
         world.api.post("/pause", &body).problem(422, "invalid");
     }
     world.api.post("/pause", &json!({"reason": "r"})).problem(400, "malformed");
@@ -224,7 +230,8 @@ async fn a_pause_has_a_reason_and_an_end() {
 
     world.api.post("/pause", &json!({"reason": "again", "until": until(1_200)})).ok();
     let world = World::start_in(world.stop().await).await;
-    eventually("the pause ends by itself", || world.api.get("/pause").ok()["pause"].is_null() && world.epoch() == epoch + 4).await;
+    eventually("the pause ends by itself", || world.api.get("/pause").ok()["pause"].is_null() && world.epoch() == epoch + 4)
+        .await;
     let index = world.app.publisher.subscribe(stopleak::tenants::TenantId(1)).unwrap();
     eventually("gateways are told", || index.borrow().epoch == epoch + 4).await;
 }

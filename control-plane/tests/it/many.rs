@@ -90,11 +90,17 @@ async fn a_dry_run_says_what_a_patch_would_have_refused() {
     gateway.report(1, attempts).await;
     let epoch = world.epoch();
     let dry = world.api.post("/leaks/1/decisions", &json!({"action": "apply_virtual_patch", "dry_run": true})).ok();
-    assert_eq!((&dry["outcome"], &dry["after"]["patched"], &dry["after"]["index_changes"]), (&json!("decided"), &json!(true), &json!(true)));
+    assert_eq!(
+        (&dry["outcome"], &dry["after"]["patched"], &dry["after"]["index_changes"]),
+        (&json!("decided"), &json!(true), &json!(true))
+    );
     let impact = &dry["impact"];
     let numbers = json!([impact["requests"], impact["succeeded"], impact["clients"], impact["routes"], impact["truncated"]]);
     assert_eq!(numbers, json!([15, 12, 3, 2, false]), "{impact}");
-    assert_eq!(impact["top_routes"][0], json!({"method": "GET", "host": "api.example", "path": "/v1/0", "requests": 9, "succeeded": 6}));
+    assert_eq!(
+        impact["top_routes"][0],
+        json!({"method": "GET", "host": "api.example", "path": "/v1/0", "requests": 9, "succeeded": 6})
+    );
     assert_eq!(world.epoch(), epoch);
     assert_eq!(world.api.get("/leaks/1").ok()["virtual_patch"], json!(null));
     assert_eq!(world.api.get("/leaks/1/impact?days=60").ok()["requests"], 18);

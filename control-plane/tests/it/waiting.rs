@@ -135,7 +135,7 @@ async fn of_approvals_and_rejections_at_once_one_counts() {
             let (second, ready) = (&second, &ready);
             scope.spawn(move || {
                 ready.wait();
-                let path = if n % 2 == 0 { "/pending/1/approve" } else { "/pending/1/reject" };
+                let path = if n.is_multiple_of(2) { "/pending/1/approve" } else { "/pending/1/reject" };
                 second.post(path, &json!({})).status
             })
         };

@@ -151,7 +151,7 @@ impl Api {
         call(agent().run(request.body(body).unwrap()))
     }
 
-    /// A change under the condition that the object still has this ETag.
+    /// A change under the condition that the object still has this version.
     pub fn send_if(&self, method: &str, path: &str, body: &Value, etag: &str) -> Answer {
         let request = ureq::http::Request::builder()
             .method(method)

@@ -173,7 +173,10 @@ pub(in crate::api) async fn decide_many(
         (None, Some(filter)) => {
             let limit = body.limit.unwrap_or(BULK);
             if limit == 0 || limit > BULK {
-                return Err(Problem::Invalid { field: "limit", detail: format!("is not between 1 and {BULK}; go on with `next`") });
+                return Err(Problem::Invalid {
+                    field: "limit",
+                    detail: format!("is not between 1 and {BULK}; go on with `next`"),
+                });
             }
             matching(&app, &caller, &filter.filter()?, body.cursor.as_deref(), limit).await?
         }
@@ -227,11 +230,7 @@ pub(in crate::api) async fn list_pending(
     Ok(Json(json!({"pending": pending, "next": next})).into_response())
 }
 
-pub(in crate::api) async fn approve(
-    State(app): State<Arc<App>>,
-    caller: Caller,
-    IdInPath(id): IdInPath,
-) -> Answer<Response> {
+pub(in crate::api) async fn approve(State(app): State<Arc<App>>, caller: Caller, IdInPath(id): IdInPath) -> Answer<Response> {
     let now = Time::now();
     let approved = leaks::approve(&app.store, caller.tenant.id, id, &caller.name, &key(&caller), now).await;
     let (answered, number) = approved?;

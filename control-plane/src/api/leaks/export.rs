@@ -34,12 +34,36 @@ const PAGE: u32 = 500;
 const WAITING: usize = 2;
 
 const LEAK_COLUMNS: &[&str] = &[
-    "id", "title", "risk", "risk_from", "status", "virtual_patch/applied_at", "virtual_patch/expires_at", "assignee", "source", "path",
-    "token_count", "created_at", "updated_at",
+    "id",
+    "title",
+    "risk",
+    "risk_from",
+    "status",
+    "virtual_patch/applied_at",
+    "virtual_patch/expires_at",
+    "assignee",
+    "source",
+    "path",
+    "token_count",
+    "created_at",
+    "updated_at",
 ];
 const ATTEMPT_COLUMNS: &[&str] = &[
-    "id", "leak", "token", "outcome", "place", "header", "client", "method", "host", "path", "status", "first_seen_at",
-    "last_seen_at", "count", "gateway",
+    "id",
+    "leak",
+    "token",
+    "outcome",
+    "place",
+    "header",
+    "client",
+    "method",
+    "host",
+    "path",
+    "status",
+    "first_seen_at",
+    "last_seen_at",
+    "count",
+    "gateway",
 ];
 
 type Chunks = mpsc::Sender<Result<String, sqlx::Error>>;
@@ -57,7 +81,10 @@ pub(in crate::api) async fn leaks(
     Asked(asked): Asked<ListLeaks>,
 ) -> Answer<Response> {
     if asked.cursor.is_some() || asked.limit.is_some() {
-        return Err(Problem::Invalid { field: "cursor", detail: "an export has no pages; leave cursor and limit out".to_owned() });
+        return Err(Problem::Invalid {
+            field: "cursor",
+            detail: "an export has no pages; leave cursor and limit out".to_owned(),
+        });
     }
     let (filter, sort, tenant) = (asked.filter()?, asked.sort()?, caller.tenant.id);
     let (writer, format) = writer(asked.format, LEAK_COLUMNS);
