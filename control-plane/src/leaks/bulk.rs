@@ -50,8 +50,8 @@ pub enum Verdict {
     NotFound,
 }
 
-/// Leaks in one request: nobody else writes meanwhile, some tens of milliseconds.
-pub const BULK: u32 = 500;
+/// Leaks in one request: nobody else writes meanwhile, a tenth of a second.
+pub const BULK: u32 = 200;
 
 /// Decides on all of them that it is possible for. Returns what became of each, and the new epoch.
 pub async fn decide_all(

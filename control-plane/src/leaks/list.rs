@@ -65,7 +65,7 @@ pub struct Page {
 }
 
 /// Leaks that one page looks at: some ten milliseconds.
-const WINDOW: i64 = 10_000;
+const WINDOW: i64 = 5_000;
 
 #[derive(sqlx::FromRow)]
 struct Row {

@@ -35,6 +35,10 @@ pub struct TokenView {
     pub weakness: Option<String>,
     /// The rule that found it.
     pub rule: Option<String>,
+    /// What gateways have seen of it: `alive`, `dead` or `unseen`.
+    pub life: String,
+    /// Since when.
+    pub life_since: Option<Time>,
     /// When it was found.
     pub created_at: Time,
     /// Where it was found.
@@ -124,9 +128,9 @@ pub async fn show(db: &mut Connection, tenant: TenantId, number: LeakNumber) -> 
 }
 
 async fn tokens(db: &mut Connection, tenant: TenantId, leak: LeakNumber) -> Result<Vec<TokenView>, sqlx::Error> {
-    type TokenRow = (i64, String, Option<String>, Option<String>, Time);
+    type TokenRow = (i64, String, Option<String>, Option<String>, String, Option<Time>, Time);
     let rows: Vec<TokenRow> = sqlx::query_as(
-        "SELECT id, preview, weakness, rule, created_at FROM tokens WHERE tenant_id = $1 AND leak = $2
+        "SELECT id, preview, weakness, rule, life, life_since, created_at FROM tokens WHERE tenant_id = $1 AND leak = $2
          ORDER BY id LIMIT 1000",
     )
     .bind(tenant)
@@ -143,10 +147,12 @@ async fn tokens(db: &mut Connection, tenant: TenantId, leak: LeakNumber) -> Resu
     .bind(i64::from(leak))
     .fetch_all(db)
     .await?;
-    let token = |(id, preview, weakness, rule, created_at)| TokenView {
+    let token = |(id, preview, weakness, rule, life, life_since, created_at)| TokenView {
         preview,
         weakness,
         rule,
+        life,
+        life_since,
         created_at,
         occurrences: occurrences.iter().filter(|o| o.token_id == id).cloned().collect(),
     };
