@@ -23,12 +23,6 @@ pub(super) struct BeginPause {
     until: Time,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct ChangeGuardRails {
-    second_approver: bool,
-}
-
 #[derive(Serialize)]
 pub(super) struct GuardRails {
     /// Decisions on critical leaks take two administrators.
@@ -70,14 +64,19 @@ pub(super) async fn show(State(app): State<Arc<App>>, caller: Caller) -> Answer<
     Ok(Json(GuardRails { second_approver }))
 }
 
-pub(super) async fn change(
-    State(app): State<Arc<App>>,
-    caller: Caller,
-    Body(body): Body<ChangeGuardRails>,
-) -> Answer<Json<GuardRails>> {
+pub(super) async fn want_second_approver(State(app): State<Arc<App>>, caller: Caller) -> Answer<Json<GuardRails>> {
+    set(&app, &caller, true).await
+}
+
+/// Has a right of its own: whoever could switch it off alone could decide alone.
+pub(super) async fn waive_second_approver(State(app): State<Arc<App>>, caller: Caller) -> Answer<Json<GuardRails>> {
+    set(&app, &caller, false).await
+}
+
+async fn set(app: &App, caller: &Caller, second_approver: bool) -> Answer<Json<GuardRails>> {
     let mut db = app.store.write().await?;
-    tenants::set_second_approver(&mut db, caller.tenant.id, body.second_approver).await?;
+    tenants::set_second_approver(&mut db, caller.tenant.id, second_approver).await?;
     db.commit().await?;
-    tracing::warn!(author = caller.name, second_approver = body.second_approver, "guard rails changed");
-    Ok(Json(GuardRails { second_approver: body.second_approver }))
+    tracing::warn!(author = caller.name, second_approver, "guard rails changed");
+    Ok(Json(GuardRails { second_approver }))
 }

@@ -100,7 +100,8 @@ pub fn routes() -> Vec<Route> {
         post   "/api/v1/pause"                     Decide  guard_rails::begin_pause;
         delete "/api/v1/pause"                     Decide  guard_rails::end_pause;
         get    "/api/v1/guard-rails"               See     guard_rails::show;
-        patch  "/api/v1/guard-rails"               Decide  guard_rails::change;
+        post   "/api/v1/guard-rails/second-approver" Decide  guard_rails::want_second_approver;
+        delete "/api/v1/guard-rails/second-approver" Tenants guard_rails::waive_second_approver;
         get    "/api/v1/attempts"                  See     attempts::list;
         get    "/api/v1/attempts/export"           See     leaks::export::attempts;
 
@@ -166,7 +167,8 @@ pub const COMMANDS: &[(&str, Needs)] = &[
     ("policy disable", Needs::Api(Right::Decide)),
     ("policy remove", Needs::Api(Right::Decide)),
     ("guard-rails show", Needs::Api(Right::See)),
-    ("guard-rails set", Needs::Api(Right::Decide)),
+    ("guard-rails want-second-approver", Needs::Api(Right::Decide)),
+    ("guard-rails waive-second-approver", Needs::Api(Right::Tenants)),
     ("pause show", Needs::Api(Right::See)),
     ("pause begin", Needs::Api(Right::Decide)),
     ("pause end", Needs::Api(Right::Decide)),

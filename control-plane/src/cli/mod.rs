@@ -11,6 +11,7 @@ mod moment;
 mod leak;
 mod attempts;
 mod policy;
+mod guard_rails;
 mod pause;
 mod source;
 mod import;
@@ -40,7 +41,7 @@ enum Command {
     Leak(leak::Leak),
     Attempts(attempts::Attempts),
     Policy(policy::Policy),
-    GuardRails(policy::GuardRails),
+    GuardRails(guard_rails::GuardRails),
     Pause(pause::Pause),
     Source(source::Source),
     Import(import::Import),

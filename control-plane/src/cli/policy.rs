@@ -1,4 +1,4 @@
-//! `stopleak policy` and `stopleak guard-rails`
+//! `stopleak policy`
 
 use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
@@ -148,51 +148,4 @@ fn rows(policies: &[Value]) -> Result<(), Fault> {
     let rows: Vec<_> = policies.iter().map(|policy| members.map(|member| cell(policy, member)).to_vec()).collect();
     let headings = ["ID", "NAME", "ON", "ACTION", "RULE", "OWN", "RISK", "LIFE", "DAYS", "AGE", "AUTHOR"];
     table::rows(&headings, &rows)
-}
-
-/// Show or change what keeps people from mistakes
-#[derive(Args)]
-pub(super) struct GuardRails {
-    #[command(subcommand)]
-    command: GuardRailsCommand,
-}
-
-#[derive(Subcommand)]
-enum GuardRailsCommand {
-    /// Show them
-    Show(Remote),
-    /// Change them
-    Set(SetGuardRails),
-}
-
-#[derive(Args)]
-struct SetGuardRails {
-    /// Decisions on critical leaks take two administrators
-    #[arg(long)]
-    second_approver: bool,
-    /// They do not
-    #[arg(long, conflicts_with = "second_approver", required_unless_present = "second_approver")]
-    no_second_approver: bool,
-    #[command(flatten)]
-    remote: Remote,
-}
-
-impl GuardRails {
-    pub(super) fn run(self) -> Result<(), Fault> {
-        let (remote, rails) = match self.command {
-            GuardRailsCommand::Show(remote) => {
-                let rails = remote.client()?.get("/guard-rails")?;
-                (remote, rails)
-            }
-            GuardRailsCommand::Set(set) => {
-                let wanted = json!({"second_approver": set.second_approver && !set.no_second_approver});
-                let rails = set.remote.client()?.patch("/guard-rails", &wanted)?;
-                (set.remote, rails)
-            }
-        };
-        if remote.json {
-            return table::json(&rails);
-        }
-        table::print(&format!("second approver for critical leaks: {}", cell(&rails, "second_approver")))
-    }
 }

@@ -123,7 +123,7 @@ async fn leaks_are_decided_on_later_together_and_by_two() {
     assert!(cli.ok(&["leak", "export", "--attempts"], "").starts_with("id,leak,"));
     assert!(cli.ok(&["leak", "summary"], "").contains("all"));
 
-    cli.ok(&["guard-rails", "set", "--second-approver"], "");
+    assert!(cli.ok(&["guard-rails", "want-second-approver"], "").contains("true"));
     cli.ok(&["leak", "risk", "LK-1", "critical"], "");
     let shown = cli.ok(&["leak", "close", "LK-1"], "");
     assert!(shown.contains("stopleak leak approve 2"), "{shown}");

@@ -84,8 +84,20 @@ fn the_table_has_every_command_and_no_other() {
 /// Arguments with which each command comes to call the API.
 fn arguments(command: &str) -> Option<&'static [&'static str]> {
     Some(match command {
-        "leak list" | "leak pending" | "leak export" | "leak summary" | "attempts list" | "source list" | "gateway list"
-        | "tenant list" | "policy list" | "guard-rails show" | "pause show" | "pause end" => &[],
+        "leak list"
+        | "leak pending"
+        | "leak export"
+        | "leak summary"
+        | "attempts list"
+        | "source list"
+        | "gateway list"
+        | "tenant list"
+        | "policy list"
+        | "guard-rails show"
+        | "guard-rails want-second-approver"
+        | "guard-rails waive-second-approver"
+        | "pause show"
+        | "pause end" => &[],
         "leak show" | "leak patch" | "leak unpatch" | "leak false" | "leak close" | "leak reopen" | "leak impact" => &["LK-1"],
         "leak assign" => &["LK-1", "ann"],
         "leak comment" => &["LK-1", "seen"],
@@ -93,7 +105,6 @@ fn arguments(command: &str) -> Option<&'static [&'static str]> {
         "leak approve" | "leak reject" | "leak cancel" | "policy preview" | "policy enable" | "policy disable"
         | "policy remove" => &["1"],
         "policy add" => &["a policy", "close", "--age-days", "9"],
-        "guard-rails set" => &["--no-second-approver"],
         "pause begin" => &["--for", "30m", "--reason", "a test"],
         "leak risk" => &["LK-1", "low"],
         "leak add" => &["--title", "a leak"],

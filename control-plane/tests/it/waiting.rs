@@ -87,7 +87,7 @@ async fn a_patch_ends_by_itself() {
 async fn a_critical_leak_takes_two_administrators_where_the_tenant_wants_that() {
     let world = World::start().await;
     world.api.post("/leaks", &json!({"title": "t", "risk": "critical", "tokens": [TOKEN]})).created();
-    world.api.patch("/guard-rails", &json!({"second_approver": true})).ok();
+    world.api.post("/guard-rails/second-approver", &json!({})).ok();
     assert_eq!(world.api.get("/guard-rails").ok()["second_approver"], true);
     let epoch = world.epoch();
     let waits = decide(&world, &json!({"action": "apply_virtual_patch", "reason": "now"}));
@@ -100,6 +100,8 @@ async fn a_critical_leak_takes_two_administrators_where_the_tenant_wants_that() 
     world.api.patch("/leaks/1", &json!({"risk": "low"})).problem(409, "approval-required");
 
     let second = world.api.with_token(&world.token(Role::Administrator).await);
+    // Nor would switching it off be one, for whoever only belongs to the tenant.
+    second.delete("/guard-rails/second-approver").problem(403, "forbidden");
     let analyst = world.api.with_token(&world.token(Role::Analyst).await);
     analyst.post("/pending/1/approve", &json!({})).problem(403, "forbidden");
     let taken = second.post("/pending/1/approve", &json!({})).created();
@@ -126,7 +128,7 @@ async fn a_critical_leak_takes_two_administrators_where_the_tenant_wants_that() 
 async fn of_approvals_and_rejections_at_once_one_counts() {
     let world = World::start().await;
     world.api.post("/leaks", &json!({"title": "t", "risk": "critical", "tokens": [TOKEN]})).created();
-    world.api.patch("/guard-rails", &json!({"second_approver": true})).ok();
+    world.api.post("/guard-rails/second-approver", &json!({})).ok();
     decide(&world, &json!({"action": "apply_virtual_patch"}));
     let second = world.api.with_token(&world.token(Role::Administrator).await);
     let ready = std::sync::Barrier::new(8);

@@ -1,3 +1,5 @@
+//! Every state with every request.
+
 use super::*;
 
 const NOW: u64 = 1_700_000_000_000;
