@@ -17,6 +17,7 @@ pub mod people;
 pub mod api_tokens;
 pub mod sources;
 mod findings;
+pub mod jobs;
 pub mod scans;
 pub mod imports;
 pub mod leaks;

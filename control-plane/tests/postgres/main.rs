@@ -7,6 +7,10 @@ const ON_POSTGRES: bool = true;
 mod world;
 #[path = "../it/client.rs"]
 mod client;
+#[path = "../it/rights.rs"]
+mod rights;
+#[path = "../it/tenants.rs"]
+mod tenants;
 #[path = "../it/leaks.rs"]
 mod leaks;
 #[path = "../it/decisions.rs"]
@@ -17,5 +21,9 @@ mod feed;
 mod flood;
 #[path = "../it/scans.rs"]
 mod scans;
+#[path = "../it/imports.rs"]
+mod imports;
+#[path = "../it/cli.rs"]
+mod cli;
 
-mod start;
+mod server;
