@@ -27,6 +27,7 @@ pub mod feed;
 pub mod attempts;
 pub mod metrics;
 pub mod app;
+pub mod replicas;
 
 pub mod door;
 pub mod api;

@@ -28,7 +28,7 @@ use crate::sources::LocalSources;
 use crate::store::{self, Database, Store, Trouble, trouble};
 use crate::tenants::TenantId;
 use crate::time::Time;
-use crate::{api, attempts, feed, imports, jobs, tenants};
+use crate::{api, attempts, feed, imports, jobs, replicas, tenants};
 
 /// A control plane whose ports are open.
 pub struct Server {
@@ -145,6 +145,7 @@ impl Server {
             tokio::join!(api, feed).1.context("serving the feed")
         };
         tokio::pin!(serving);
+        tokio::spawn(replicas::follow(Arc::clone(&app)));
         let working = tokio::spawn(jobs::work(Arc::clone(&app)));
         tokio::select! {
             ended = &mut serving => { ended?; }

@@ -26,4 +26,5 @@ mod imports;
 #[path = "../it/cli.rs"]
 mod cli;
 
+mod replicas;
 mod server;
