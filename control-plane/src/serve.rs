@@ -28,7 +28,7 @@ use crate::sources::LocalSources;
 use crate::store::{self, Database, Store, Trouble, trouble};
 use crate::tenants::TenantId;
 use crate::time::Time;
-use crate::{api, attempts, feed, imports, scans, tenants};
+use crate::{api, attempts, feed, imports, jobs, replicas, tenants};
 
 /// A control plane whose ports are open.
 pub struct Server {
@@ -100,7 +100,8 @@ impl Server {
             max_attempts: config.max_attempts.map_or(attempts::MAX_ATTEMPTS, NonZeroU64::get),
             metrics,
             detector: LazyDetector::new(config.rules()?),
-            scan_queued: Notify::new(),
+            job_queued: Notify::new(),
+            process: process_name()?,
             clones: empty_folder(data_dir.join(CLONES))?,
             feed: addresses.feed,
             stopping,
@@ -144,7 +145,8 @@ impl Server {
             tokio::join!(api, feed).1.context("serving the feed")
         };
         tokio::pin!(serving);
-        let scanning = tokio::spawn(scans::work(Arc::clone(&app)));
+        tokio::spawn(replicas::follow(Arc::clone(&app)));
+        let working = tokio::spawn(jobs::work(Arc::clone(&app)));
         tokio::select! {
             ended = &mut serving => { ended?; }
             () = stop => {
@@ -155,13 +157,20 @@ impl Server {
                 }
             }
         }
-        if tokio::time::timeout(GRACE, scanning).await.is_err() {
-            tracing::warn!("the scan under way did not stop in time; the next start runs it again");
+        if tokio::time::timeout(GRACE, working).await.is_err() {
+            tracing::warn!("a job under way did not stop in time; it is begun again later");
         }
         let _ = fs::remove_file(data_dir.join(ADDRESSES));
         app.store.close().await;
         Ok(())
     }
+}
+
+/// For people who look for the process, and different from every other one's.
+fn process_name() -> anyhow::Result<String> {
+    let mut random = [0; 4];
+    getrandom::fill(&mut random).map_err(|error| anyhow::Error::msg(error.to_string()))?;
+    Ok(format!("{}-{:08x}", std::process::id(), u32::from_le_bytes(random)))
 }
 
 /// Whether the database was made with keys: then none are made any more.

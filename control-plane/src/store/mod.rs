@@ -121,6 +121,18 @@ impl Store {
         }
     }
 
+    /// Begins a transaction that may write to the table of jobs, and to nothing else: on `PostgreSQL` it does not wait for its turn, since
+    /// the rows that it locks are passed over by the others.
+    pub async fn queue(&self) -> Result<Write, sqlx::Error> {
+        match &self.database {
+            Database::Sqlite(_) => self.write().await,
+            Database::Postgres(_) => match self.readers.begin_with(self.database.begin_writing()).await {
+                Ok(db) => Ok(db),
+                Err(error) => Err(self.why(error).await),
+            },
+        }
+    }
+
     async fn begin_writing(&self) -> Result<Write, sqlx::Error> {
         let mut db = self.writer.begin_with(self.database.begin_writing()).await?;
         if let Some(lock) = self.database.lock() {
@@ -163,4 +175,4 @@ async fn is_clean(connection: &mut AnyConnection) -> Result<bool, sqlx::Error> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

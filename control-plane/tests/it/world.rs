@@ -30,7 +30,7 @@ pub struct World {
 
 /// What outlives a control plane: its data folder, and the server of its database where it is not a file there.
 pub struct Data {
-    folder: tempfile::TempDir,
+    pub folder: tempfile::TempDir,
     pub postgres: Option<Postgres>,
 }
 

@@ -7,6 +7,10 @@ const ON_POSTGRES: bool = true;
 mod world;
 #[path = "../it/client.rs"]
 mod client;
+#[path = "../it/rights.rs"]
+mod rights;
+#[path = "../it/tenants.rs"]
+mod tenants;
 #[path = "../it/leaks.rs"]
 mod leaks;
 #[path = "../it/decisions.rs"]
@@ -26,4 +30,5 @@ mod rights;
 #[path = "../it/tenants.rs"]
 mod tenants;
 
-mod start;
+mod replicas;
+mod server;
