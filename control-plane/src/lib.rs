@@ -17,6 +17,7 @@ pub mod people;
 pub mod api_tokens;
 pub mod sources;
 mod findings;
+pub mod jobs;
 pub mod scans;
 pub mod imports;
 pub mod leaks;
@@ -28,6 +29,7 @@ pub mod feed;
 pub mod attempts;
 pub mod metrics;
 pub mod app;
+pub mod replicas;
 
 pub mod door;
 pub mod api;

@@ -3,12 +3,12 @@
 use serde::{Deserialize, Serialize};
 use stopleak_detector::Risk;
 
+use crate::store::text_enum;
 use crate::time::Time;
 
 /// Where a leak stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, sqlx::Type)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[sqlx(rename_all = "snake_case")]
 pub enum Status {
     /// Its tokens are looked for at every gateway.
     Open,
@@ -18,10 +18,11 @@ pub enum Status {
     FalsePositive,
 }
 
+text_enum!(Status { Open = "open", Closed = "closed", FalsePositive = "false_positive" });
+
 /// What an administrator can decide.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, sqlx::Type)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[sqlx(rename_all = "snake_case")]
 pub enum Action {
     /// Every gateway refuses the leak's tokens.
     ApplyVirtualPatch,
@@ -36,6 +37,15 @@ pub enum Action {
     /// Its tokens are observed again.
     RemoveVirtualPatch,
 }
+
+text_enum!(Action {
+    ApplyVirtualPatch = "apply_virtual_patch",
+    MarkFalse = "mark_false",
+    Close = "close",
+    Reopen = "reopen",
+    SetRisk = "set_risk",
+    RemoveVirtualPatch = "remove_virtual_patch",
+});
 
 /// The part of a leak that decisions read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -219,52 +229,6 @@ impl State {
             (Status::FalsePositive, _) => "marked as a false positive",
         };
         Refusal::IllegalTransition { state, advice }
-    }
-}
-
-impl Status {
-    /// The word that the API and the database use.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Open => "open",
-            Self::Closed => "closed",
-            Self::FalsePositive => "false_positive",
-        }
-    }
-}
-
-impl TryFrom<String> for Status {
-    type Error = &'static str;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        let all = [Self::Open, Self::Closed, Self::FalsePositive];
-        all.into_iter().find(|status| status.as_str() == text).ok_or("an unknown status")
-    }
-}
-
-impl Action {
-    /// The word that the API and the database use.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::ApplyVirtualPatch => "apply_virtual_patch",
-            Self::RemoveVirtualPatch => "remove_virtual_patch",
-            Self::MarkFalse => "mark_false",
-            Self::Close => "close",
-            Self::Reopen => "reopen",
-            Self::SetRisk => "set_risk",
-        }
-    }
-}
-
-impl TryFrom<String> for Action {
-    type Error = &'static str;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        use Action::{ApplyVirtualPatch, Close, MarkFalse, RemoveVirtualPatch, Reopen, SetRisk};
-        let all = [ApplyVirtualPatch, RemoveVirtualPatch, MarkFalse, Close, Reopen, SetRisk];
-        all.into_iter().find(|action| action.as_str() == text).ok_or("an unknown action")
     }
 }
 

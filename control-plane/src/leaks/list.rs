@@ -74,7 +74,6 @@ struct Row {
     title: String,
     risk: String,
     risk_from: String,
-    #[sqlx(try_from = "String")]
     status: Status,
     patched_at: Option<Time>,
     patch_expires_at: Option<Time>,

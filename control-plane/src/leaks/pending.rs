@@ -85,7 +85,6 @@ struct Row {
     id: i64,
     leak: i64,
     status: String,
-    #[sqlx(try_from = "String")]
     action: Action,
     risk: Option<String>,
     confirm: i64,

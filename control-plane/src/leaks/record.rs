@@ -4,7 +4,7 @@ use stopleak_contract::index::LeakNumber;
 
 use super::decide::{Action, Change, Refusal, Request, State, Status, decide};
 use super::stored_risk;
-use crate::store::{Connection, Store};
+use crate::store::{Connection, Store, text_enum};
 use crate::tenants::{self, TenantId};
 use crate::time::Time;
 
@@ -39,6 +39,14 @@ pub enum Origin {
     /// A new occurrence of a closed leak's token.
     Regression,
 }
+
+text_enum!(Origin {
+    Person = "person",
+    Schedule = "schedule",
+    Policy = "policy",
+    Expiry = "expiry",
+    Regression = "regression",
+});
 
 /// A leak as decisions find it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -129,7 +137,6 @@ pub fn judge(current: &Current, asked: &Asked<'_>, now: Time) -> Result<Change, 
 pub async fn current(db: &mut Connection, tenant: TenantId, leak: LeakNumber) -> Result<Option<Current>, sqlx::Error> {
     #[derive(sqlx::FromRow)]
     struct Row {
-        #[sqlx(try_from = "String")]
         status: Status,
         risk: String,
         patched_at: Option<Time>,
@@ -239,20 +246,6 @@ impl Carrier {
                 Ok(epoch)
             }
             None => Ok(tenants::epoch(db, tenant).await?.epoch),
-        }
-    }
-}
-
-impl Origin {
-    /// The word that the API and the database use.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Person => "person",
-            Self::Schedule => "schedule",
-            Self::Policy => "policy",
-            Self::Expiry => "expiry",
-            Self::Regression => "regression",
         }
     }
 }

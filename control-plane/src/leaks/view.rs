@@ -70,7 +70,6 @@ pub struct DecisionView {
     #[serde(skip)]
     pub(crate) id: i64,
     /// What was done.
-    #[sqlx(try_from = "String")]
     pub action: Action,
     /// Why.
     pub reason: Option<String>,

@@ -26,7 +26,6 @@ pub struct Policy {
     #[sqlx(try_from = "i64")]
     pub enabled: Flag,
     /// What it does.
-    #[sqlx(try_from = "String")]
     pub action: Action,
     /// Tokens that this rule found.
     pub rule: Option<String>,

@@ -44,7 +44,7 @@ impl Sql {
     /// Asks.
     pub async fn fetch_all<T>(self, db: &mut Connection) -> Result<Vec<T>, sqlx::Error>
     where
-        T: for<'r> sqlx::FromRow<'r, <super::Database as sqlx::Database>::Row> + Send + Unpin,
+        T: for<'r> sqlx::FromRow<'r, sqlx::any::AnyRow> + Send + Unpin,
     {
         let mut query = sqlx::query_as(AssertSqlSafe(self.text));
         for value in self.values {
