@@ -7,7 +7,7 @@ use stopleak::config::Config;
 use stopleak::time::Time;
 
 use crate::scans::{Repository, scan, token};
-use crate::world::{World, config, eventually};
+use crate::world::{Data, World, eventually};
 
 const OWN: &str = r#"
 [[rule]]
@@ -34,10 +34,10 @@ negative_examples = ["acmes_{alnum:29}"]
 
 /// With the operator's own formats.
 async fn world() -> World {
-    let data = tempfile::tempdir().unwrap();
+    let data = Data::new();
     let rules = data.path().join("own.toml");
     std::fs::write(&rules, OWN).unwrap();
-    let config = Config { rules: Some(rules), ..config(data.path()) };
+    let config = Config { rules: Some(rules), ..data.config() };
     World::start_with(data, &config).await
 }
 
