@@ -93,6 +93,22 @@ mod tests {
     use super::*;
 
     #[test]
+    fn our_own_scanner_finds_what_we_hand_out() {
+        let detector = stopleak_detector::Detector::new(&stopleak_detector::Rules::built_in());
+        for (purpose, rule) in [(Purpose::ApiToken, "stopleak-api-token"), (Purpose::Gateway, "stopleak-gateway-credential")] {
+            let secret = Secret::generate(purpose).unwrap();
+            let found = |text: &str| {
+                let mut is_found = false;
+                detector.scan(text.as_bytes(), |found| is_found |= found.rule.id() == rule);
+                is_found
+            };
+            assert!(found(&format!("TOKEN={}\n", secret.expose())), "{rule}");
+            let swapped: String = secret.expose().chars().rev().collect();
+            assert!(!found(&format!("TOKEN={}{}\n", purpose.prefix(), &swapped[..49])), "{rule}: its checksum is not checked");
+        }
+    }
+
+    #[test]
     fn a_secret_has_prefix_entropy_and_checksum() {
         let (one, other) = (Secret::generate(Purpose::ApiToken).unwrap(), Secret::generate(Purpose::ApiToken).unwrap());
         assert_ne!(one.expose(), other.expose());

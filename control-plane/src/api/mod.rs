@@ -15,6 +15,7 @@ mod sources;
 mod scans;
 mod gateways;
 mod tenants;
+mod audit;
 mod health;
 mod server;
 

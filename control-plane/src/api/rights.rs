@@ -9,7 +9,7 @@ use std::sync::Arc;
 use axum::http::Method;
 use axum::routing::{MethodRouter, delete, get, patch, post};
 
-use super::{attempts, gateways, health, leaks, scans, sources, tenants};
+use super::{attempts, audit, gateways, health, leaks, scans, sources, tenants};
 use crate::app::App;
 use crate::people::Role;
 
@@ -93,6 +93,9 @@ pub fn routes() -> Vec<Route> {
         get    "/api/v1/tenants"                   See     tenants::list;
         post   "/api/v1/tenants"                   Tenants tenants::add;
         patch  "/api/v1/tenants/{name}"            Tenants tenants::change;
+
+        get    "/api/v1/audit"                     See     audit::list;
+        get    "/api/v1/audit/export"              See     audit::export;
     }
 }
 
@@ -132,6 +135,9 @@ pub const COMMANDS: &[(&str, Needs)] = &[
     ("tenant list", Needs::Api(Right::See)),
     ("tenant add", Needs::Api(Right::Tenants)),
     ("tenant set", Needs::Api(Right::Tenants)),
+    ("audit list", Needs::Api(Right::See)),
+    ("audit export", Needs::Api(Right::See)),
+    ("audit verify", Needs::Api(Right::See)),
 ];
 
 fn method(name: &str) -> Method {

@@ -12,6 +12,7 @@ mod attempts;
 mod source;
 mod gateway;
 mod tenant;
+mod audit;
 mod index;
 mod admin_token;
 mod completions;
@@ -37,6 +38,7 @@ enum Command {
     Source(source::Source),
     Gateway(gateway::Gateway),
     Tenant(tenant::Tenant),
+    Audit(audit::Audit),
     Index(index::Index),
     AdminToken(admin_token::AdminToken),
     Completions(completions::Completions),
@@ -65,6 +67,7 @@ impl Cli {
             Command::Source(source) => source.run(),
             Command::Gateway(gateway) => gateway.run(),
             Command::Tenant(tenant) => tenant.run(),
+            Command::Audit(audit) => audit.run(),
             Command::Index(index) => index.run(),
             Command::AdminToken(admin_token) => admin_token.run(),
             Command::Completions(completions) => completions.run(),

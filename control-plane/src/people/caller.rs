@@ -44,6 +44,14 @@ impl Caller {
     }
 }
 
+impl Caller {
+    /// The same caller, acting on another tenant: what concerns it belongs into its audit log.
+    #[must_use]
+    pub fn of(&self, tenant: &Tenant) -> Self {
+        Self { tenant: tenant.clone(), ..self.clone() }
+    }
+}
+
 impl Who {
     /// The noun of it, for the audit log.
     #[must_use]

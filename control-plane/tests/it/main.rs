@@ -4,6 +4,7 @@ mod world;
 mod client;
 mod rights;
 mod tenants;
+mod audit;
 mod leaks;
 mod decisions;
 mod doors;

@@ -82,7 +82,8 @@ fn the_table_has_every_command_and_no_other() {
 /// Arguments with which each command comes to call the API.
 fn arguments(command: &str) -> Option<&'static [&'static str]> {
     Some(match command {
-        "leak list" | "attempts list" | "source list" | "gateway list" | "tenant list" => &[],
+        "leak list" | "attempts list" | "source list" | "gateway list" | "tenant list" | "audit list" | "audit export"
+        | "audit verify" => &[],
         "leak show" | "leak patch" | "leak false" | "leak close" | "leak reopen" => &["LK-1"],
         "leak risk" => &["LK-1", "low"],
         "leak add" => &["--title", "a leak"],
