@@ -12,6 +12,8 @@ mod attempts;
 mod source;
 mod gateway;
 mod tenant;
+mod user;
+mod api_token;
 mod audit;
 mod index;
 mod admin_token;
@@ -38,6 +40,8 @@ enum Command {
     Source(source::Source),
     Gateway(gateway::Gateway),
     Tenant(tenant::Tenant),
+    User(user::User),
+    ApiToken(api_token::ApiToken),
     Audit(audit::Audit),
     Index(index::Index),
     AdminToken(admin_token::AdminToken),
@@ -67,6 +71,8 @@ impl Cli {
             Command::Source(source) => source.run(),
             Command::Gateway(gateway) => gateway.run(),
             Command::Tenant(tenant) => tenant.run(),
+            Command::User(user) => user.run(),
+            Command::ApiToken(api_token) => api_token.run(),
             Command::Audit(audit) => audit.run(),
             Command::Index(index) => index.run(),
             Command::AdminToken(admin_token) => admin_token.run(),

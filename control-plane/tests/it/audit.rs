@@ -9,7 +9,7 @@ use stopleak::api::rights::routes;
 use stopleak::people::Role;
 
 use crate::cli::Cli;
-use crate::world::{Answer, World};
+use crate::world::{Answer, PASSWORD, World};
 
 /// For each changing route: the path and body of a call that changes something, in the order of the table, and the action that is
 /// written down.
@@ -26,9 +26,25 @@ fn changes(route: &str) -> Option<(String, Value, &'static str)> {
         "DELETE /api/v1/gateways/{id}" => (at("/gateways/1"), json!({}), "gateway.revoke"),
         "POST /api/v1/tenants" => (at("/tenants"), json!({"name": "acme"}), "tenant.add"),
         "PATCH /api/v1/tenants/{name}" => (at("/tenants/default"), json!({"title": "Default"}), "tenant.change"),
+        "POST /api/v1/users" => (at("/users"), json!({"name": "ada", "role": "administrator", "password": PASSWORD}), "user.add"),
+        "PATCH /api/v1/users/{id}" => (at("/users/1"), json!({"password": "seven green lamps hum"}), "user.change"),
+        "DELETE /api/v1/users/{id}/sessions" => (at("/users/1/sessions"), json!({}), "user.sign_out"),
+        "POST /api/v1/api-tokens" => (at("/api-tokens"), json!({"name": "ci", "role": "analyst"}), "api_token.add"),
+        "DELETE /api/v1/api-tokens/{id}" => (at("/api-tokens/2"), json!({}), "api_token.revoke"),
         _ => return None,
     })
 }
+
+/// Routes that only somebody can call who has signed in: `people` looks at what they leave.
+const OF_PEOPLE: &[&str] = &[
+    "POST /api/v1/session",
+    "DELETE /api/v1/session",
+    "POST /api/v1/session/password",
+    "DELETE /api/v1/sessions",
+    "DELETE /api/v1/sessions/{id}",
+    // Needs a second user: the last administrator stays.
+    "DELETE /api/v1/users/{id}",
+];
 
 fn entries(answer: &Answer) -> Vec<Value> {
     answer.ok()["entries"].as_array().unwrap().clone()
@@ -39,6 +55,9 @@ async fn every_route_that_changes_something_leaves_an_entry() {
     let world = World::start().await;
     for route in routes().iter().filter(|route| route.method != Method::GET) {
         let name = format!("{} {}", route.method, route.path);
+        if OF_PEOPLE.contains(&name.as_str()) {
+            continue;
+        }
         let (path, body, action) = changes(&name).unwrap_or_else(|| panic!("{name}: say what it leaves in the audit log"));
         let answer = world.api.send(route.method.as_str(), &path, &body);
         assert!((200..300).contains(&answer.status), "{name}: {}", answer.text);
@@ -48,6 +67,7 @@ async fn every_route_that_changes_something_leaves_an_entry() {
         assert_eq!(newest["action"], action, "{name}: {newest}");
         assert_eq!((&newest["actor"]["name"], &newest["address"]), (&json!("admin-token"), &json!("127.0.0.1")), "{name}");
         assert!(newest["after"].is_object(), "{name}: {newest}");
+        assert!(!newest.to_string().contains(PASSWORD) && !newest.to_string().contains("argon2"), "{newest}");
     }
     let decided = entries(&world.api.get("/audit?object=leak/1&action=leak.decide")).remove(0);
     assert_eq!((&decided["before"]["patched_at"], &decided["after"]["decision"]["reason"]), (&Value::Null, &json!("in use")));

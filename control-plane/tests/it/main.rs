@@ -5,6 +5,7 @@ mod client;
 mod rights;
 mod tenants;
 mod audit;
+mod people;
 mod leaks;
 mod decisions;
 mod doors;
