@@ -8,6 +8,7 @@ use stopleak_detector::Risk;
 use stopleak_scanner::Finding;
 
 use crate::leaks::{self, Action, Asked, Carrier, NewLeak, NewToken, Origin, RecordError, Request, Status};
+use crate::people::Caller;
 use crate::store::{Connection, number};
 use crate::tenants::{self, TenantId};
 use crate::time::Time;
@@ -122,7 +123,8 @@ async fn reopen(
     let reason = format!("a token of it was found again, in {} of {}", found.path, target.title);
     let (request, reason) = (Request::of(Action::Reopen), Some(reason.as_str()));
     let origin = Origin::Regression;
-    let asked = Asked { request, reason, author: "regression", origin, approved_by: None, expected: None };
+    let caller = Caller::system("regression", tenants::by_id(db, target.tenant).await?);
+    let asked = Asked { request, reason, author: "regression", caller: &caller, origin, approved_by: None, expected: None };
     match leaks::take(db, target.tenant, leak, &asked, carrier, now).await {
         Ok(_) => tracing::info!(leak = leaks::leak_id(leak), "a closed leak is open again"),
         Err(RecordError::Store(error)) => return Err(error),

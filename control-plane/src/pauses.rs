@@ -4,7 +4,10 @@
 use std::time::Duration;
 
 use serde::Serialize;
+use serde_json::json;
 
+use crate::audit;
+use crate::people::Caller;
 use crate::store::{Connection, Store};
 use crate::tenants::{self, TenantId};
 use crate::time::Time;
@@ -35,14 +38,8 @@ pub async fn current(db: &mut Connection, tenant: TenantId, now: Time) -> Result
 }
 
 /// Begins a pause, or gives the one that goes on another end; returns the epoch that carries it.
-pub async fn begin(
-    store: &Store,
-    tenant: TenantId,
-    until: Time,
-    reason: &str,
-    author: &str,
-    now: Time,
-) -> Result<i64, sqlx::Error> {
+pub async fn begin(store: &Store, caller: &Caller, until: Time, reason: &str, now: Time) -> Result<i64, sqlx::Error> {
+    let (tenant, author) = (caller.tenant.id, caller.name.as_str());
     let mut db = store.write().await?;
     sqlx::query("UPDATE tenants SET paused_until = $2, paused_at = $3, paused_reason = $4, paused_by = $5 WHERE id = $1")
         .bind(tenant)
@@ -53,13 +50,15 @@ pub async fn begin(
         .execute(&mut *db)
         .await?;
     let epoch = tenants::next_epoch(&mut db, tenant, now).await?;
+    let after = json!({"until": until, "reason": reason});
+    audit::record(&mut db, caller, "pause.begin", "pause", None, Some(after)).await?;
     db.commit().await?;
     Ok(epoch)
 }
 
 /// Ends the pause; the epoch that carries the end, or `None` when there is no pause.
-pub async fn end(store: &Store, tenant: TenantId, now: Time) -> Result<Option<i64>, sqlx::Error> {
-    end_before(store, tenant, None, now).await
+pub async fn end(store: &Store, caller: &Caller, now: Time) -> Result<Option<i64>, sqlx::Error> {
+    end_before(store, caller, None, now).await
 }
 
 /// Ends one pause whose time is over, when there is one.
@@ -67,11 +66,13 @@ pub async fn end_due(store: &Store, now: Time) -> Result<Option<(TenantId, i64)>
     const DUE: &str = "SELECT id FROM tenants WHERE paused_until <= $1 LIMIT 1";
     let due: Option<TenantId> = sqlx::query_scalar(DUE).bind(now).fetch_optional(&mut *store.read().await?).await?;
     let Some(tenant) = due else { return Ok(None) };
-    Ok(end_before(store, tenant, Some(now), now).await?.map(|epoch| (tenant, epoch)))
+    let caller = Caller::system("schedule", tenants::by_id(&mut *store.read().await?, tenant).await?);
+    Ok(end_before(store, &caller, Some(now), now).await?.map(|epoch| (tenant, epoch)))
 }
 
 /// A pause that was given another end meanwhile goes on.
-async fn end_before(store: &Store, tenant: TenantId, before: Option<Time>, now: Time) -> Result<Option<i64>, sqlx::Error> {
+async fn end_before(store: &Store, caller: &Caller, before: Option<Time>, now: Time) -> Result<Option<i64>, sqlx::Error> {
+    let tenant = caller.tenant.id;
     let mut db = store.write().await?;
     let done = sqlx::query(
         "UPDATE tenants SET paused_until = NULL, paused_at = NULL, paused_reason = NULL, paused_by = NULL
@@ -85,6 +86,7 @@ async fn end_before(store: &Store, tenant: TenantId, before: Option<Time>, now: 
         return Ok(None);
     }
     let epoch = tenants::next_epoch(&mut db, tenant, now).await?;
+    audit::record(&mut db, caller, "pause.end", "pause", None, Some(json!({"epoch": epoch}))).await?;
     db.commit().await?;
     Ok(Some(epoch))
 }

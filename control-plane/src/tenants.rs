@@ -123,6 +123,11 @@ pub async fn all(db: &mut Connection) -> Result<Vec<Tenant>, sqlx::Error> {
     sqlx::query_as("SELECT id, name FROM tenants ORDER BY id").fetch_all(db).await
 }
 
+/// The tenant with this key.
+pub async fn by_id(db: &mut Connection, tenant: TenantId) -> Result<Tenant, sqlx::Error> {
+    sqlx::query_as("SELECT id, name FROM tenants WHERE id = $1").bind(tenant).fetch_one(db).await
+}
+
 /// The epoch of the tenant's index.
 pub async fn epoch(db: &mut Connection, tenant: TenantId) -> Result<Epoch, sqlx::Error> {
     sqlx::query_as("SELECT epoch, epoch_at FROM tenants WHERE id = $1").bind(tenant).fetch_one(db).await

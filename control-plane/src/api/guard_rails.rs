@@ -14,7 +14,7 @@ use super::problem::{Answer, Problem};
 use crate::app::App;
 use crate::people::Caller;
 use crate::time::Time;
-use crate::{pauses, tenants};
+use crate::{audit, pauses, tenants};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -44,7 +44,7 @@ pub(super) async fn begin_pause(State(app): State<Arc<App>>, caller: Caller, Bod
         let detail = format!("is not within the next {days} days; a pause that should last longer is a decision on each leak");
         return Err(Problem::Invalid { field: "until", detail });
     }
-    let epoch = pauses::begin(&app.store, tenant, body.until, &reason, &caller.name, now).await?;
+    let epoch = pauses::begin(&app.store, &caller, body.until, &reason, now).await?;
     app.committed(tenant, epoch);
     tracing::warn!(author = caller.name, reason, epoch, "virtual patches are paused: what they would block is only observed");
     let pause = pauses::current(&mut *app.store.read().await?, tenant, now).await?;
@@ -53,7 +53,7 @@ pub(super) async fn begin_pause(State(app): State<Arc<App>>, caller: Caller, Bod
 
 pub(super) async fn end_pause(State(app): State<Arc<App>>, caller: Caller) -> Answer<Response> {
     let tenant = caller.tenant.id;
-    let epoch = pauses::end(&app.store, tenant, Time::now()).await?.ok_or(Problem::NotFound { what: "pause" })?;
+    let epoch = pauses::end(&app.store, &caller, Time::now()).await?.ok_or(Problem::NotFound { what: "pause" })?;
     app.committed(tenant, epoch);
     tracing::warn!(author = caller.name, epoch, "the pause was ended: virtual patches block again");
     Ok(Json(json!({"pause": null, "epoch": epoch})).into_response())
@@ -75,7 +75,10 @@ pub(super) async fn waive_second_approver(State(app): State<Arc<App>>, caller: C
 
 async fn set(app: &App, caller: &Caller, second_approver: bool) -> Answer<Json<GuardRails>> {
     let mut db = app.store.write().await?;
+    let before = tenants::second_approver(&mut db, caller.tenant.id).await?;
     tenants::set_second_approver(&mut db, caller.tenant.id, second_approver).await?;
+    let [before, after] = [before, second_approver].map(|second_approver| Some(json!({"second_approver": second_approver})));
+    audit::record(&mut db, caller, "guard_rails.change", "guard_rails", before, after).await?;
     db.commit().await?;
     tracing::warn!(author = caller.name, second_approver, "guard rails changed");
     Ok(Json(GuardRails { second_approver }))

@@ -79,7 +79,7 @@ pub(super) async fn add(State(app): State<Arc<App>>, caller: Caller, Body(reques
     let tokens = take_tokens(&app, caller.tenant.id, &title, request.tokens)?;
     let title = say(&app, &caller, "title", title).await?;
     let leak = NewLeak { title: &title, risk: request.risk.unwrap_or(Risk::High), place: None };
-    let added = leaks::add(&app.store, caller.tenant.id, &leak, &tokens, Time::now()).await?;
+    let added = leaks::add(&app.store, &caller, &leak, &tokens, Time::now()).await?;
     app.committed(caller.tenant.id, added.epoch);
     tracing::info!(leak = leaks::leak_id(added.leak), tokens = tokens.len(), author = caller.name, "leak added");
 
@@ -121,7 +121,7 @@ pub(super) async fn change(
     };
     let edit = Edit { title: title.as_deref(), assignee: assignee.as_deref(), risk: body.risk };
     let told = |error| Problem::record(error, seen.is_some());
-    leaks::edit(&app.store, caller.tenant.id, number, &edit, &caller.name, seen, Time::now()).await.map_err(told)?;
+    leaks::edit(&app.store, &caller, number, &edit, seen, Time::now()).await.map_err(told)?;
     tracing::info!(leak = leaks::leak_id(number), author = caller.name, "leak changed");
     load(&app, &caller, number).await.map(with_etag)
 }

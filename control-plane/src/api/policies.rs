@@ -14,6 +14,7 @@ use super::input::{Body, IdInPath, line};
 use super::leaks::say;
 use super::problem::{Answer, Problem};
 use crate::app::App;
+use crate::audit;
 use crate::leaks::Action;
 use crate::people::Caller;
 use crate::policies::{self, NewPolicy, Policy};
@@ -60,6 +61,9 @@ pub(super) async fn add(State(app): State<Arc<App>>, caller: Caller, Body(body):
     let policy = checked(&app, &caller, body).await?;
     let mut db = app.store.write().await?;
     let added = policies::add(&mut db, caller.tenant.id, &policy, &caller.name, Time::now()).await?;
+    if let Some(added) = &added {
+        audit::record(&mut db, &caller, "policy.add", &format!("policy/{}", added.id), None, Some(shown(added))).await?;
+    }
     db.commit().await?;
     let Some(added) = added else {
         let mut db = app.store.read().await?;
@@ -83,18 +87,24 @@ pub(super) async fn change(
     Body(body): Body<ChangePolicy>,
 ) -> Answer<Json<Value>> {
     let mut db = app.store.write().await?;
+    let before = policies::get(&mut db, caller.tenant.id, id).await?;
     let changed = policies::enable(&mut db, caller.tenant.id, id, body.enabled, Time::now()).await?;
-    db.commit().await?;
     let changed = changed.ok_or(Problem::NotFound { what: "policy" })?;
+    let (before, after) = (before.as_ref().map(shown), Some(shown(&changed)));
+    audit::record(&mut db, &caller, "policy.change", &format!("policy/{id}"), before, after).await?;
+    db.commit().await?;
     tracing::info!(policy = changed.name, author = caller.name, enabled = body.enabled, "policy changed");
     Ok(Json(shown(&changed)))
 }
 
 pub(super) async fn remove(State(app): State<Arc<App>>, caller: Caller, IdInPath(id): IdInPath) -> Answer<StatusCode> {
     let mut db = app.store.write().await?;
-    let removed = policies::remove(&mut db, caller.tenant.id, id).await?;
+    let before = policies::get(&mut db, caller.tenant.id, id).await?.ok_or(Problem::NotFound { what: "policy" })?;
+    policies::remove(&mut db, caller.tenant.id, id).await?;
+    let after = Some(json!({"removed": true}));
+    audit::record(&mut db, &caller, "policy.remove", &format!("policy/{id}"), Some(shown(&before)), after).await?;
     db.commit().await?;
-    if removed { Ok(StatusCode::NO_CONTENT) } else { Err(Problem::NotFound { what: "policy" }) }
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// What it would do now, whether it is on or off.

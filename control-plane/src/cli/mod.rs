@@ -17,6 +17,9 @@ mod source;
 mod import;
 mod gateway;
 mod tenant;
+mod user;
+mod api_token;
+mod audit;
 mod index;
 mod admin_token;
 mod profile;
@@ -47,6 +50,9 @@ enum Command {
     Import(import::Import),
     Gateway(gateway::Gateway),
     Tenant(tenant::Tenant),
+    User(user::User),
+    ApiToken(api_token::ApiToken),
+    Audit(audit::Audit),
     Index(index::Index),
     AdminToken(admin_token::AdminToken),
     Profile(profile::ProfileCommand),
@@ -80,6 +86,9 @@ impl Cli {
             Command::Import(import) => import.run(),
             Command::Gateway(gateway) => gateway.run(),
             Command::Tenant(tenant) => tenant.run(),
+            Command::User(user) => user.run(),
+            Command::ApiToken(api_token) => api_token.run(),
+            Command::Audit(audit) => audit.run(),
             Command::Index(index) => index.run(),
             Command::AdminToken(admin_token) => admin_token.run(),
             Command::Profile(profile) => profile.run(),

@@ -1,8 +1,12 @@
 //! What people say about a leak.
 
 use serde::Serialize;
+use serde_json::json;
 use stopleak_contract::index::LeakNumber;
 
+use super::leak_id;
+use crate::audit;
+use crate::people::Caller;
 use crate::store::{Connection, Store};
 use crate::tenants::TenantId;
 use crate::time::Time;
@@ -23,14 +27,14 @@ pub struct CommentView {
 /// Adds a comment; `None` when the tenant has no such leak.
 pub async fn add_comment(
     store: &Store,
-    tenant: TenantId,
+    caller: &Caller,
     leak: LeakNumber,
-    author: &str,
     text: &str,
     now: Time,
 ) -> Result<Option<CommentView>, sqlx::Error> {
+    let (tenant, author) = (caller.tenant.id, caller.name.as_str());
     let mut db = store.write().await?;
-    let added = sqlx::query_as(
+    let added: Option<CommentView> = sqlx::query_as(
         "INSERT INTO comments (tenant_id, leak, author, text, created_at)
          SELECT tenant_id, number, CAST($3 AS TEXT), CAST($4 AS TEXT), CAST($5 AS BIGINT)
          FROM leaks WHERE tenant_id = $1 AND number = $2 RETURNING id, author, text, created_at",
@@ -42,6 +46,11 @@ pub async fn add_comment(
     .bind(now)
     .fetch_optional(&mut *db)
     .await?;
+    if let Some(comment) = &added {
+        let object = format!("comment/{}", comment.id);
+        let after = json!({"leak": leak_id(leak), "text": text});
+        audit::record(&mut db, caller, "comment.add", &object, None, Some(after)).await?;
+    }
     db.commit().await?;
     Ok(added)
 }

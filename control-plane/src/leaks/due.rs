@@ -12,10 +12,11 @@ use super::decide::{Action, Request};
 use super::pending::settle_due;
 use super::record::{Asked, Carrier, Origin, RecordError, take};
 use crate::app::App;
+use crate::people::Caller;
 use crate::store::Store;
 use crate::tenants::TenantId;
 use crate::time::Time;
-use crate::{pauses, policies};
+use crate::{pauses, policies, tenants};
 
 /// How late something may be. A look costs some reads of short indexes.
 const STEP: Duration = Duration::from_secs(1);
@@ -79,7 +80,9 @@ async fn expire_patch(store: &Store, now: Time) -> Result<Option<(TenantId, Opti
     // Whoever approved the patch approved its end too.
     let request = Request { approved: true, ..Request::of(Action::RemoveVirtualPatch) };
     let reason = Some("the time of the virtual patch is over");
-    let asked = Asked { request, reason, author: "expiry", origin: Origin::Expiry, approved_by: None, expected: None };
+    let caller = Caller::system("expiry", tenants::by_id(&mut db, tenant).await?);
+    let asked =
+        Asked { request, reason, author: "expiry", caller: &caller, origin: Origin::Expiry, approved_by: None, expected: None };
     let mut carrier = Carrier::default();
     match take(&mut db, tenant, leak, &asked, &mut carrier, now).await {
         Ok(_) => db.commit().await?,

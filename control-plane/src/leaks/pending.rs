@@ -4,13 +4,16 @@
 use std::time::Duration;
 
 use serde::Serialize;
+use serde_json::json;
 use stopleak_contract::index::LeakNumber;
 
 use super::decide::{Action, Refusal, Request};
 use super::record::{Asked, Carrier, Decided, Origin, RecordError, current, judge, take};
 use super::{leak_id, stored_risk};
+use crate::audit;
+use crate::people::Caller;
 use crate::store::{Connection, Store};
-use crate::tenants::TenantId;
+use crate::tenants::{self, TenantId};
 use crate::time::Time;
 
 /// A decision that waits, or waited.
@@ -174,20 +177,22 @@ pub async fn answer(
     .bind(now)
     .bind(at)
     .bind(next_at)
-    .fetch_one(db)
+    .fetch_one(&mut *db)
     .await?;
-    Ok(Answered::Waits(Box::new(row.view())))
+    let view = row.view();
+    audit::record(db, asked.caller, "pending.add", &format!("pending/{}", view.id), None, audit::seen(&view)).await?;
+    Ok(Answered::Waits(Box::new(view)))
 }
 
 /// Approves: the decision is taken, or waits for its time.
 pub async fn approve(
     store: &Store,
-    tenant: TenantId,
+    caller: &Caller,
     id: i64,
-    approver: &str,
     approver_key: &str,
     now: Time,
 ) -> Result<(Answered, LeakNumber), SettleError> {
+    let (tenant, approver) = (caller.tenant.id, caller.name.as_str());
     let mut db = store.write().await?;
     let row = find(&mut db, tenant, id).await?;
     if row.status != "needs_approval" || row.next_at.is_none_or(|lapses| lapses <= now) {
@@ -203,6 +208,8 @@ pub async fn approve(
         .execute(&mut *db)
         .await?;
     let leak = row.number();
+    let after = json!({"approved_by": approver, "action": row.action, "leak": leak_id(leak)});
+    audit::record(&mut db, caller, "pending.approve", &format!("pending/{id}"), None, Some(after)).await?;
     if let Some(at) = row.due_at.filter(|&at| at > now) {
         settle(&mut db, tenant, &row, &Settled { status: "scheduled", next_at: Some(at), ..Settled::default() }, now).await?;
         let row = find(&mut db, tenant, id).await?;
@@ -210,7 +217,7 @@ pub async fn approve(
         return Ok((Answered::Waits(Box::new(row.view())), leak));
     }
     let row = Row { approved_by: Some(approver.to_owned()), ..row };
-    let decided = carry_out(&mut db, tenant, &row, Origin::Person, &mut Carrier::default(), now).await;
+    let decided = carry_out(&mut db, tenant, &row, caller, Origin::Person, &mut Carrier::default(), now).await;
     // What is not possible any more is on record as that; every other error leaves the request as it was.
     if matches!(decided, Ok(_) | Err(RecordError::Refused(..))) {
         let by = Settled { by: Some(approver), ..Settled::of(&decided) };
@@ -224,13 +231,13 @@ pub async fn approve(
 /// Rejects what waits for approval, or cancels what waits for either.
 pub async fn drop_pending(
     store: &Store,
-    tenant: TenantId,
+    caller: &Caller,
     id: i64,
     reject: bool,
-    by: &str,
     why: Option<&str>,
     now: Time,
 ) -> Result<PendingView, SettleError> {
+    let (tenant, by) = (caller.tenant.id, caller.name.as_str());
     let mut db = store.write().await?;
     let row = find(&mut db, tenant, id).await?;
     if row.next_at.is_none() || (reject && row.status != "needs_approval") {
@@ -238,9 +245,11 @@ pub async fn drop_pending(
     }
     let status = if reject { "rejected" } else { "cancelled" };
     settle(&mut db, tenant, &row, &Settled { status, by: Some(by), outcome: why, ..Settled::default() }, now).await?;
-    let row = find(&mut db, tenant, id).await?;
+    let view = find(&mut db, tenant, id).await?.view();
+    let action = if reject { "pending.reject" } else { "pending.cancel" };
+    audit::record(&mut db, caller, action, &format!("pending/{id}"), None, audit::seen(&view)).await?;
     db.commit().await?;
-    Ok(row.view())
+    Ok(view)
 }
 
 /// The newest of the tenant: all of them, those of a leak, or only those that still wait.
@@ -277,8 +286,9 @@ pub async fn settle_due(store: &Store, now: Time) -> Result<Option<(TenantId, Op
         return Ok(Some((tenant, None)));
     }
     let mut carrier = Carrier::default();
+    let caller = Caller::system("schedule", tenants::by_id(&mut db, tenant).await?);
     if row.status == "scheduled" {
-        let decided = match carry_out(&mut db, tenant, &row, Origin::Schedule, &mut carrier, now).await {
+        let decided = match carry_out(&mut db, tenant, &row, &caller, Origin::Schedule, &mut carrier, now).await {
             Err(RecordError::Store(error)) => return Err(error),
             decided => decided,
         };
@@ -287,6 +297,8 @@ pub async fn settle_due(store: &Store, now: Time) -> Result<Option<(TenantId, Op
         tracing::info!(leak = leak_id(row.number()), author = row.author, outcome, "scheduled decision settled");
     } else {
         settle(&mut db, tenant, &row, &Settled { status: "lapsed", ..Settled::default() }, now).await?;
+        let after = json!({"status": "lapsed", "leak": leak_id(row.number())});
+        audit::record(&mut db, &caller, "pending.lapse", &format!("pending/{id}"), None, Some(after)).await?;
     }
     db.commit().await?;
     Ok(Some((tenant, carrier.new_epoch())))
@@ -296,6 +308,7 @@ async fn carry_out(
     db: &mut Connection,
     tenant: TenantId,
     row: &Row,
+    caller: &Caller,
     origin: Origin,
     carrier: &mut Carrier,
     now: Time,
@@ -304,7 +317,7 @@ async fn carry_out(
     let (confirm, expires_at) = (row.confirm != 0, row.expires_at);
     let request = Request { risk, confirm, expires_at, ..Request::of(row.action) };
     let (reason, approved_by) = (row.reason.as_deref(), row.approved_by.as_deref());
-    let asked = Asked { request, reason, author: &row.author, origin, approved_by, expected: None };
+    let asked = Asked { request, reason, author: &row.author, caller, origin, approved_by, expected: None };
     take(db, tenant, row.number(), &asked, carrier, now).await
 }
 

@@ -1,9 +1,12 @@
 //! How a decision is written down: with the leak's new state and the epoch that carries it, or not at all.
 
+use serde_json::json;
 use stopleak_contract::index::LeakNumber;
 
 use super::decide::{Action, Change, Refusal, Request, State, Status, decide};
 use super::stored_risk;
+use crate::audit;
+use crate::people::Caller;
 use crate::store::{Connection, Store, text_enum};
 use crate::tenants::{self, TenantId};
 use crate::time::Time;
@@ -15,8 +18,10 @@ pub struct Asked<'a> {
     pub request: Request,
     /// Why.
     pub reason: Option<&'a str>,
-    /// Who asks.
+    /// Whose decision it is.
     pub author: &'a str,
+    /// Who does it now, for the audit log: the author, or who approves, or the machine.
+    pub caller: &'a Caller,
     /// What makes it be taken now.
     pub origin: Origin,
     /// The second administrator.
@@ -121,6 +126,12 @@ pub async fn take(
     apply(db, tenant, &current, asked, &change, now).await?;
     let epoch = carrier.epoch(db, tenant, change.index_changes, now).await?;
     let id = insert(db, tenant, leak, asked, epoch, now).await?;
+    let (state, action) = (&current.state, asked.request.action);
+    let before = json!({"status": state.status, "risk": state.risk.as_str(), "patched_at": state.patched_at});
+    let after = json!({"status": change.status, "risk": change.risk.as_str(), "patched_at": change.patched_at,
+                       "decision": {"id": id, "action": action, "reason": asked.reason, "author": asked.author,
+                                    "origin": asked.origin.as_str(), "approved_by": asked.approved_by}});
+    audit::record(db, asked.caller, "leak.decide", &format!("leak/{leak}"), Some(before), Some(after)).await?;
     Ok(Decided { id, epoch, index_changes: change.index_changes })
 }
 

@@ -8,6 +8,7 @@ use stopleak_contract::index::LeakNumber;
 
 use super::{Policy, list};
 use crate::leaks::{self, Action, Asked, Carrier, Origin, RecordError, Request, leak_id};
+use crate::people::Caller;
 use crate::store::{Connection, Sql, Store};
 use crate::tenants::{self, TenantId};
 use crate::time::Time;
@@ -94,8 +95,17 @@ async fn decide(
 ) -> Result<Option<i64>, sqlx::Error> {
     let author = format!("policy {}", policy.name);
     let request = Request::of(policy.action);
-    let asked = Asked { request, reason: None, author: &author, origin: Origin::Policy, approved_by: None, expected: None };
     let mut db = store.write().await?;
+    let caller = Caller::system(&author, tenants::by_id(&mut db, tenant).await?);
+    let asked = Asked {
+        request,
+        reason: None,
+        author: &author,
+        caller: &caller,
+        origin: Origin::Policy,
+        approved_by: None,
+        expected: None,
+    };
     let mut carrier = Carrier::default();
     for &leak in leaks {
         // Somebody may have decided since it was read.

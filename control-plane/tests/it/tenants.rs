@@ -9,7 +9,7 @@ use stopleak::time::Time;
 
 use crate::cli::Cli;
 use crate::client::Gateway;
-use crate::world::{Api, World, eventually};
+use crate::world::{Api, PASSWORD, World, eventually};
 
 /// In every name and title of the other tenant.
 const MARK: &str = "zebra";
@@ -28,6 +28,9 @@ fn objects(api: &Api) -> Vec<(&'static str, String)> {
     let pending = api.post(&format!("/leaks/{leak}/decisions"), &later).json();
     api.post(&format!("/leaks/{leak}/comments"), &json!({"text": MARK})).created();
     api.post("/pause", &json!({"reason": MARK, "until": Time::now().plus(Duration::from_hours(1))})).ok();
+    let user = json!({"name": MARK, "role": "analyst", "password": PASSWORD});
+    let user = api.post("/users", &user).created();
+    let api_token = api.post("/api-tokens", &json!({"name": MARK, "role": "analyst"})).created();
     vec![
         ("/policies/", id(&policy)),
         ("/pending/", id(&pending["pending"])),
@@ -37,6 +40,10 @@ fn objects(api: &Api) -> Vec<(&'static str, String)> {
         ("/scans/", id(&scan)),
         ("/gateways/", id(&gateway)),
         ("/tenants/", MARK.to_owned()),
+        ("/users/", id(&user)),
+        ("/api-tokens/", id(&api_token)),
+        // Sessions are the caller's own: nobody has this one.
+        ("/sessions/", "1".to_owned()),
     ]
 }
 

@@ -49,6 +49,7 @@ async fn a_scheduled_decision_can_be_cancelled_or_become_impossible() {
     decide(&world, &json!({"action": "close", "at": after(60_000)}));
     let cancelled = world.api.post("/pending/1/cancel", &json!({"reason": "too early"})).ok();
     assert_eq!((&cancelled["status"], &cancelled["outcome"]), (&json!("cancelled"), &json!("too early")));
+    assert_eq!(world.api.get("/audit?limit=1").ok()["entries"][0]["action"], "pending.cancel");
     world.api.post("/pending/1/cancel", &json!({})).problem(409, "settled");
     world.api.post("/pending/7/cancel", &json!({})).problem(404, "not-found");
     world.api.post("/pending/1/approve", &json!({})).problem(409, "settled");
@@ -122,6 +123,11 @@ async fn a_critical_leak_takes_two_administrators_where_the_tenant_wants_that() 
     eventually("it lapses", || status() == "lapsed").await;
     second.post("/pending/3/approve", &json!({})).problem(409, "settled");
     assert_eq!(world.api.get("/leaks/1").ok()["status"], "open");
+
+    let log = world.api.get("/audit?object=pending/1").ok()["entries"].clone();
+    assert_eq!((&log[0]["action"], &log[1]["action"]), (&json!("pending.approve"), &json!("pending.add")), "{log}");
+    assert_eq!(world.api.get("/audit?object=pending/2").ok()["entries"][0]["action"], "pending.reject");
+    assert_eq!(world.api.get("/audit?object=pending/3").ok()["entries"][0]["action"], "pending.lapse");
 }
 
 #[tokio::test(flavor = "multi_thread")]

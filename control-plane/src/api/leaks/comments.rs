@@ -39,7 +39,7 @@ pub(in crate::api) async fn add(
     Body(body): Body<AddComment>,
 ) -> Answer<Response> {
     let text = say(&app, &caller, "text", text("text", &body.text, MAX_COMMENT)?).await?;
-    let added = leaks::add_comment(&app.store, caller.tenant.id, number, &caller.name, &text, Time::now()).await?;
+    let added = leaks::add_comment(&app.store, &caller, number, &text, Time::now()).await?;
     let comment = added.ok_or(Problem::NotFound { what: "leak" })?;
     Ok((StatusCode::CREATED, Json(comment)).into_response())
 }

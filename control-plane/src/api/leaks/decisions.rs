@@ -115,6 +115,7 @@ pub(in crate::api) async fn decide(
         request: Request { action, risk, confirm, expires_at, approved: false },
         reason: reason.as_deref(),
         author: &caller.name,
+        caller: &caller,
         origin: Origin::Person,
         approved_by: None,
         expected: seen.or(body.expected),
@@ -190,6 +191,7 @@ pub(in crate::api) async fn decide_many(
         request: Request { action, risk, confirm, expires_at, approved: false },
         reason: reason.as_deref(),
         author: &caller.name,
+        caller: &caller,
         origin: Origin::Person,
         approved_by: None,
         expected: None,
@@ -232,7 +234,7 @@ pub(in crate::api) async fn list_pending(
 
 pub(in crate::api) async fn approve(State(app): State<Arc<App>>, caller: Caller, IdInPath(id): IdInPath) -> Answer<Response> {
     let now = Time::now();
-    let approved = leaks::approve(&app.store, caller.tenant.id, id, &caller.name, &key(&caller), now).await;
+    let approved = leaks::approve(&app.store, &caller, id, &key(&caller), now).await;
     let (answered, number) = approved?;
     answer(&app, &caller, number, answered).await
 }
@@ -258,7 +260,7 @@ pub(in crate::api) async fn cancel(
 async fn drop_pending(app: &App, caller: &Caller, id: i64, rejected: bool, why: Option<&str>) -> Answer<Json<PendingView>> {
     let why = reason(app, caller, why).await?;
     let now = Time::now();
-    let dropped = leaks::drop_pending(&app.store, caller.tenant.id, id, rejected, &caller.name, why.as_deref(), now).await?;
+    let dropped = leaks::drop_pending(&app.store, caller, id, rejected, why.as_deref(), now).await?;
     tracing::info!(leak = dropped.leak, status = dropped.status, by = caller.name, "pending decision settled");
     Ok(Json(dropped))
 }
