@@ -95,7 +95,7 @@ async fn every_route_that_changes_something_leaves_an_entry() {
     // What was refused changed nothing and leaves nothing.
     let before = world.api.get("/audit").ok()["head"].clone();
     world.api.post("/gateways", &json!({"name": ""})).problem(422, "invalid");
-    world.api.post("/leaks/1/decisions", &json!({"action": "reopen"})).problem(409, "illegal-transition");
+    world.api.post("/leaks/1/decisions", &json!({"action": "close"})).problem(409, "illegal-transition");
     let analyst = world.api.with_token(&world.token(Role::Analyst).await);
     analyst.post("/gateways", &json!({"name": "g"})).problem(403, "forbidden");
     assert_eq!(world.api.get("/audit").ok()["head"], before);
