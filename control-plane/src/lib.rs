@@ -32,4 +32,5 @@ pub mod replicas;
 pub mod door;
 pub mod api;
 pub mod serve;
+pub mod worker;
 pub mod cli;

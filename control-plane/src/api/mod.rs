@@ -10,6 +10,7 @@ mod auth;
 mod peer;
 mod access_log;
 mod leaks;
+mod jobs;
 mod attempts;
 mod sources;
 mod scans;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use axum::http::Method;
 use axum::routing::{MethodRouter, delete, get, patch, post, put};
 
-use super::{attempts, gateways, health, imports, leaks, scans, sources, tenants};
+use super::{attempts, gateways, health, imports, jobs, leaks, scans, sources, tenants};
 use crate::app::App;
 use crate::people::Role;
 
@@ -94,6 +94,9 @@ pub fn routes() -> Vec<Route> {
         post   "/api/v1/gateways"                  Operate gateways::add;
         delete "/api/v1/gateways/{id}"             Operate gateways::revoke;
 
+        get    "/api/v1/jobs"                      Operate jobs::list;
+        post   "/api/v1/jobs/{id}/retry"           Operate jobs::retry;
+
         get    "/api/v1/tenants"                   See     tenants::list;
         post   "/api/v1/tenants"                   Tenants tenants::add;
         patch  "/api/v1/tenants/{name}"            Tenants tenants::change;
@@ -114,6 +117,7 @@ pub enum Needs {
 /// Every command of the command line.
 pub const COMMANDS: &[(&str, Needs)] = &[
     ("serve", Needs::Machine),
+    ("worker", Needs::Machine),
     ("admin-token", Needs::Machine),
     ("scan", Needs::Nothing),
     ("index bench", Needs::Nothing),
@@ -137,6 +141,8 @@ pub const COMMANDS: &[(&str, Needs)] = &[
     ("gateway list", Needs::Api(Right::See)),
     ("gateway add", Needs::Api(Right::Operate)),
     ("gateway revoke", Needs::Api(Right::Operate)),
+    ("job list", Needs::Api(Right::Operate)),
+    ("job retry", Needs::Api(Right::Operate)),
     ("tenant list", Needs::Api(Right::See)),
     ("tenant add", Needs::Api(Right::Tenants)),
     ("tenant set", Needs::Api(Right::Tenants)),

@@ -1,9 +1,10 @@
 //! The command line: one binary that serves, scans, and calls a server's API.
 //!
-//! `serve`, `scan`, `index`, `profile` and `admin-token` do their work here; every other command is a call of the API by the `client`, shown by `table` or,
+//! `serve`, `worker`, `scan`, `index`, `profile` and `admin-token` do their work here; every other command is a call of the API by the `client`, shown by `table` or,
 //! with `--json`, as the API's own JSON.
 
 mod serve;
+mod worker;
 mod scan;
 mod client;
 mod table;
@@ -13,6 +14,7 @@ mod source;
 mod import;
 mod gateway;
 mod tenant;
+mod job;
 mod index;
 mod admin_token;
 mod profile;
@@ -33,6 +35,7 @@ pub struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Serve(serve::Serve),
+    Worker(worker::Worker),
     Scan(scan::ScanCommand),
     Leak(leak::Leak),
     Attempts(attempts::Attempts),
@@ -40,6 +43,7 @@ enum Command {
     Import(import::Import),
     Gateway(gateway::Gateway),
     Tenant(tenant::Tenant),
+    Job(job::Job),
     Index(index::Index),
     AdminToken(admin_token::AdminToken),
     Profile(profile::ProfileCommand),
@@ -63,6 +67,7 @@ impl Cli {
     pub fn run(self) -> ExitCode {
         let outcome = match self.command {
             Command::Serve(serve) => return serve.run(),
+            Command::Worker(worker) => return worker.run(),
             Command::Scan(scan) => return scan.run(),
             Command::Leak(leak) => leak.run(),
             Command::Attempts(attempts) => attempts.run(),
@@ -70,6 +75,7 @@ impl Cli {
             Command::Import(import) => import.run(),
             Command::Gateway(gateway) => gateway.run(),
             Command::Tenant(tenant) => tenant.run(),
+            Command::Job(job) => job.run(),
             Command::Index(index) => index.run(),
             Command::AdminToken(admin_token) => admin_token.run(),
             Command::Profile(profile) => profile.run(),

@@ -84,7 +84,7 @@ fn the_table_has_every_command_and_no_other() {
 /// Arguments with which each command comes to call the API.
 fn arguments(command: &str) -> Option<&'static [&'static str]> {
     Some(match command {
-        "leak list" | "attempts list" | "source list" | "gateway list" | "tenant list" => &[],
+        "leak list" | "attempts list" | "source list" | "gateway list" | "tenant list" | "job list" => &[],
         "leak show" | "leak patch" | "leak false" | "leak close" | "leak reopen" => &["LK-1"],
         "leak risk" => &["LK-1", "low"],
         "leak add" => &["--title", "a leak"],
@@ -93,6 +93,7 @@ fn arguments(command: &str) -> Option<&'static [&'static str]> {
         "import" => &["-", "--name", "a report"],
         "gateway add" => &["other"],
         "gateway revoke" => &["edge"],
+        "job retry" => &["7"],
         "tenant add" => &["acme"],
         "tenant set" => &["default", "--title", "Default"],
         _ => return None,

@@ -28,3 +28,4 @@ mod cli;
 
 mod replicas;
 mod server;
+mod workers;
