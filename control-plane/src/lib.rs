@@ -32,5 +32,6 @@ pub mod replicas;
 pub mod door;
 pub mod api;
 pub mod serve;
+pub mod backup;
 pub mod worker;
 pub mod cli;

@@ -118,6 +118,9 @@ pub enum Needs {
 pub const COMMANDS: &[(&str, Needs)] = &[
     ("serve", Needs::Machine),
     ("worker", Needs::Machine),
+    ("backup", Needs::Machine),
+    ("restore", Needs::Machine),
+    ("export", Needs::Machine),
     ("admin-token", Needs::Machine),
     ("scan", Needs::Nothing),
     ("index bench", Needs::Nothing),

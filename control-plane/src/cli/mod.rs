@@ -1,6 +1,6 @@
 //! The command line: one binary that serves, scans, and calls a server's API.
 //!
-//! `serve`, `worker`, `scan`, `index`, `profile` and `admin-token` do their work here; every other command is a call of the API by the `client`, shown by `table` or,
+//! `serve`, `worker`, `scan`, `index`, `profile`, `backup`, `restore`, `export` and `admin-token` do their work here; every other command is a call of the API by the `client`, shown by `table` or,
 //! with `--json`, as the API's own JSON.
 
 mod serve;
@@ -16,6 +16,7 @@ mod gateway;
 mod tenant;
 mod job;
 mod index;
+mod backup;
 mod admin_token;
 mod profile;
 mod completions;
@@ -45,6 +46,9 @@ enum Command {
     Tenant(tenant::Tenant),
     Job(job::Job),
     Index(index::Index),
+    Backup(backup::Backup),
+    Restore(backup::Restore),
+    Export(backup::Export),
     AdminToken(admin_token::AdminToken),
     Profile(profile::ProfileCommand),
     Completions(completions::Completions),
@@ -77,6 +81,9 @@ impl Cli {
             Command::Tenant(tenant) => tenant.run(),
             Command::Job(job) => job.run(),
             Command::Index(index) => index.run(),
+            Command::Backup(backup) => backup.run(),
+            Command::Restore(restore) => restore.run(),
+            Command::Export(export) => export.run(),
             Command::AdminToken(admin_token) => admin_token.run(),
             Command::Profile(profile) => profile.run(),
             Command::Completions(completions) => completions.run(),

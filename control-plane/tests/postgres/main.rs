@@ -25,6 +25,8 @@ mod scans;
 mod imports;
 #[path = "../it/cli.rs"]
 mod cli;
+#[path = "../it/backup.rs"]
+mod backup;
 
 mod replicas;
 mod server;
