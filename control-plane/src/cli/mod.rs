@@ -15,6 +15,9 @@ mod import;
 mod gateway;
 mod tenant;
 mod job;
+mod user;
+mod api_token;
+mod audit;
 mod index;
 mod backup;
 mod admin_token;
@@ -45,6 +48,9 @@ enum Command {
     Gateway(gateway::Gateway),
     Tenant(tenant::Tenant),
     Job(job::Job),
+    User(user::User),
+    ApiToken(api_token::ApiToken),
+    Audit(audit::Audit),
     Index(index::Index),
     Backup(backup::Backup),
     Restore(backup::Restore),
@@ -80,6 +86,9 @@ impl Cli {
             Command::Gateway(gateway) => gateway.run(),
             Command::Tenant(tenant) => tenant.run(),
             Command::Job(job) => job.run(),
+            Command::User(user) => user.run(),
+            Command::ApiToken(api_token) => api_token.run(),
+            Command::Audit(audit) => audit.run(),
             Command::Index(index) => index.run(),
             Command::Backup(backup) => backup.run(),
             Command::Restore(restore) => restore.run(),
