@@ -22,6 +22,8 @@ fn changes(route: &str) -> Option<(String, Value, &'static str)> {
         }
         "POST /api/v1/sources" => (at("/sources"), json!({"location": "https://git.example/r.git"}), "source.add"),
         "POST /api/v1/sources/{id}/scans" => (at("/sources/1/scans"), json!({}), "scan.start"),
+        "POST /api/v1/imports" => (at("/imports"), json!({"name": "gitleaks"}), "import.add"),
+        "PUT /api/v1/imports/{id}/report" => (at("/imports/1/report"), json!({"findings": []}), "import.read"),
         "POST /api/v1/gateways" => (at("/gateways"), json!({"name": "edge"}), "gateway.add"),
         "DELETE /api/v1/gateways/{id}" => (at("/gateways/1"), json!({}), "gateway.revoke"),
         "POST /api/v1/tenants" => (at("/tenants"), json!({"name": "acme"}), "tenant.add"),
