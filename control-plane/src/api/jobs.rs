@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::input::{Asked, IdInPath, limit};
 use super::problem::{Answer, Problem};
 use crate::app::App;
+use crate::audit;
 use crate::jobs::{self, JobView};
 use crate::people::Caller;
 use crate::time::Time;
@@ -40,9 +41,12 @@ pub(super) async fn list(State(app): State<Arc<App>>, caller: Caller, Asked(aske
 /// Only of a dead one: the others are tried again by themselves.
 pub(super) async fn retry(State(app): State<Arc<App>>, caller: Caller, IdInPath(id): IdInPath) -> Answer<StatusCode> {
     let mut db = app.store.write().await?;
+    let before = jobs::get(&mut db, caller.tenant.id, id).await?;
     if !jobs::retry(&mut db, caller.tenant.id, id, Time::now()).await? {
         return Err(Problem::NotFound { what: "dead job" });
     }
+    let after = jobs::get(&mut db, caller.tenant.id, id).await?;
+    audit::record(&mut db, &caller, "job.retry", &format!("job/{id}"), audit::seen(&before), audit::seen(&after)).await?;
     db.commit().await?;
     app.job_queued.notify_waiters();
     tracing::info!(job = id, author = caller.name, "dead job tried again");

@@ -92,6 +92,11 @@ async fn dead_jobs_are_seen_and_tried_again() {
     assert_eq!(world.api.post(&format!("/jobs/{id}/retry"), &json!({})).status, 202);
     eventually("the scan is done", || world.api.get(&format!("/scans/{scan}")).ok()["status"] == "done").await;
     world.api.post(&format!("/jobs/{id}/retry"), &json!({})).problem(404, "not-found");
+    let entry = world.api.get("/audit?limit=1").ok()["entries"][0].clone();
+    assert_eq!(
+        (&entry["action"], &entry["before"]["state"], &entry["after"]["state"]),
+        (&json!("job.retry"), &json!("dead"), &json!("waiting"))
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
