@@ -135,7 +135,7 @@ impl Server {
             let app = Arc::clone(&app);
             async move {
                 if works {
-                    jobs::work(app).await
+                    jobs::work(app).await;
                 }
             }
         });

@@ -15,7 +15,7 @@ use crate::store::{Database, FILE, Store};
 
 /// Write all of the database into a file, as it is at one moment; the server goes on meanwhile
 ///
-/// The keys are not in it: back them up apart from it. It can be restored into SQLite and into PostgreSQL, whichever it came from.
+/// The keys are not in it: back them up apart from it. It can be restored into a file and onto a server, whichever it came from.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:

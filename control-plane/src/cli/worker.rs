@@ -10,7 +10,7 @@ use super::serve::log_to_stderr;
 use crate::config::{Config, ConfigError, LogFormat};
 use crate::worker;
 
-/// Do jobs, such as scans, without serving: any number of workers on one PostgreSQL.
+/// Do jobs, such as scans, without serving: any number of workers on one database server.
 #[derive(Args)]
 #[command(after_help = "\
 The database's URL is in STOPLEAK_DATABASE_URL or the configuration, and the keys are the server's: in its files under <data-dir>/keys, in

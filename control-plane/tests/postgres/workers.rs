@@ -19,7 +19,7 @@ impl Worker {
         command.args(["worker", "--data-dir"]).arg(data).env("STOPLEAK_DATABASE_URL", url);
         // Where sources may be is the workers' own setting.
         let config = data.join("worker.toml");
-        std::fs::write(&config, format!("local_sources = [{:?}]\n", std::env::temp_dir())).unwrap();
+        std::fs::write(&config, format!("local_sources = [\"{}\"]\n", std::env::temp_dir().display())).unwrap();
         command.arg("--config").arg(config).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         Self(command.spawn().unwrap())
     }
