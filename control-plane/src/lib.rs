@@ -35,4 +35,6 @@ pub mod replicas;
 pub mod door;
 pub mod api;
 pub mod serve;
+pub mod backup;
+pub mod worker;
 pub mod cli;

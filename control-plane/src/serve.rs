@@ -39,6 +39,8 @@ pub struct Server {
     tls: Option<ServerTlsConfig>,
     addresses: Addresses,
     data_dir: PathBuf,
+    /// Whether it does jobs beside serving.
+    works: bool,
     /// Whether this start made the administrator's token.
     pub first_start: bool,
     /// Held for as long as the server lives: a second server on the same data would hand out the same epochs.
@@ -87,29 +89,8 @@ impl Server {
         let keys = Arc::new(keys);
         let metrics = Metrics::new();
         let publisher = Publisher::start(store.clone(), Arc::clone(&keys)).await?;
-        let fleet = Fleet::new(Arc::clone(&metrics));
-        let stopping = watch::Sender::new(false);
-        let app = Arc::new(App {
-            store,
-            keys,
-            publisher,
-            fleet,
-            importing: Semaphore::new(imports::READING_AT_ONCE),
-            storing: Semaphore::new(feed::STORING_AT_ONCE),
-            passwords: Passwords::new(config.breached_passwords()?),
-            limits: Limits::new(config.requests_per_minute()),
-            site: api::Site::new(config.public_url.as_deref()),
-            proxies: api::Proxies::new(config.trusted_proxies.clone()),
-            local_sources: LocalSources::new(config.local_sources.clone()),
-            max_attempts: config.max_attempts.map_or(attempts::MAX_ATTEMPTS, NonZeroU64::get),
-            metrics,
-            detector: LazyDetector::new(config.rules()?),
-            job_queued: Notify::new(),
-            process: process_name()?,
-            clones: empty_folder(data_dir.join(CLONES))?,
-            feed: addresses.feed,
-            stopping,
-        });
+        let clones = empty_folder(data_dir.join(CLONES))?;
+        let app = assemble(config, store, keys, publisher, metrics, addresses.feed, clones)?;
         if !addresses.feed.ip().is_loopback() && tls.is_none() {
             tracing::warn!(
                 feed = %addresses.feed,
@@ -118,7 +99,7 @@ impl Server {
             );
         }
         write_private(&data_dir.join(ADDRESSES), &serde_json::to_string(&addresses)?)?;
-        Ok(Self { app, http, feed, tls, addresses, data_dir, first_start, _lock: lock })
+        Ok(Self { app, http, feed, tls, addresses, data_dir, works: config.worker.unwrap_or(true), first_start, _lock: lock })
     }
 
     /// Where it listens.
@@ -141,7 +122,7 @@ impl Server {
 
     /// Serves until `stop` comes, then ends what is under way.
     pub async fn run(self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
-        let Self { app, http, feed, tls, data_dir, .. } = self;
+        let Self { app, http, feed, tls, data_dir, works, .. } = self;
         let serving = async {
             let room = Room::of_this_process();
             let api = api::serve(Arc::clone(&app), Door::new(http, room.api));
@@ -150,7 +131,14 @@ impl Server {
         };
         tokio::pin!(serving);
         tokio::spawn(replicas::follow(Arc::clone(&app)));
-        let working = tokio::spawn(jobs::work(Arc::clone(&app)));
+        let working = tokio::spawn({
+            let app = Arc::clone(&app);
+            async move {
+                if works {
+                    jobs::work(app).await;
+                }
+            }
+        });
         let due = tokio::spawn(leaks::run_due(Arc::clone(&app)));
         tokio::select! {
             ended = &mut serving => { ended?; }
@@ -174,6 +162,41 @@ impl Server {
     }
 }
 
+/// What every part of a process shares, be it a server or a worker.
+pub(crate) fn assemble(
+    config: &Config,
+    store: Store,
+    keys: Arc<Keys>,
+    publisher: Arc<Publisher>,
+    metrics: Arc<Metrics>,
+    feed: SocketAddr,
+    clones: PathBuf,
+) -> anyhow::Result<Arc<App>> {
+    let fleet = Fleet::new(Arc::clone(&metrics));
+    let stopping = watch::Sender::new(false);
+    Ok(Arc::new(App {
+        store,
+        keys,
+        publisher,
+        fleet,
+        importing: Semaphore::new(imports::READING_AT_ONCE),
+        storing: Semaphore::new(feed::STORING_AT_ONCE),
+        passwords: Passwords::new(config.breached_passwords()?),
+        limits: Limits::new(config.requests_per_minute()),
+        site: api::Site::new(config.public_url.as_deref()),
+        proxies: api::Proxies::new(config.trusted_proxies.clone()),
+        local_sources: LocalSources::new(config.local_sources.clone()),
+        max_attempts: config.max_attempts.map_or(attempts::MAX_ATTEMPTS, NonZeroU64::get),
+        metrics,
+        detector: LazyDetector::new(config.rules()?),
+        job_queued: Notify::new(),
+        process: process_name()?,
+        clones,
+        feed,
+        stopping,
+    }))
+}
+
 /// For people who look for the process, and different from every other one's.
 fn process_name() -> anyhow::Result<String> {
     let mut random = [0; 4];
@@ -182,7 +205,7 @@ fn process_name() -> anyhow::Result<String> {
 }
 
 /// Whether the database was made with keys: then none are made any more.
-async fn has_keys(store: &Store) -> Result<bool, sqlx::Error> {
+pub(crate) async fn has_keys(store: &Store) -> Result<bool, sqlx::Error> {
     let keys: i64 = sqlx::query_scalar("SELECT count(*) FROM key_checks").fetch_one(&mut *store.read().await?).await?;
     Ok(keys > 0)
 }
@@ -191,6 +214,18 @@ async fn has_keys(store: &Store) -> Result<bool, sqlx::Error> {
 async fn prepare(store: &Store, keys: &Keys, data_dir: &Path) -> anyhow::Result<bool> {
     let now = Time::now();
     let mut db = store.write().await?;
+    check_keys(&mut db, keys).await?;
+    let tenant = tenants::ensure(&mut db, tenants::DEFAULT, now).await?;
+    let first = !api_tokens::any(&mut db, tenant.id).await?;
+    if first {
+        make_admin_token(&mut db, tenant.id, data_dir, now).await?;
+    }
+    db.commit().await?;
+    Ok(first)
+}
+
+/// Checks that keys and database belong together; those of the first start are noted.
+pub(crate) async fn check_keys(db: &mut store::Connection, keys: &Keys) -> anyhow::Result<()> {
     for (name, value) in keys.checks() {
         sqlx::query("INSERT INTO key_checks (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING")
             .bind(name)
@@ -205,13 +240,7 @@ async fn prepare(store: &Store, keys: &Keys, data_dir: &Path) -> anyhow::Result<
              with another one, no leaked token would be recognised or no gateway would believe the index"
         );
     }
-    let tenant = tenants::ensure(&mut db, tenants::DEFAULT, now).await?;
-    let first = !api_tokens::any(&mut db, tenant.id).await?;
-    if first {
-        make_admin_token(&mut db, tenant.id, data_dir, now).await?;
-    }
-    db.commit().await?;
-    Ok(first)
+    Ok(())
 }
 
 /// Takes the administrator's token back and makes another; works beside a running server. Returns the file that holds it.
@@ -261,7 +290,7 @@ fn lock(data_dir: &Path) -> anyhow::Result<File> {
 }
 
 /// What a crash left there is of no use.
-fn empty_folder(path: PathBuf) -> anyhow::Result<PathBuf> {
+pub(crate) fn empty_folder(path: PathBuf) -> anyhow::Result<PathBuf> {
     match fs::remove_dir_all(&path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => create_private_folder(&path),
@@ -279,7 +308,7 @@ async fn bind(key: &'static str, address: SocketAddr) -> anyhow::Result<TcpListe
     })
 }
 
-fn explain(error: sqlx::Error, database: &Database) -> anyhow::Error {
+pub(crate) fn explain(error: sqlx::Error, database: &Database) -> anyhow::Error {
     if let sqlx::Error::Migrate(migrate) = &error
         && let sqlx::migrate::MigrateError::VersionMissing(version) = **migrate
     {

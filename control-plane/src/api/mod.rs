@@ -14,6 +14,7 @@ mod access_log;
 mod leaks;
 mod policies;
 mod guard_rails;
+mod jobs;
 mod attempts;
 mod sources;
 mod scans;

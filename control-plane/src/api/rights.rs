@@ -10,7 +10,8 @@ use axum::http::Method;
 use axum::routing::{MethodRouter, delete, get, patch, post, put};
 
 use super::{
-    api_tokens, attempts, audit, gateways, guard_rails, health, imports, leaks, policies, scans, session, sources, tenants, users,
+    api_tokens, attempts, audit, gateways, guard_rails, health, imports, jobs, leaks, policies, scans, session, sources, tenants,
+    users,
 };
 use crate::app::App;
 use crate::people::Role;
@@ -119,6 +120,9 @@ pub fn routes() -> Vec<Route> {
         post   "/api/v1/gateways"                  Operate gateways::add;
         delete "/api/v1/gateways/{id}"             Operate gateways::revoke;
 
+        get    "/api/v1/jobs"                      Operate jobs::list;
+        post   "/api/v1/jobs/{id}/retry"           Operate jobs::retry;
+
         get    "/api/v1/tenants"                   See     tenants::list;
         post   "/api/v1/tenants"                   Tenants tenants::add;
         patch  "/api/v1/tenants/{name}"            Tenants tenants::change;
@@ -158,6 +162,10 @@ pub enum Needs {
 /// Every command of the command line.
 pub const COMMANDS: &[(&str, Needs)] = &[
     ("serve", Needs::Machine),
+    ("worker", Needs::Machine),
+    ("backup", Needs::Machine),
+    ("restore", Needs::Machine),
+    ("export", Needs::Machine),
     ("admin-token", Needs::Machine),
     ("scan", Needs::Nothing),
     ("index bench", Needs::Nothing),
@@ -204,6 +212,8 @@ pub const COMMANDS: &[(&str, Needs)] = &[
     ("gateway list", Needs::Api(Right::See)),
     ("gateway add", Needs::Api(Right::Operate)),
     ("gateway revoke", Needs::Api(Right::Operate)),
+    ("job list", Needs::Api(Right::Operate)),
+    ("job retry", Needs::Api(Right::Operate)),
     ("tenant list", Needs::Api(Right::See)),
     ("tenant add", Needs::Api(Right::Tenants)),
     ("tenant set", Needs::Api(Right::Tenants)),

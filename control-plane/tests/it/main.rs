@@ -23,6 +23,7 @@ mod tls;
 mod scans;
 mod imports;
 mod cli;
+mod backup;
 mod index;
 mod start;
 mod secrecy;

@@ -92,6 +92,7 @@ fn arguments(command: &str) -> Option<&'static [&'static str]> {
         | "source list"
         | "gateway list"
         | "tenant list"
+        | "job list"
         | "policy list"
         | "guard-rails show"
         | "guard-rails want-second-approver"
@@ -114,7 +115,7 @@ fn arguments(command: &str) -> Option<&'static [&'static str]> {
         "leak risk" => &["LK-1", "low"],
         "leak add" => &["--title", "a leak"],
         "source add" => &["https://git.example/team/api.git"],
-        "source scan" => &["7"],
+        "source scan" | "job retry" => &["7"],
         "import" => &["-", "--name", "a report"],
         "gateway add" => &["other"],
         "gateway revoke" => &["edge"],

@@ -39,6 +39,9 @@ mod scans;
 mod imports;
 #[path = "../it/cli.rs"]
 mod cli;
+#[path = "../it/backup.rs"]
+mod backup;
 
 mod replicas;
 mod server;
+mod workers;
