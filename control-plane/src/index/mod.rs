@@ -105,7 +105,21 @@ impl Publisher {
         metrics: Arc<Metrics>,
     ) -> anyhow::Result<Arc<Self>> {
         let tenants = tenants::all(&mut *store.read().await?).await?;
-        let publisher = Arc::new(Self {
+        let publisher = Self::of(store, keys, module, metrics);
+        for tenant in tenants {
+            publisher.open(&tenant).await?;
+        }
+        Ok(publisher)
+    }
+
+    /// Publishes nothing: for a process that serves no gateways.
+    #[must_use]
+    pub fn silent(store: Store, keys: Arc<Keys>, metrics: Arc<Metrics>) -> Arc<Self> {
+        Self::of(store, keys, None, metrics)
+    }
+
+    fn of(store: Store, keys: Arc<Keys>, module: Option<Arc<FilterModule>>, metrics: Arc<Metrics>) -> Arc<Self> {
+        Arc::new(Self {
             store,
             keys,
             channels: Mutex::default(),
@@ -115,11 +129,7 @@ impl Publisher {
             unproved: Mutex::default(),
             #[cfg(test)]
             faulty: AtomicBool::new(false),
-        });
-        for tenant in tenants {
-            publisher.open(&tenant).await?;
-        }
-        Ok(publisher)
+        })
     }
 
     /// Publishes the tenant's index from now on, if that is not done already: tenants are made while the control plane runs.
@@ -179,6 +189,19 @@ impl Publisher {
     /// gateway that comes newly.
     pub fn is_on(&self, tenant: TenantId) -> bool {
         lock(&self.channels).get(&tenant).is_some_and(|channel| channel.on.load(Ordering::Relaxed))
+    }
+
+    /// Whether the database is further than what is published here. A tenant that nobody asked for yet is opened when somebody does,
+    /// and one whose newest index is not proved is tried again anyway.
+    pub fn is_behind(&self, tenant: TenantId, epoch: i64, on: bool) -> bool {
+        if self.is_unproved(tenant) {
+            return false;
+        }
+        let channels = lock(&self.channels);
+        channels.get(&tenant).is_some_and(|channel| {
+            let newest = channel.newest.borrow().epoch;
+            channel.on.load(Ordering::Relaxed) != on || (on && u64::try_from(epoch).is_ok_and(|epoch| epoch > newest))
+        })
     }
 
     /// Tells that the tenant's epoch has grown.

@@ -9,6 +9,7 @@ use stopleak_detector::Risk;
 use super::*;
 use crate::config::KeysConfig;
 use crate::leaks::{self, NewLeak, NewToken};
+use crate::people::Caller;
 
 fn published(shards: Vec<Arc<[u8]>>) -> Arc<Published> {
     let built = IndexSource::new(0).build("t", &FingerprintKey::new([7; 32]), 1, 0).unwrap();
@@ -78,7 +79,8 @@ impl Bench {
         let token = |n: usize| Token::parse(format!("fake-{n:08x}-of-a-test").as_bytes()).unwrap();
         let tokens: Vec<_> = (from..from + tokens).map(|n| NewToken::of(&key, &token(n), None)).collect();
         let leak = NewLeak { title: "t", risk: Risk::High, place: None };
-        let added = leaks::add(&self.store, self.tenant.id, &leak, &tokens, Time::now()).await.unwrap();
+        let added =
+            leaks::add(&self.store, &Caller::system("test", self.tenant.clone()), &leak, &tokens, Time::now()).await.unwrap();
         self.publisher.wake(self.tenant.id);
         u64::try_from(added.epoch).unwrap()
     }

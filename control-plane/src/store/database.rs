@@ -140,6 +140,11 @@ impl Address {
         let name = options.get_database().unwrap_or(options.get_username());
         Ok(Self { url: url.to_owned(), shown: format!("{name} of PostgreSQL at {host}:{}", options.get_port()) })
     }
+
+    /// The whole of it, for connecting.
+    pub(crate) fn expose(&self) -> &str {
+        &self.url
+    }
 }
 
 impl fmt::Display for Database {

@@ -12,14 +12,14 @@ use crate::tenants;
 use crate::time::Time;
 
 /// A database of a test, which goes with it.
-struct Fresh {
-    database: Database,
+pub(crate) struct Fresh {
+    pub(crate) database: Database,
     _data: tempfile::TempDir,
     _postgres: Option<Postgres>,
 }
 
 /// An empty one of each kind.
-fn one_of_each() -> [Fresh; 2] {
+pub(crate) fn one_of_each() -> [Fresh; 2] {
     let data = || tempfile::tempdir().unwrap();
     let (sqlite, postgres) = (data(), Postgres::start().unwrap());
     [
@@ -33,12 +33,12 @@ fn one_of_each() -> [Fresh; 2] {
 }
 
 impl Fresh {
-    async fn open(&self) -> Store {
+    pub(crate) async fn open(&self) -> Store {
         Store::connect(&self.database).await.unwrap()
     }
 
     /// With a tenant.
-    async fn with_tenant(&self) -> (Store, tenants::TenantId) {
+    pub(crate) async fn with_tenant(&self) -> (Store, tenants::TenantId) {
         let store = self.open().await;
         let mut db = store.write().await.unwrap();
         let tenant = tenants::ensure(&mut db, "one", Time::now()).await.unwrap();
