@@ -241,20 +241,8 @@ impl Problem {
                 "Busy",
                 format!("{what} already, as many as go at once; send the request again when one has ended"),
             ),
-            Self::NoVerdict { has_module: false } => told(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "no-filter-module",
-                "No filter module",
-                "this server has no filter module to try requests with; its operator puts stopleak_filter.wasm beside the program, \
-                 or names it with --filter, and starts it again",
-            ),
-            Self::NoVerdict { has_module: true } | Self::IndexUnproved => told(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "index-unproved",
-                "Index not proved",
-                "an index was built and failed its proof by the filter module, so that it is not published and cannot be asked; gateways keep \
-                 the last good one; the server's log says why",
-            ),
+            Self::NoVerdict { has_module } => no_verdict(*has_module),
+            Self::IndexUnproved => no_verdict(true),
             Self::Store(error) => store(error),
             Self::Internal(_) => internal(),
         }
@@ -440,6 +428,25 @@ fn store(error: &sqlx::Error) -> Told {
         ),
         Trouble::Defect => internal(),
     }
+}
+
+fn no_verdict(has_module: bool) -> Told {
+    if !has_module {
+        return told(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "no-filter-module",
+            "No filter module",
+            "this server has no filter module to try requests with; its operator puts stopleak_filter.wasm beside the program, \
+             or names it with --filter, and starts it again",
+        );
+    }
+    told(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "index-unproved",
+        "Index not proved",
+        "an index was built and failed its proof by the filter module, so that it is not published and cannot be asked; gateways keep \
+         the last good one; the server's log says why",
+    )
 }
 
 fn internal() -> Told {
