@@ -95,6 +95,7 @@ impl Server {
             fleet,
             storing: Semaphore::new(feed::STORING_AT_ONCE),
             passwords: Passwords::new(config.breached_passwords()?),
+            sso: config.sso()?,
             limits: Limits::new(config.requests_per_minute()),
             site: api::Site::new(config.public_url.as_deref()),
             proxies: api::Proxies::new(config.trusted_proxies.clone()),

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use axum::http::Method;
 use axum::routing::{MethodRouter, delete, get, patch, post};
 
-use super::{api_tokens, attempts, audit, gateways, health, leaks, scans, session, sources, tenants, users};
+use super::{api_tokens, attempts, audit, gateways, health, leaks, scans, session, sources, sso, tenants, users};
 use crate::app::App;
 use crate::people::Role;
 
@@ -101,6 +101,8 @@ pub fn routes() -> Vec<Route> {
         get    "/api/v1/sessions"                  Own     session::list;
         delete "/api/v1/sessions"                  Own     session::end_all;
         delete "/api/v1/sessions/{id}"             Own     session::end;
+        get    "/api/v1/sso"                       Open    sso::begin;
+        get    "/api/v1/sso/callback"              Open    sso::callback;
         get    "/api/v1/users"                     See     users::list;
         post   "/api/v1/users"                     People  users::add;
         patch  "/api/v1/users/{id}"                People  users::change;

@@ -6,6 +6,7 @@ mod rights;
 mod tenants;
 mod audit;
 mod people;
+mod sso;
 mod leaks;
 mod decisions;
 mod doors;
