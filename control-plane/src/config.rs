@@ -1,5 +1,7 @@
 //! What an operator may set: one struct, from flags and a TOML file; flags win.
 
+mod database;
+
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::{NonZeroU32, NonZeroU64};
 use std::path::{Path, PathBuf};
@@ -11,6 +13,7 @@ use stopleak_detector::Rules;
 use tonic::transport::{Identity, ServerTlsConfig};
 use zeroize::Zeroizing;
 
+pub use self::database::{DATABASE_VARIABLE, DatabaseUrl};
 use crate::api::{CALLBACK, Site};
 use crate::people::sso::{Sso, SsoConfig};
 use crate::people::{BreachList, BreachListError};
@@ -25,6 +28,12 @@ pub struct Config {
     pub http: Option<SocketAddr>,
     /// Address and port of the feed that gateways connect to. Default: 127.0.0.1:8081; port 0 takes a free one.
     pub feed: Option<SocketAddr>,
+    /// The URL of a `PostgreSQL` database. Default: an `SQLite` file in the data folder.
+    pub database: Option<DatabaseUrl>,
+    /// A file that holds that URL.
+    pub database_file: Option<PathBuf>,
+    /// Program and arguments; prints that URL.
+    pub database_command: Option<Vec<String>>,
     /// How log lines look. Default: text.
     pub log_format: Option<LogFormat>,
     /// Which log lines there are, such as `info` or `stopleak=debug,info`. Default: info.
@@ -124,6 +133,9 @@ impl Config {
             data_dir: self.data_dir.or(other.data_dir),
             http: self.http.or(other.http),
             feed: self.feed.or(other.feed),
+            database: self.database.or(other.database),
+            database_file: self.database_file.or(other.database_file),
+            database_command: self.database_command.or(other.database_command),
             log_format: self.log_format.or(other.log_format),
             log: self.log.or(other.log),
             keys: KeysConfig {
@@ -154,6 +166,7 @@ impl Config {
         if self.keys.signing_command.as_ref().is_some_and(Vec::is_empty) {
             return refuse("keys.signing_command", "is empty; give a program and its arguments");
         }
+        self.check_database()?;
         if self.http_address() == self.feed_address() && self.http_address().port() != 0 {
             return refuse("feed", "is the address of `http` too; give each its own port");
         }
@@ -275,9 +288,19 @@ fn is_origin(url: &str) -> bool {
 /// `$XDG_DATA_HOME/stopleak`, or `~/.local/share/stopleak`.
 #[must_use]
 pub fn default_data_dir() -> Option<PathBuf> {
+    folder_of_this_user("XDG_DATA_HOME", ".local/share")
+}
+
+/// `$XDG_CONFIG_HOME/stopleak`, or `~/.config/stopleak`.
+#[must_use]
+pub fn default_config_dir() -> Option<PathBuf> {
+    folder_of_this_user("XDG_CONFIG_HOME", ".config")
+}
+
+fn folder_of_this_user(variable: &str, within_home: &str) -> Option<PathBuf> {
     let absolute = |path: PathBuf| path.is_absolute().then_some(path);
-    let base = std::env::var_os("XDG_DATA_HOME").map(PathBuf::from).and_then(absolute);
-    let home = || std::env::var_os("HOME").map(PathBuf::from).and_then(absolute).map(|home| home.join(".local/share"));
+    let base = std::env::var_os(variable).map(PathBuf::from).and_then(absolute);
+    let home = || std::env::var_os("HOME").map(PathBuf::from).and_then(absolute).map(|home| home.join(within_home));
     base.or_else(home).map(|base| base.join("stopleak"))
 }
 
@@ -317,6 +340,10 @@ mod tests {
             (&oidc("https://login.example", "analyst"), "`public_url`"),
             ("public_url = \"stopleak.example\"", "`public_url`"),
             ("public_url = \"https://a.example/path\"", "`public_url`"),
+            ("database = \"leaks.db\"", "`database`"),
+            ("database = \"postgres://host/x?pasword=y\"", "pasword"),
+            ("database_command = []", "`database_command`"),
+            ("database = \"postgres://host/x\"\ndatabase_file = \"/x\"", "`database_file`"),
         ] {
             let refusal = refusal(text);
             assert!(refusal.contains(expected), "{text} → {refusal}");

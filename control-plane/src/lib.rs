@@ -18,6 +18,7 @@ pub mod audit;
 pub mod api_tokens;
 pub mod sources;
 mod findings;
+pub mod jobs;
 pub mod scans;
 pub mod imports;
 pub mod leaks;
@@ -27,6 +28,7 @@ pub mod feed;
 pub mod attempts;
 pub mod metrics;
 pub mod app;
+pub mod replicas;
 
 pub mod door;
 pub mod api;

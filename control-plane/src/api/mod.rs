@@ -15,6 +15,7 @@ mod leaks;
 mod attempts;
 mod sources;
 mod scans;
+mod imports;
 mod gateways;
 mod tenants;
 mod users;

@@ -8,6 +8,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
+use crate::imports::ImportError;
 use crate::leaks::{AddError, Known, RecordError, Refusal, Status, leak_id};
 use crate::people::Role;
 use crate::people::limits::Left;
@@ -104,6 +105,13 @@ pub enum Problem {
         /// That scan.
         scan: i64,
     },
+    /// A report was not read to its end.
+    Import(ImportError),
+    /// As many requests of this kind are under way as there may be.
+    Busy {
+        /// What they do.
+        what: &'static str,
+    },
     /// The database did not do it.
     Store(sqlx::Error),
     /// A defect, or the system's fault.
@@ -194,6 +202,13 @@ impl Problem {
                 format!("scan {scan} of this source has not ended yet; follow it at /api/v1/scans/{scan}"),
             )
             .with("scan", json!(scan)),
+            Self::Import(error) => import(error),
+            Self::Busy { what } => told(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "busy",
+                "Busy",
+                format!("{what} already, as many as go at once; send the request again when one has ended"),
+            ),
             Self::Store(error) => store(error),
             Self::Internal(_) => internal(),
         }
@@ -231,6 +246,17 @@ impl IntoResponse for Problem {
 impl From<sqlx::Error> for Problem {
     fn from(error: sqlx::Error) -> Self {
         Self::Store(error)
+    }
+}
+
+impl From<ImportError> for Problem {
+    fn from(error: ImportError) -> Self {
+        match error {
+            ImportError::NoSuchImport => Self::NotFound { what: "import" },
+            ImportError::Store(error) => Self::Store(error),
+            ImportError::Defect => Self::Internal(error.into()),
+            error => Self::Import(error),
+        }
     }
 }
 
@@ -301,6 +327,16 @@ fn refused(refusal: &Refusal) -> Told {
     }
 }
 
+fn import(error: &ImportError) -> Told {
+    let (status, kind, title) = match error {
+        ImportError::Done => (StatusCode::CONFLICT, "import-done", "Already done"),
+        ImportError::UnderWay => (StatusCode::CONFLICT, "import-under-way", "Already reading"),
+        ImportError::Other => (StatusCode::CONFLICT, "other-report", "Another report"),
+        _ => (StatusCode::UNPROCESSABLE_ENTITY, "report-rejected", "Not a report"),
+    };
+    told(status, kind, title, error.to_string())
+}
+
 fn store(error: &sqlx::Error) -> Told {
     match trouble(error) {
         Trouble::Locked => told(
@@ -320,7 +356,8 @@ fn store(error: &sqlx::Error) -> Told {
             StatusCode::SERVICE_UNAVAILABLE,
             "database-unavailable",
             "Database unavailable",
-            "the database cannot be used: look for a full or read-only disk, then send the request again; gateways go on with the last index",
+            "the database cannot be used: look for a full or read-only disk, or a server that does not answer, then send the request again; \
+             gateways go on with the last index",
         ),
         Trouble::Defect => internal(),
     }

@@ -7,9 +7,9 @@
 use std::sync::Arc;
 
 use axum::http::Method;
-use axum::routing::{MethodRouter, delete, get, patch, post};
+use axum::routing::{MethodRouter, delete, get, patch, post, put};
 
-use super::{api_tokens, attempts, audit, gateways, health, leaks, scans, session, sources, sso, tenants, users};
+use super::{api_tokens, attempts, audit, gateways, health, imports, leaks, scans, session, sources, sso, tenants, users};
 use crate::app::App;
 use crate::people::Role;
 
@@ -86,6 +86,10 @@ pub fn routes() -> Vec<Route> {
         post   "/api/v1/sources"                   Operate sources::add;
         post   "/api/v1/sources/{id}/scans"        Operate scans::start;
         get    "/api/v1/scans/{id}"                See     scans::show;
+        get    "/api/v1/imports"                   See     imports::list;
+        post   "/api/v1/imports"                   Decide  imports::add;
+        get    "/api/v1/imports/{id}"              See     imports::show;
+        put    "/api/v1/imports/{id}/report"       Decide  imports::read;
         get    "/api/v1/gateways"                  See     gateways::list;
         post   "/api/v1/gateways"                  Operate gateways::add;
         delete "/api/v1/gateways/{id}"             Operate gateways::revoke;
@@ -147,6 +151,10 @@ pub const COMMANDS: &[(&str, Needs)] = &[
     ("source list", Needs::Api(Right::See)),
     ("source add", Needs::Api(Right::Operate)),
     ("source scan", Needs::Api(Right::Operate)),
+    ("import", Needs::Api(Right::Decide)),
+    ("profile add", Needs::Nothing),
+    ("profile list", Needs::Nothing),
+    ("profile remove", Needs::Nothing),
     ("gateway list", Needs::Api(Right::See)),
     ("gateway add", Needs::Api(Right::Operate)),
     ("gateway revoke", Needs::Api(Right::Operate)),
@@ -169,6 +177,7 @@ pub const COMMANDS: &[(&str, Needs)] = &[
 fn method(name: &str) -> Method {
     match name {
         "post" => Method::POST,
+        "put" => Method::PUT,
         "patch" => Method::PATCH,
         "delete" => Method::DELETE,
         _ => Method::GET,

@@ -22,6 +22,10 @@ use crate::time::Time;
 pub(super) async fn start(State(app): State<Arc<App>>, caller: Caller, IdInPath(source): IdInPath) -> Answer<Response> {
     let mut db = app.store.write().await?;
     let source = sources::get(&mut db, caller.tenant.id, source).await?.ok_or(Problem::NotFound { what: "source" })?;
+    if source.kind == sources::IMPORT {
+        let detail = "holds what imports brought, and is not scanned; add the place itself as a source".to_owned();
+        return Err(Problem::Invalid { field: "source", detail });
+    }
     if !tenants::is_on(&mut db, caller.tenant.id).await? {
         return Err(Problem::ModuleOff);
     }
@@ -32,7 +36,7 @@ pub(super) async fn start(State(app): State<Arc<App>>, caller: Caller, IdInPath(
     let after = Some(json!({"source": source.id, "location": source.location}));
     audit::record(&mut db, &caller, "scan.start", &format!("scan/{scan}"), None, after).await?;
     db.commit().await?;
-    app.scan_queued.notify_one();
+    app.job_queued.notify_waiters();
     tracing::info!(scan, source = source.id, author = caller.name, "scan queued");
     let view = load(&app, &caller, scan).await?;
     let location = [(header::LOCATION, format!("/api/v1/scans/{scan}"))];

@@ -10,10 +10,11 @@ use clap::Args;
 use serde_json::Value;
 use ureq::http::{Response, Uri};
 use ureq::typestate::WithoutBody;
-use ureq::{Agent, Body, RequestBuilder};
+use ureq::{Agent, Body, RequestBuilder, SendBody};
 use zeroize::Zeroizing;
 
 use super::Fault;
+use super::profile::Profiles;
 use crate::api::TENANT_HEADER;
 use crate::config::default_data_dir;
 use crate::secret::Secret;
@@ -23,8 +24,11 @@ use crate::serve::{ADDRESSES, ADMIN_TOKEN, Addresses};
 #[derive(Args)]
 #[command(next_help_heading = "Server")]
 pub(super) struct Remote {
-    /// The server's address, such as `https://stopleak.example` [default: the one that serves the data folder]
-    #[arg(long, env = "STOPLEAK_SERVER", value_name = "URL")]
+    /// A server by the name that `stopleak profile add` gave it [default: the default profile, if any]
+    #[arg(long, env = "STOPLEAK_PROFILE", value_name = "NAME")]
+    profile: Option<String>,
+    /// The server's address, such as `https://stopleak.example` [default: the profile's, or the one that serves the data folder]
+    #[arg(long, env = "STOPLEAK_SERVER", value_name = "URL", conflicts_with = "profile")]
     server: Option<String>,
     /// A file with an API token; `STOPLEAK_API_TOKEN` may hold the token instead [default: admin-token in the data folder]
     #[arg(long, value_name = "FILE")]
@@ -58,7 +62,13 @@ impl Remote {
     /// Finds the server and the token.
     pub(super) fn client(&self) -> Result<Client, Fault> {
         let data_dir = self.data_dir.clone().or_else(default_data_dir);
-        let base = match &self.server {
+        // Whoever names a server or a data folder means that one.
+        let profile = match (&self.server, &self.data_dir, &self.profile) {
+            (Some(_), ..) | (None, Some(_), None) => None,
+            (None, _, name) => Profiles::of_this_user()?.choose(name.as_deref())?,
+        };
+        let server = self.server.as_ref().or(profile.as_ref().map(|profile| &profile.server));
+        let base = match server {
             Some(server) => server.trim_end_matches('/').to_owned(),
             None => data_dir.as_deref().and_then(served).unwrap_or_else(|| DEFAULT_SERVER.to_owned()),
         };
@@ -69,7 +79,10 @@ impl Remote {
         if !local && uri.scheme_str() == Some("http") {
             eprintln!("stopleak: warning: the API token goes to {host} unencrypted; use https://");
         }
-        let token = self.token(data_dir.as_deref().filter(|_| local), host)?;
+        let token = match profile {
+            Some(profile) if self.api_token_file.is_none() => read_token(&profile.api_token_file)?,
+            _ => self.token(data_dir.as_deref().filter(|_| local), host)?,
+        };
         let mut config = Agent::config_builder()
             .http_status_as_error(false)
             .timeout_connect(Some(CONNECT_TIMEOUT))
@@ -138,6 +151,13 @@ impl Client {
     pub(super) fn post_text(&self, path: &str, json: &str) -> Result<Value, Fault> {
         let request = self.as_caller(self.agent.post(self.url(path)));
         self.answer(request.header("content-type", "application/json").send(json))
+    }
+
+    /// Sends a stream, however long that takes.
+    pub(super) fn put_stream(&self, path: &str, stream: impl Read + 'static) -> Result<Value, Fault> {
+        let request = self.as_caller(self.agent.put(self.url(path)));
+        let request = request.config().timeout_global(None).build();
+        self.answer(request.send(SendBody::from_owned_reader(stream)))
     }
 
     pub(super) fn patch(&self, path: &str, body: &Value) -> Result<Value, Fault> {
@@ -210,6 +230,7 @@ mod tests {
 
     fn remote(server: &str, data_dir: &Path) -> Remote {
         Remote {
+            profile: None,
             server: Some(server.to_owned()),
             api_token_file: None,
             data_dir: Some(data_dir.to_owned()),

@@ -1,6 +1,6 @@
 //! The command line: one binary that serves, scans, and calls a server's API.
 //!
-//! `serve`, `scan`, `index` and `admin-token` do their work here; every other command is a call of the API by the `client`, shown by `table` or,
+//! `serve`, `scan`, `index`, `profile` and `admin-token` do their work here; every other command is a call of the API by the `client`, shown by `table` or,
 //! with `--json`, as the API's own JSON.
 
 mod serve;
@@ -10,6 +10,7 @@ mod table;
 mod leak;
 mod attempts;
 mod source;
+mod import;
 mod gateway;
 mod tenant;
 mod user;
@@ -17,6 +18,7 @@ mod api_token;
 mod audit;
 mod index;
 mod admin_token;
+mod profile;
 mod completions;
 
 use std::process::ExitCode;
@@ -38,6 +40,7 @@ enum Command {
     Leak(leak::Leak),
     Attempts(attempts::Attempts),
     Source(source::Source),
+    Import(import::Import),
     Gateway(gateway::Gateway),
     Tenant(tenant::Tenant),
     User(user::User),
@@ -45,6 +48,7 @@ enum Command {
     Audit(audit::Audit),
     Index(index::Index),
     AdminToken(admin_token::AdminToken),
+    Profile(profile::ProfileCommand),
     Completions(completions::Completions),
 }
 
@@ -69,6 +73,7 @@ impl Cli {
             Command::Leak(leak) => leak.run(),
             Command::Attempts(attempts) => attempts.run(),
             Command::Source(source) => source.run(),
+            Command::Import(import) => import.run(),
             Command::Gateway(gateway) => gateway.run(),
             Command::Tenant(tenant) => tenant.run(),
             Command::User(user) => user.run(),
@@ -76,6 +81,7 @@ impl Cli {
             Command::Audit(audit) => audit.run(),
             Command::Index(index) => index.run(),
             Command::AdminToken(admin_token) => admin_token.run(),
+            Command::Profile(profile) => profile.run(),
             Command::Completions(completions) => completions.run(),
         };
         match outcome {

@@ -24,6 +24,8 @@ impl Cli {
         let mut child = command
             .args(arguments)
             .env("STOPLEAK_DATA_DIR", &self.data)
+            .env("XDG_CONFIG_HOME", self.data.join("config"))
+            .env_remove("STOPLEAK_PROFILE")
             .env_remove("STOPLEAK_SERVER")
             .env_remove("STOPLEAK_API_TOKEN")
             .stdin(Stdio::piped())
@@ -182,4 +184,19 @@ fn a_scan_whose_input_never_ends_can_be_stopped() {
         std::thread::park_timeout(Duration::from_millis(20));
     }
     drop(input);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_profile_names_a_server() {
+    let world = World::start().await;
+    let elsewhere = tempfile::tempdir().unwrap();
+    let cli = Cli { data: elsewhere.path().to_owned(), proxy: None };
+    let token = world.data.path().join("admin-token");
+    let add = ["profile", "add", "here", &world.api.base, "--api-token-file", token.to_str().unwrap()];
+    cli.ok(&add, "");
+    assert!(cli.ok(&["profile", "list"], "").contains(&world.api.base));
+    assert!(cli.json(&["leak", "list", "--profile", "here"], "")["leaks"].is_array());
+    assert!(cli.fault(&["leak", "list", "--profile", "there"], "", 2).contains("no profile there"));
+    cli.ok(&["profile", "remove", "here"], "");
+    assert!(cli.fault(&["leak", "list", "--profile", "here"], "", 2).contains("no profile here"));
 }

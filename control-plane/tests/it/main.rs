@@ -1,10 +1,14 @@
 //! The control plane from outside: the real API and feed on free ports, with a database of its own for each test.
 
+/// Whether worlds have a `PostgreSQL`; the other half of these tests is in `tests/postgres`.
+const ON_POSTGRES: bool = false;
+
 mod world;
 mod client;
 mod rights;
 mod tenants;
 mod audit;
+mod tampering;
 mod people;
 mod sso;
 mod leaks;
@@ -14,6 +18,7 @@ mod feed;
 mod flood;
 mod tls;
 mod scans;
+mod imports;
 mod cli;
 mod index;
 mod start;

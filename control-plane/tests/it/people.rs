@@ -5,7 +5,7 @@ use stopleak::config::Config;
 use stopleak::people::Role;
 
 use crate::cli::Cli;
-use crate::world::{Answer, Api, PASSWORD, World, config};
+use crate::world::{Answer, Api, Data, PASSWORD, World};
 
 /// Somebody's browser.
 struct Browser {
@@ -168,8 +168,8 @@ async fn one_address_signs_in_only_so_often() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn callers_hear_what_is_left_and_who_asks_too_often_waits() {
-    let data = tempfile::tempdir().unwrap();
-    let config = Config { requests_per_minute: std::num::NonZeroU32::new(5), ..config(data.path()) };
+    let data = Data::new();
+    let config = Config { requests_per_minute: std::num::NonZeroU32::new(5), ..data.config() };
     let world = World::start_with(data, &config).await;
     let other = world.api.with_token(&world.token(Role::Analyst).await);
     let first = world.api.get("/leaks");
@@ -227,11 +227,11 @@ async fn nobody_gives_or_takes_more_than_they_have() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn passwords_that_are_guessed_or_breached_are_not_taken() {
-    let data = tempfile::tempdir().unwrap();
+    let data = Data::new();
     let list = data.path().join("breached.txt");
     // The SHA-1 of the password that every other account of these tests has.
     std::fs::write(&list, format!("{}\n{}:3\n", "0".repeat(40), "F".repeat(40))).unwrap();
-    let config = Config { breached_passwords: Some(list.clone()), ..config(data.path()) };
+    let config = Config { breached_passwords: Some(list.clone()), ..data.config() };
     let world = World::start_with(data, &config).await;
     let refuse = |password: &str| {
         let body = json!({"name": "ada", "role": "analyst", "password": password});

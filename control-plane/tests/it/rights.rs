@@ -45,8 +45,10 @@ async fn each_route_is_open_to_the_roles_of_the_table_and_to_no_others() {
 #[tokio::test(flavor = "multi_thread")]
 async fn methods_beside_the_table_are_refused_and_those_of_it_are_told() {
     let world = World::start().await;
-    for Route { path, .. } in routes() {
-        for method in ["PUT", "OPTIONS", "TRACE"] {
+    let routes = routes();
+    for Route { path, .. } in &routes {
+        let is_there = |method: &str| routes.iter().any(|route| route.path == *path && route.method == method);
+        for method in ["PUT", "OPTIONS", "TRACE"].into_iter().filter(|method| !is_there(method)) {
             world.api.send(method, &filled(path), &Value::Null).problem(405, "method-not-allowed");
         }
     }
@@ -89,6 +91,7 @@ fn arguments(command: &str) -> Option<&'static [&'static str]> {
         "leak add" => &["--title", "a leak"],
         "source add" => &["https://git.example/team/api.git"],
         "source scan" => &["7"],
+        "import" => &["-", "--name", "a report"],
         "gateway add" => &["other"],
         "gateway revoke" => &["edge"],
         "tenant add" => &["acme"],

@@ -12,7 +12,7 @@ use stopleak::people::Role;
 use stopleak::people::sso::{SsoConfig, SsoRole};
 use ureq::http::Uri;
 
-use crate::world::{DEADLINE, PASSWORD, World, config};
+use crate::world::{DEADLINE, Data, PASSWORD, World};
 
 /// What people's browsers call the server of these tests, whose port is not known before it runs.
 const SITE: &str = "http://stopleak.test";
@@ -49,7 +49,7 @@ fn tool(root: &Path, name: &str) -> PathBuf {
 }
 
 async fn world(issuer: &str) -> World {
-    let data = tempfile::tempdir().unwrap();
+    let data = Data::new();
     let secret = data.path().join("client-secret");
     std::fs::write(&secret, "of-the-test\n").unwrap();
     let row =
@@ -67,7 +67,7 @@ async fn world(issuer: &str) -> World {
             row("staff", Role::Analyst, None),
         ],
     };
-    let config = Config { oidc: Some(oidc), public_url: Some(SITE.to_owned()), ..config(data.path()) };
+    let config = Config { oidc: Some(oidc), public_url: Some(SITE.to_owned()), ..data.config() };
     World::start_with(data, &config).await
 }
 

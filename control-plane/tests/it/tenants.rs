@@ -22,7 +22,9 @@ fn objects(api: &Api) -> Vec<(&'static str, String)> {
     let user = json!({"name": MARK, "role": "analyst", "password": PASSWORD});
     let user = api.post("/users", &user).created();
     let api_token = api.post("/api-tokens", &json!({"name": MARK, "role": "analyst"})).created();
+    let import = api.post("/imports", &json!({"name": MARK})).created();
     vec![
+        ("/imports/", id(&import)),
         ("/leaks/", leak),
         ("/sources/", id(&source)),
         ("/scans/", id(&scan)),
