@@ -8,7 +8,6 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::fmt::strtime;
 use jiff::tz::TimeZone;
-use serde_json::json;
 use stopleak_contract::{FingerprintKey, Token};
 use stopleak_detector::{Confidence, Detector, Risk};
 use stopleak_scanner::Finding;
@@ -66,6 +65,7 @@ pub enum ImportError {
 pub struct Reading {
     app: Arc<App>,
     import: i64,
+    caller: Caller,
     target: Target,
     /// What was written before.
     behind: u64,
@@ -133,12 +133,17 @@ impl Reading {
             .bind(now.plus(LEASE))
             .execute(&mut *db)
             .await?;
-        let after = Some(json!({"source": source, "findings_before": findings}));
-        audit::record(&mut db, caller, "import.read", &format!("import/{import}"), None, after).await?;
         db.commit().await?;
         let digest = digest.try_into().unwrap_or(NOTHING_READ);
         let behind = u64::try_from(findings).unwrap_or(0);
-        Ok(Self { app: Arc::clone(app), import, target: Target { tenant, source, title }, behind, digest })
+        Ok(Self {
+            app: Arc::clone(app),
+            import,
+            caller: caller.clone(),
+            target: Target { tenant, source, title },
+            behind,
+            digest,
+        })
     }
 
     /// Reads to the end of the report and writes down what is in it.
@@ -212,6 +217,10 @@ impl Reading {
             .bind(outcome.is_ok().then(Time::now))
             .execute(&mut *db)
             .await?;
+        if let Some(import) = super::get(&mut db, self.target.tenant, self.import).await? {
+            let object = format!("import/{}", self.import);
+            audit::record(&mut db, &self.caller, "import.read", &object, None, audit::seen(&import)).await?;
+        }
         db.commit().await
     }
 }

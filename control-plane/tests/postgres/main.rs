@@ -11,6 +11,10 @@ mod client;
 mod rights;
 #[path = "../it/tenants.rs"]
 mod tenants;
+#[path = "../it/audit.rs"]
+mod audit;
+#[path = "../it/people.rs"]
+mod people;
 #[path = "../it/leaks.rs"]
 mod leaks;
 #[path = "../it/decisions.rs"]
@@ -25,10 +29,6 @@ mod scans;
 mod imports;
 #[path = "../it/cli.rs"]
 mod cli;
-#[path = "../it/audit.rs"]
-mod audit;
-#[path = "../it/people.rs"]
-mod people;
 
 mod replicas;
 mod server;
