@@ -23,6 +23,7 @@ mod gateways;
 mod tenants;
 mod users;
 mod session;
+mod sso;
 mod api_tokens;
 mod audit;
 mod health;
@@ -35,6 +36,7 @@ pub use peer::Proxies;
 use problem::Answer;
 pub use problem::Problem;
 pub use server::{HEAD_TIMEOUT, serve};
+pub use sso::CALLBACK;
 
 use std::sync::Arc;
 

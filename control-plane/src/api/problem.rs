@@ -93,6 +93,16 @@ pub enum Problem {
         /// What is left.
         left: Left,
     },
+    /// The provider of single sign-on is down or lies.
+    ProviderFailed {
+        /// How.
+        detail: String,
+    },
+    /// The provider of single sign-on has not vouched for somebody whom we know.
+    SsoRefused {
+        /// Why, and what to do.
+        detail: String,
+    },
     /// A request with a session's cookie that no page of ours made.
     CrossSite,
     /// Nobody removes or demotes themselves.
@@ -211,6 +221,8 @@ impl Problem {
             Self::SignInFailed
             | Self::LockedOut { .. }
             | Self::RateLimited { .. }
+            | Self::ProviderFailed { .. }
+            | Self::SsoRefused { .. }
             | Self::CrossSite
             | Self::OwnAccount
             | Self::LastAdministrator { .. } => of_people::told_of(self),
