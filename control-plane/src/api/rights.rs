@@ -10,8 +10,8 @@ use axum::http::Method;
 use axum::routing::{MethodRouter, delete, get, patch, post, put};
 
 use super::{
-    api_tokens, attempts, audit, gateways, guard_rails, health, imports, jobs, leaks, policies, scans, session, sources, tenants,
-    users, verdicts,
+    api_tokens, attempts, audit, gateways, guard_rails, health, imports, jobs, leaks, policies, scans, session, sources, sso,
+    tenants, users, verdicts,
 };
 use crate::app::App;
 use crate::people::Role;
@@ -136,6 +136,8 @@ pub fn routes() -> Vec<Route> {
         get    "/api/v1/sessions"                  Own     session::list;
         delete "/api/v1/sessions"                  Own     session::end_all;
         delete "/api/v1/sessions/{id}"             Own     session::end;
+        get    "/api/v1/sso"                       Open    sso::begin;
+        get    "/api/v1/sso/callback"              Open    sso::callback;
         get    "/api/v1/users"                     See     users::list;
         post   "/api/v1/users"                     People  users::add;
         patch  "/api/v1/users/{id}"                People  users::change;
