@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::http::header;
 use axum::response::IntoResponse;
 
-use super::problem::{Answer, Problem};
+use super::problem::{Answer, NoIndex, Problem};
 use crate::app::App;
 use crate::metrics::Counted;
 use crate::tenants::{self, Tenant};
@@ -23,7 +23,7 @@ pub(super) async fn readyz(State(app): State<Arc<App>>) -> Answer<String> {
     for tenant in &tenants {
         app.publisher.open(tenant).await.map_err(Problem::Internal)?;
         if app.publisher.subscribe(tenant.id).is_none() {
-            return Err(Problem::IndexUnproved);
+            return Err(Problem::NoIndex(NoIndex::Unproved));
         }
     }
     // Numbers and no names: anybody may ask.

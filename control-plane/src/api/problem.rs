@@ -1,6 +1,7 @@
 //! Everything that can be wrong with a request, and how it is told (RFC 9457).
 
 mod of_errors;
+mod of_index;
 mod of_people;
 
 use std::time::Duration;
@@ -9,6 +10,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
+pub use self::of_index::NoIndex;
 use crate::imports::ImportError;
 use crate::leaks::{Current, Known, RecordError, Refusal, Status, leak_id};
 use crate::people::Role;
@@ -122,13 +124,8 @@ pub enum Problem {
     },
     /// A report was not read to its end.
     Import(ImportError),
-    /// No request can be tried.
-    NoVerdict {
-        /// Whether there is a filter module.
-        has_module: bool,
-    },
-    /// A tenant's only index failed its proof.
-    IndexUnproved,
+    /// There is no index to ask.
+    NoIndex(NoIndex),
     /// As many requests of this kind are under way as there may be.
     Busy {
         /// What they do.
@@ -249,8 +246,7 @@ impl Problem {
             .with("scan", json!(scan)),
             Self::Import(error) => import(error),
             Self::Busy { what } => busy(what),
-            Self::NoVerdict { has_module } => no_verdict(*has_module),
-            Self::IndexUnproved => no_verdict(true),
+            Self::NoIndex(missing) => missing.told(),
             Self::Store(error) => store(error),
             Self::Internal(_) => internal(),
         }
@@ -392,25 +388,6 @@ fn store(error: &sqlx::Error) -> Told {
         ),
         Trouble::Defect => internal(),
     }
-}
-
-fn no_verdict(has_module: bool) -> Told {
-    if !has_module {
-        return told(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "no-filter-module",
-            "No filter module",
-            "this server has no filter module to try requests with; its operator puts stopleak_filter.wasm beside the program, \
-             or names it with --filter, and starts it again",
-        );
-    }
-    told(
-        StatusCode::SERVICE_UNAVAILABLE,
-        "index-unproved",
-        "Index not proved",
-        "an index was built and failed its proof by the filter module, so that it is not published and cannot be asked; gateways keep \
-         the last good one; the server's log says why",
-    )
 }
 
 fn internal() -> Told {

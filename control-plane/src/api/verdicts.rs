@@ -8,7 +8,7 @@ use axum::extract::State;
 use serde::Deserialize;
 
 use super::input::Body;
-use super::problem::{Answer, Problem};
+use super::problem::{Answer, NoIndex, Problem};
 use crate::app::App;
 use crate::people::Caller;
 use crate::secret::SecretText;
@@ -38,7 +38,8 @@ pub(super) async fn judge(State(app): State<Arc<App>>, caller: Caller, Body(aske
     if !tenants::is_on(&mut *app.store.read().await?, tenant).await? {
         return Err(Problem::ModuleOff);
     }
-    let trial = app.publisher.trial(tenant).ok_or(Problem::NoVerdict { has_module: app.publisher.proves() })?;
+    let missing = if app.publisher.proves() { NoIndex::Unproved } else { NoIndex::NoModule };
+    let trial = app.publisher.trial(tenant).ok_or(Problem::NoIndex(missing))?;
     let turn = tokio::time::timeout(PATIENCE, app.trying.acquire()).await;
     let turn = turn.ok().and_then(Result::ok).ok_or(Problem::Busy { what: "requests are being tried" })?;
     verdicts::judge(&app, tenant, trial, &form, request, turn).await.map(Json).map_err(|error| match error {
