@@ -39,6 +39,8 @@ mod scans;
 mod imports;
 #[path = "../it/cli.rs"]
 mod cli;
+#[path = "../it/verdicts.rs"]
+mod verdicts;
 #[path = "../it/backup.rs"]
 mod backup;
 
