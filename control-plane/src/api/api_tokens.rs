@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::NoContent;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::input::{Body, IdInPath, line};
+use super::output::Created;
 use super::problem::{Answer, Problem};
 use super::rights::Right;
 use super::users::may_give;
@@ -19,27 +20,30 @@ use crate::people::{Caller, Role};
 use crate::secret::{Purpose, Secret};
 use crate::time::Time;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AddApiToken {
+    /// What people call it.
+    #[schemars(length(min = 1, max = MAX_NAME))]
     name: String,
     role: Role,
     /// When it stops to work; never when absent.
+    #[schemars(with = "Option<Time>")]
     expires_at: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct ApiTokenList {
     api_tokens: Vec<ApiToken>,
 }
 
 /// The only answer that ever holds the token.
-#[derive(Serialize)]
-struct ApiTokenAdded<'a> {
+#[derive(Serialize, JsonSchema)]
+pub(super) struct ApiTokenAdded {
     #[serde(flatten)]
-    api_token: &'a ApiToken,
+    api_token: ApiToken,
     /// Shown here and never again.
-    token: &'a str,
+    token: String,
 }
 
 const MAX_NAME: usize = 100;
@@ -49,7 +53,11 @@ pub(super) async fn list(State(app): State<Arc<App>>, caller: Caller) -> Answer<
     Ok(Json(ApiTokenList { api_tokens }))
 }
 
-pub(super) async fn add(State(app): State<Arc<App>>, caller: Caller, Body(asked): Body<AddApiToken>) -> Answer<Response> {
+pub(super) async fn add(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Body(asked): Body<AddApiToken>,
+) -> Answer<Created<ApiTokenAdded>> {
     let name = line("name", &asked.name, MAX_NAME)?;
     may_give(&caller, asked.role)?;
     let now = Time::now();
@@ -61,12 +69,11 @@ pub(super) async fn add(State(app): State<Arc<App>>, caller: Caller, Body(asked)
     audit::record(&mut db, &caller, "api_token.add", &format!("api_token/{id}"), None, audit::seen(&api_token)).await?;
     db.commit().await?;
     tracing::info!(api_token = id, author = caller.name, "API token added");
-    let headers = [(header::LOCATION, format!("/api/v1/api-tokens/{id}")), (header::CACHE_CONTROL, "no-store".to_owned())];
-    let added = ApiTokenAdded { api_token: &api_token, token: secret.expose() };
-    Ok((StatusCode::CREATED, headers, Json(added)).into_response())
+    let added = ApiTokenAdded { api_token, token: secret.expose().to_owned() };
+    Ok(Created::at(format!("/api/v1/api-tokens/{id}"), added).once())
 }
 
-pub(super) async fn revoke(State(app): State<Arc<App>>, caller: Caller, IdInPath(id): IdInPath) -> Answer<StatusCode> {
+pub(super) async fn revoke(State(app): State<Arc<App>>, caller: Caller, IdInPath(id): IdInPath) -> Answer<NoContent> {
     let mut db = app.store.write().await?;
     let before = find(&mut db, &caller, id).await?;
     if !caller.role.may_give(before.role) {
@@ -78,7 +85,7 @@ pub(super) async fn revoke(State(app): State<Arc<App>>, caller: Caller, IdInPath
     audit::record(&mut db, &caller, "api_token.revoke", &object, audit::seen(&before), audit::seen(&after)).await?;
     db.commit().await?;
     tracing::info!(api_token = id, author = caller.name, "API token revoked");
-    Ok(StatusCode::NO_CONTENT)
+    Ok(NoContent)
 }
 
 async fn find(db: &mut crate::store::Connection, caller: &Caller, id: i64) -> Answer<ApiToken> {

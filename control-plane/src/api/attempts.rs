@@ -4,25 +4,30 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::input::{Asked, limit};
+use super::input::{Asked, LEAK_ID, MAX_LIMIT, limit};
 use super::problem::{Answer, Problem};
 use crate::app::App;
 use crate::attempts::{self, AttemptView, Filter, Outcome};
 use crate::leaks::parse_leak_id;
 use crate::people::Caller;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ListAttempts {
+    /// Of this leak: `LK-7` or `7`.
+    #[schemars(regex(pattern = LEAK_ID))]
     leak: Option<String>,
     outcome: Option<Outcome>,
+    /// What `next` has said: the next page.
     before: Option<i64>,
+    #[schemars(range(min = 1, max = MAX_LIMIT))]
     limit: Option<u32>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct AttemptList {
     attempts: Vec<AttemptView>,
     /// What to give as `before` for the next page.

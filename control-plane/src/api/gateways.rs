@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::NoContent;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 
 use super::input::{Body, IdInPath, line};
+use super::output::Created;
 use super::problem::{Answer, Problem};
 use crate::app::App;
 use crate::audit;
@@ -20,29 +20,38 @@ use crate::secret::{Purpose, Secret};
 use crate::tenants;
 use crate::time::Time;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AddGateway {
+    /// What people call it.
+    #[schemars(length(min = 1, max = MAX_NAME))]
     name: String,
 }
 
 /// The only answer that ever holds a credential.
-#[derive(Serialize)]
-struct GatewayAdded<'a> {
+#[derive(Serialize, JsonSchema)]
+pub(super) struct GatewayAdded {
     id: i64,
-    name: &'a str,
+    name: String,
     created_at: Time,
     /// Shown here and never again.
-    credential: &'a str,
+    credential: String,
     /// What the gateway pins.
-    public_key: &'a str,
+    public_key: String,
     /// Where the cluster of the filter's configuration has to lead.
     feed: String,
     /// For the filter's configuration, as it is.
-    settings: Value,
+    settings: FilterSettings,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+struct FilterSettings {
+    cluster: &'static str,
+    credential: String,
+    public_key: String,
+}
+
+#[derive(Serialize, JsonSchema)]
 struct GatewayView {
     id: i64,
     name: String,
@@ -53,7 +62,7 @@ struct GatewayView {
     state: GatewayState,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct GatewayList {
     gateways: Vec<GatewayView>,
     /// The newest epoch: a gateway whose epoch is lower is behind.
@@ -66,7 +75,11 @@ pub(super) struct GatewayList {
 
 const MAX_NAME: usize = 100;
 
-pub(super) async fn add(State(app): State<Arc<App>>, caller: Caller, Body(request): Body<AddGateway>) -> Answer<Response> {
+pub(super) async fn add(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Body(request): Body<AddGateway>,
+) -> Answer<Created<GatewayAdded>> {
     let name = line("name", &request.name, MAX_NAME)?;
     let credential =
         Secret::generate(Purpose::Gateway).map_err(|error| Problem::Internal(anyhow::Error::msg(error.to_string())))?;
@@ -79,18 +92,17 @@ pub(super) async fn add(State(app): State<Arc<App>>, caller: Caller, Body(reques
     tracing::info!(gateway = gateway.name, author = caller.name, "gateway added");
 
     let public_key = app.keys.signing.public_key().to_hex();
+    let credential = credential.expose().to_owned();
     let added = GatewayAdded {
         id: gateway.id,
-        name: &gateway.name,
+        name: gateway.name,
         created_at: gateway.created_at,
-        credential: credential.expose(),
-        public_key: &public_key,
+        credential: credential.clone(),
+        public_key: public_key.clone(),
         feed: app.feed.to_string(),
-        settings: json!({"cluster": "stopleak_feed", "credential": credential.expose(), "public_key": public_key}),
+        settings: FilterSettings { cluster: "stopleak_feed", credential, public_key },
     };
-    let headers =
-        [(header::LOCATION, format!("/api/v1/gateways/{}", gateway.id)), (header::CACHE_CONTROL, "no-store".to_owned())];
-    Ok((StatusCode::CREATED, headers, Json(added)).into_response())
+    Ok(Created::at(format!("/api/v1/gateways/{}", gateway.id), added).once())
 }
 
 pub(super) async fn list(State(app): State<Arc<App>>, caller: Caller) -> Answer<Json<GatewayList>> {
@@ -113,7 +125,7 @@ pub(super) async fn list(State(app): State<Arc<App>>, caller: Caller) -> Answer<
     }))
 }
 
-pub(super) async fn revoke(State(app): State<Arc<App>>, caller: Caller, IdInPath(id): IdInPath) -> Answer<StatusCode> {
+pub(super) async fn revoke(State(app): State<Arc<App>>, caller: Caller, IdInPath(id): IdInPath) -> Answer<NoContent> {
     let mut db = app.store.write().await?;
     let before = gateways::get(&mut db, caller.tenant.id, id).await?.ok_or(Problem::NotFound { what: "gateway" })?;
     gateways::revoke(&mut db, caller.tenant.id, id, Time::now()).await?;
@@ -123,5 +135,5 @@ pub(super) async fn revoke(State(app): State<Arc<App>>, caller: Caller, IdInPath
     db.commit().await?;
     app.fleet.revoke(id);
     tracing::info!(gateway = id, author = caller.name, "gateway revoked");
-    Ok(StatusCode::NO_CONTENT)
+    Ok(NoContent)
 }

@@ -1,10 +1,11 @@
 //! The API, `/api/v1`: JSON in, JSON out, problem+json when something is wrong.
 //!
 //! A request passes the access log, then `auth` says who calls and whether `rights` lets them, `input` reads what they send, and a
-//! handler beside its noun answers. Neither log lines nor answers ever repeat what was sent where it might be a token.
+//! handler beside its noun answers, with one of the kinds of `output`. `openapi` says all that to others. Neither log lines nor answers ever repeat what was sent where it might be a token.
 
 mod problem;
 mod input;
+mod output;
 pub mod rights;
 mod auth;
 mod peer;
@@ -30,6 +31,7 @@ mod api_tokens;
 mod audit;
 mod health;
 mod server;
+pub mod openapi;
 
 pub use auth::TENANT_HEADER;
 pub use cookie::Site;

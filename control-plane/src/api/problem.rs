@@ -1,5 +1,6 @@
 //! Everything that can be wrong with a request, and how it is told (RFC 9457).
 
+mod kinds;
 mod of_errors;
 mod of_index;
 mod of_leaks;
@@ -12,6 +13,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
+pub use self::kinds::KINDS;
 pub use self::of_index::NoIndex;
 pub use self::of_repeats::Repeat;
 use crate::imports::ImportError;
@@ -262,6 +264,7 @@ impl Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let told = self.told();
+        debug_assert!(kinds::has(told.status, told.kind), "{} {} is not in KINDS", told.status, told.kind);
         match &self {
             Self::Store(error) => tracing::error!(%error, kind = told.kind, "a request failed"),
             Self::Internal(error) => tracing::error!(error = format!("{error:#}"), "a request failed"),

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use axum::http::Method;
 use axum::routing::{MethodRouter, delete, get, patch, post, put};
 
+use super::openapi::{self, Describe, describe};
 use super::{
     api_tokens, attempts, audit, gateways, guard_rails, health, imports, jobs, leaks, policies, scans, session, sources, sso,
     tenants, users, verdicts,
@@ -55,8 +56,12 @@ pub struct Route {
     pub path: &'static str,
     /// What it needs.
     pub right: Right,
+    /// The name of what answers.
+    pub name: &'static str,
     /// What answers.
     pub(super) handler: MethodRouter<Arc<App>>,
+    /// What that takes and answers with.
+    pub(super) describe: Describe,
 }
 
 /// A table that reads like one.
@@ -66,7 +71,9 @@ macro_rules! table {
             method: method(stringify!($method)),
             path: $path,
             right: Right::$right,
+            name: stringify!($handler),
             handler: $method($handler),
+            describe: describe(&$handler),
         }),*]
     };
 }
@@ -78,6 +85,11 @@ pub fn routes() -> Vec<Route> {
         get    "/healthz"                          Open    health::healthz;
         get    "/readyz"                           Open    health::readyz;
         get    "/metrics"                          Open    health::metrics;
+
+        get    "/api/docs"                         Open    openapi::page;
+        get    "/api/docs/page.js"                 Open    openapi::script;
+        get    "/api/docs/page.css"                Open    openapi::style;
+        get    "/api/v1/openapi.json"              Open    openapi::json;
 
         get    "/api/v1/leaks"                     See     leaks::list;
         post   "/api/v1/leaks"                     Decide  leaks::add;
@@ -174,6 +186,7 @@ pub const COMMANDS: &[(&str, Needs)] = &[
     ("scan", Needs::Nothing),
     ("index bench", Needs::Nothing),
     ("completions", Needs::Nothing),
+    ("openapi", Needs::Nothing),
     ("leak list", Needs::Api(Right::See)),
     ("leak show", Needs::Api(Right::See)),
     ("leak add", Needs::Api(Right::Decide)),

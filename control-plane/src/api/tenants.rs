@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, State};
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::input::{Body, line};
+use super::output::Created;
 use super::problem::{Answer, Problem};
 use crate::app::App;
 use crate::audit;
@@ -16,28 +16,34 @@ use crate::people::Caller;
 use crate::tenants::{self, TenantChange, TenantView};
 use crate::time::Time;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AddTenant {
+    /// Stays for ever: every gateway's index has it.
+    #[schemars(length(min = 1, max = MAX_NAME), regex(pattern = NAME))]
     name: String,
     /// The name when absent.
+    #[schemars(length(min = 1, max = MAX_TITLE))]
     title: Option<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ChangeTenant {
+    #[schemars(length(min = 1, max = MAX_TITLE))]
     title: Option<String>,
+    /// Whether its API Leaks module is on: scans and pushes.
     api_leaks: Option<bool>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct TenantList {
     tenants: Vec<TenantView>,
 }
 
 /// As much as a label of the domain name system: names stand in headers, URLs and metrics.
 const MAX_NAME: usize = 63;
+const NAME: &str = "^[a-z0-9]([a-z0-9-]*[a-z0-9])?$";
 const MAX_TITLE: usize = 200;
 
 /// Whoever belongs to one tenant sees that one.
@@ -51,7 +57,11 @@ pub(super) async fn list(State(app): State<Arc<App>>, caller: Caller) -> Answer<
     Ok(Json(TenantList { tenants }))
 }
 
-pub(super) async fn add(State(app): State<Arc<App>>, caller: Caller, Body(request): Body<AddTenant>) -> Answer<Response> {
+pub(super) async fn add(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Body(request): Body<AddTenant>,
+) -> Answer<Created<TenantView>> {
     let name = name(&request.name)?;
     let title = line("title", request.title.as_deref().unwrap_or(&name), MAX_TITLE)?;
     let mut db = app.store.write().await?;
@@ -62,8 +72,7 @@ pub(super) async fn add(State(app): State<Arc<App>>, caller: Caller, Body(reques
     db.commit().await?;
     app.publisher.open(&tenant).await.map_err(Problem::Internal)?;
     tracing::info!(tenant = tenant.name, author = caller.name, "tenant added");
-    let location = [(header::LOCATION, format!("/api/v1/tenants/{}", tenant.name))];
-    Ok((StatusCode::CREATED, location, Json(view)).into_response())
+    Ok(Created::at(format!("/api/v1/tenants/{}", tenant.name), view))
 }
 
 pub(super) async fn change(

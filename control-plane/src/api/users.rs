@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::NoContent;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::input::{Body, IdInPath, line};
+use super::output::Created;
 use super::problem::{Answer, Problem};
 use super::rights::Right;
 use crate::app::App;
@@ -21,22 +22,26 @@ use crate::store::Connection;
 use crate::tenants::DEFAULT;
 use crate::time::Time;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AddUser {
+    /// By which they sign in: letters, digits and `. _ @ + -`.
+    #[schemars(length(min = 1, max = MAX_NAME))]
     name: String,
     role: Role,
+    /// 12 characters at least, and none that others have guessed already.
     password: SecretText,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ChangeUser {
     role: Option<Role>,
+    /// Ends the user's sessions.
     password: Option<SecretText>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct UserList {
     users: Vec<User>,
 }
@@ -47,7 +52,7 @@ pub(super) async fn list(State(app): State<Arc<App>>, caller: Caller) -> Answer<
     Ok(Json(UserList { users: users::list(&mut *app.store.read().await?, caller.tenant.id).await? }))
 }
 
-pub(super) async fn add(State(app): State<Arc<App>>, caller: Caller, Body(asked): Body<AddUser>) -> Answer<Response> {
+pub(super) async fn add(State(app): State<Arc<App>>, caller: Caller, Body(asked): Body<AddUser>) -> Answer<Created<User>> {
     let name = name(&asked.name)?;
     may_give(&caller, asked.role)?;
     let hash = new_password(&app, &name, &asked.password).await?;
@@ -57,8 +62,7 @@ pub(super) async fn add(State(app): State<Arc<App>>, caller: Caller, Body(asked)
     audit::record(&mut db, &caller, "user.add", &object(user.id), None, audit::seen(&user)).await?;
     db.commit().await?;
     tracing::info!(user = user.id, author = caller.name, "user added");
-    let location = [(header::LOCATION, format!("/api/v1/users/{}", user.id))];
-    Ok((StatusCode::CREATED, location, Json(user)).into_response())
+    Ok(Created::at(format!("/api/v1/users/{}", user.id), user))
 }
 
 /// Whoever gets another password is signed out everywhere.
@@ -93,7 +97,7 @@ pub(super) async fn change(
     Ok(Json(after))
 }
 
-pub(super) async fn remove(State(app): State<Arc<App>>, caller: Caller, IdInPath(id): IdInPath) -> Answer<StatusCode> {
+pub(super) async fn remove(State(app): State<Arc<App>>, caller: Caller, IdInPath(id): IdInPath) -> Answer<NoContent> {
     let mut db = app.store.write().await?;
     let before = managed(&mut db, &caller, id).await?;
     keeps_an_administrator(&mut db, &caller, &before).await?;
@@ -102,18 +106,18 @@ pub(super) async fn remove(State(app): State<Arc<App>>, caller: Caller, IdInPath
     audit::record(&mut db, &caller, "user.remove", &object(id), audit::seen(&before), None).await?;
     db.commit().await?;
     tracing::info!(user = id, author = caller.name, "user removed");
-    Ok(StatusCode::NO_CONTENT)
+    Ok(NoContent)
 }
 
 /// Signs a user out everywhere.
-pub(super) async fn sign_out(State(app): State<Arc<App>>, caller: Caller, IdInPath(id): IdInPath) -> Answer<StatusCode> {
+pub(super) async fn sign_out(State(app): State<Arc<App>>, caller: Caller, IdInPath(id): IdInPath) -> Answer<NoContent> {
     let mut db = app.store.write().await?;
     managed(&mut db, &caller, id).await?;
     let ended = sessions::end_all(&mut db, caller.tenant.id, id).await?;
     let after = Some(json!({"sessions_ended": ended}));
     audit::record(&mut db, &caller, "user.sign_out", &object(id), None, after).await?;
     db.commit().await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(NoContent)
 }
 
 /// The hash of a password, when it can be taken.

@@ -28,6 +28,7 @@ mod backup;
 mod admin_token;
 mod profile;
 mod completions;
+mod openapi;
 
 use std::process::ExitCode;
 
@@ -67,6 +68,8 @@ enum Command {
     AdminToken(admin_token::AdminToken),
     Profile(profile::ProfileCommand),
     Completions(completions::Completions),
+    #[command(name = "openapi")]
+    OpenApi(openapi::OpenApi),
 }
 
 /// Why a command did not do what was asked; one message that says what to do.
@@ -112,6 +115,7 @@ impl Cli {
             Command::AdminToken(admin_token) => admin_token.run(),
             Command::Profile(profile) => profile.run(),
             Command::Completions(completions) => completions.run(),
+            Command::OpenApi(document) => document.run(),
         };
         match outcome {
             Ok(()) => ExitCode::SUCCESS,

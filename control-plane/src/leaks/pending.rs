@@ -3,13 +3,14 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
 use stopleak_contract::index::LeakNumber;
 
 use super::decide::{Action, Refusal, Request};
 use super::record::{Asked, Carrier, Decided, Origin, RecordError, current, judge, take};
-use super::{leak_id, stored_risk};
+use super::{RiskName, leak_id, stored_risk};
 use crate::audit;
 use crate::people::Caller;
 use crate::store::{Connection, Store};
@@ -17,17 +18,19 @@ use crate::tenants::{self, TenantId};
 use crate::time::Time;
 
 /// A decision that waits, or waited.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct PendingView {
     /// Its key.
     pub id: i64,
     /// `LK-7`.
     pub leak: String,
     /// `needs_approval`, `scheduled`; then `taken`, `refused` (it was not possible any more), `rejected`, `cancelled` or `lapsed`.
+    #[schemars(extend("enum" = ["needs_approval", "scheduled", "taken", "refused", "rejected", "cancelled", "lapsed"]))]
     pub status: String,
     /// What is asked.
     pub action: Action,
     /// The new risk, for `set_risk`.
+    #[schemars(with = "Option<RiskName>")]
     pub risk: Option<String>,
     /// Why.
     pub reason: Option<String>,

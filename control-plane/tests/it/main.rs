@@ -6,6 +6,8 @@ const ON_POSTGRES: bool = false;
 mod world;
 mod client;
 mod rights;
+mod openapi;
+mod schemathesis;
 mod tenants;
 mod audit;
 mod tampering;
