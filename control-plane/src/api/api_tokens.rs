@@ -8,8 +8,9 @@ use axum::response::NoContent;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::input::{Body, IdInPath, line};
+use super::input::{Asked, Body, IdInPath, line};
 use super::output::Created;
+use super::page::{Page, has, list_query};
 use super::problem::{Answer, Problem};
 use super::rights::Right;
 use super::users::may_give;
@@ -35,6 +36,8 @@ pub(super) struct AddApiToken {
 #[derive(Serialize, JsonSchema)]
 pub(super) struct ApiTokenList {
     api_tokens: Vec<ApiToken>,
+    /// What to give as `cursor` for the next page.
+    next: Option<String>,
 }
 
 /// The only answer that ever holds the token.
@@ -46,11 +49,31 @@ pub(super) struct ApiTokenAdded {
     token: String,
 }
 
+list_query! {
+    pub(super) struct ListApiTokens by ["id", "name", "role", "created_at", "last_used_at", "expires_at", "revoked_at"] {
+        /// A part of the name, in any case.
+        text: Option<String>,
+        role: Option<Role>,
+        /// Whether it was taken back.
+        revoked: Option<bool>,
+    }
+}
+
 const MAX_NAME: usize = 100;
 
-pub(super) async fn list(State(app): State<Arc<App>>, caller: Caller) -> Answer<Json<ApiTokenList>> {
-    let api_tokens = api_tokens::list(&mut *app.store.read().await?, caller.tenant.id).await?;
-    Ok(Json(ApiTokenList { api_tokens }))
+pub(super) async fn list(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Asked(asked): Asked<ListApiTokens>,
+) -> Answer<Json<ApiTokenList>> {
+    let mut api_tokens = api_tokens::list(&mut *app.store.read().await?, caller.tenant.id).await?;
+    api_tokens.retain(|token| {
+        has(&token.name, asked.text.as_deref())
+            && asked.role.is_none_or(|role| token.role == role)
+            && asked.revoked.is_none_or(|revoked| token.revoked_at.is_some() == revoked)
+    });
+    let Page { items: api_tokens, next } = asked.page().of(api_tokens)?;
+    Ok(Json(ApiTokenList { api_tokens, next }))
 }
 
 pub(super) async fn add(
@@ -71,6 +94,10 @@ pub(super) async fn add(
     tracing::info!(api_token = id, author = caller.name, "API token added");
     let added = ApiTokenAdded { api_token, token: secret.expose().to_owned() };
     Ok(Created::at(format!("/api/v1/api-tokens/{id}"), added).once())
+}
+
+pub(super) async fn show(State(app): State<Arc<App>>, caller: Caller, IdInPath(id): IdInPath) -> Answer<Json<ApiToken>> {
+    find(&mut *app.store.read().await?, &caller, id).await.map(Json)
 }
 
 pub(super) async fn revoke(State(app): State<Arc<App>>, caller: Caller, IdInPath(id): IdInPath) -> Answer<NoContent> {

@@ -22,7 +22,8 @@ pub(super) struct ListAttempts {
     leak: Option<String>,
     outcome: Option<Outcome>,
     /// What `next` has said: the next page.
-    before: Option<i64>,
+    #[serde(alias = "before")]
+    cursor: Option<i64>,
     #[schemars(range(min = 1, max = MAX_LIMIT))]
     limit: Option<u32>,
 }
@@ -30,7 +31,7 @@ pub(super) struct ListAttempts {
 #[derive(Serialize, JsonSchema)]
 pub(super) struct AttemptList {
     attempts: Vec<AttemptView>,
-    /// What to give as `before` for the next page.
+    /// What to give as `cursor` for the next page.
     next: Option<i64>,
 }
 
@@ -42,7 +43,7 @@ pub(super) async fn list(
     let leak = asked.leak.map(|text| {
         parse_leak_id(&text).ok_or_else(|| Problem::Invalid { field: "leak", detail: "write it as LK-7 or 7".to_owned() })
     });
-    let filter = Filter { leak: leak.transpose()?, outcome: asked.outcome, before: asked.before, limit: limit(asked.limit)? };
+    let filter = Filter { leak: leak.transpose()?, outcome: asked.outcome, before: asked.cursor, limit: limit(asked.limit)? };
     let attempts = attempts::list(&mut *app.store.read().await?, caller.tenant.id, &filter).await?;
     let full = attempts.len() == filter.limit as usize;
     let next = attempts.last().filter(|_| full).map(|attempt| attempt.id);

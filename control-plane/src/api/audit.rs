@@ -36,7 +36,8 @@ pub(super) struct ListAudit {
     #[schemars(with = "Option<Time>")]
     until: Option<String>,
     /// What `next` has said: the next page.
-    before: Option<i64>,
+    #[serde(alias = "before")]
+    cursor: Option<i64>,
     #[schemars(range(min = 1, max = MAX_LIMIT))]
     limit: Option<u32>,
 }
@@ -44,7 +45,7 @@ pub(super) struct ListAudit {
 #[derive(Serialize, JsonSchema)]
 pub(super) struct AuditList {
     entries: Vec<AuditView>,
-    /// What to give as `before` for the next page.
+    /// What to give as `cursor` for the next page.
     next: Option<i64>,
     /// Number and hash of the newest entry: what an auditor remembers.
     head: String,
@@ -82,7 +83,7 @@ pub(super) async fn list(State(app): State<Arc<App>>, caller: Caller, Asked(aske
         object: asked.object,
         since: time("since", asked.since.as_deref())?,
         until: time("until", asked.until.as_deref())?,
-        before: asked.before,
+        before: asked.cursor,
         limit: limit(asked.limit)?,
     };
     let mut db = app.store.read().await?;

@@ -8,8 +8,9 @@ use axum::response::NoContent;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::input::{Body, IdInPath, line};
+use super::input::{Asked, Body, IdInPath, line};
 use super::output::Created;
+use super::page::{has, list_query};
 use super::problem::{Answer, Problem};
 use crate::app::App;
 use crate::audit;
@@ -52,7 +53,7 @@ struct FilterSettings {
 }
 
 #[derive(Serialize, JsonSchema)]
-struct GatewayView {
+pub(super) struct GatewayView {
     id: i64,
     name: String,
     created_at: Time,
@@ -65,12 +66,25 @@ struct GatewayView {
 #[derive(Serialize, JsonSchema)]
 pub(super) struct GatewayList {
     gateways: Vec<GatewayView>,
+    /// What to give as `cursor` for the next page.
+    next: Option<String>,
     /// The newest epoch: a gateway whose epoch is lower is behind.
     epoch: i64,
     /// What gateways pin.
     public_key: String,
     /// Whether the tenant's API Leaks module is on: while it is off, nothing is pushed, and gateways keep the index that they have.
     api_leaks: bool,
+}
+
+list_query! {
+    pub(super) struct ListGateways by ["name", "id", "created_at", "last_seen_at", "revoked_at"] {
+        /// A part of the name, in any case.
+        text: Option<String>,
+        /// Whether the credential was taken back.
+        revoked: Option<bool>,
+        /// Whether any Envoy of it is connected.
+        connected: Option<bool>,
+    }
 }
 
 const MAX_NAME: usize = 100;
@@ -105,24 +119,34 @@ pub(super) async fn add(
     Ok(Created::at(format!("/api/v1/gateways/{}", gateway.id), added).once())
 }
 
-pub(super) async fn list(State(app): State<Arc<App>>, caller: Caller) -> Answer<Json<GatewayList>> {
+pub(super) async fn list(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Asked(asked): Asked<ListGateways>,
+) -> Answer<Json<GatewayList>> {
     let mut db = app.store.read().await?;
-    let gateways = gateways::list(&mut db, caller.tenant.id).await?;
+    let now = Time::now();
+    let mut gateways = gateways::list(&mut db, caller.tenant.id).await?;
+    gateways.retain(|gateway| {
+        has(&gateway.name, asked.text.as_deref())
+            && asked.revoked.is_none_or(|revoked| gateway.revoked_at.is_some() == revoked)
+            && asked.connected.is_none_or(|connected| app.fleet.gateway(gateway.id, now).connected == connected)
+    });
+    let page = asked.page().of(gateways)?;
     let epoch = tenants::epoch(&mut db, caller.tenant.id).await?.epoch;
     let api_leaks = tenants::is_on(&mut db, caller.tenant.id).await?;
-    let now = Time::now();
-    let view = |gateway: Gateway| {
-        let state = app.fleet.gateway(gateway.id, now);
-        let last_seen_at = gateway.last_seen_at.max(state.last_seen_at);
-        let Gateway { id, name, created_at, revoked_at, .. } = gateway;
-        GatewayView { id, name, created_at, revoked_at, last_seen_at, state }
-    };
     Ok(Json(GatewayList {
-        gateways: gateways.into_iter().map(view).collect(),
+        gateways: page.items.into_iter().map(|gateway| view(&app, gateway, now)).collect(),
+        next: page.next,
         epoch,
         api_leaks,
         public_key: app.keys.signing.public_key().to_hex(),
     }))
+}
+
+pub(super) async fn show(State(app): State<Arc<App>>, caller: Caller, IdInPath(id): IdInPath) -> Answer<Json<GatewayView>> {
+    let gateway = gateways::get(&mut *app.store.read().await?, caller.tenant.id, id).await?;
+    gateway.map(|gateway| Json(view(&app, gateway, Time::now()))).ok_or(Problem::NotFound { what: "gateway" })
 }
 
 pub(super) async fn revoke(State(app): State<Arc<App>>, caller: Caller, IdInPath(id): IdInPath) -> Answer<NoContent> {
@@ -136,4 +160,11 @@ pub(super) async fn revoke(State(app): State<Arc<App>>, caller: Caller, IdInPath
     app.fleet.revoke(id);
     tracing::info!(gateway = id, author = caller.name, "gateway revoked");
     Ok(NoContent)
+}
+
+fn view(app: &App, gateway: Gateway, now: Time) -> GatewayView {
+    let state = app.fleet.gateway(gateway.id, now);
+    let last_seen_at = gateway.last_seen_at.max(state.last_seen_at);
+    let Gateway { id, name, created_at, revoked_at, .. } = gateway;
+    GatewayView { id, name, created_at, revoked_at, last_seen_at, state }
 }

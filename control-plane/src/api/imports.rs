@@ -33,7 +33,8 @@ pub(super) struct AddImport {
 #[serde(deny_unknown_fields)]
 pub(super) struct ListImports {
     /// What `next` has said: the next page.
-    before: Option<i64>,
+    #[serde(alias = "before")]
+    cursor: Option<i64>,
     #[schemars(range(min = 1, max = MAX_LIMIT))]
     limit: Option<u32>,
 }
@@ -41,7 +42,7 @@ pub(super) struct ListImports {
 #[derive(Serialize, JsonSchema)]
 pub(super) struct ImportList {
     imports: Vec<ImportView>,
-    /// What to give as `before` for the next page.
+    /// What to give as `cursor` for the next page.
     next: Option<i64>,
 }
 
@@ -76,7 +77,7 @@ pub(super) async fn list(
     Asked(asked): Asked<ListImports>,
 ) -> Answer<Json<ImportList>> {
     let limit = limit(asked.limit)?;
-    let imports = imports::list(&mut *app.store.read().await?, caller.tenant.id, asked.before, limit).await?;
+    let imports = imports::list(&mut *app.store.read().await?, caller.tenant.id, asked.cursor, limit).await?;
     let next = imports.last().filter(|_| imports.len() == limit as usize).map(|import| import.id);
     Ok(Json(ImportList { imports, next }))
 }

@@ -4,7 +4,7 @@ use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use serde::de::{DeserializeOwned, Error as _, Unexpected};
 use serde::{Deserialize as _, Deserializer};
 use serde_json::error::Category;
@@ -34,6 +34,16 @@ pub struct IdInPath(pub i64);
 
 /// The version of an object that the caller has seen, when they say so with `If-Match`.
 pub struct IfMatch(pub Option<i64>);
+
+/// The tag of an object that the caller has seen, when they say so with `If-Match`.
+pub struct IfMatchTag(Option<String>);
+
+impl IfMatchTag {
+    /// Whether the object still has the tag that the caller has seen.
+    pub fn holds(&self, current: &str) -> Result<(), Problem> {
+        if self.0.as_ref().is_none_or(|seen| seen == current) { Ok(()) } else { Err(Problem::Stale) }
+    }
+}
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     type Rejection = Problem;
@@ -86,14 +96,31 @@ impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        let Some(value) = parts.headers.get(header::IF_MATCH) else { return Ok(Self(None)) };
-        if value == "*" {
-            return Ok(Self(None));
-        }
-        let number = value.to_str().ok().and_then(|text| text.trim().strip_prefix('"')?.strip_suffix('"')?.parse().ok());
-        let detail = "if-match: is not an ETag of this API, such as \"7\", with its quotes";
-        number.map(|number| Self(Some(number))).ok_or_else(|| Problem::Malformed(detail.to_owned()))
+        let seen = if_match(&parts.headers)?;
+        let number = seen.map(|text| text.parse().map_err(|_| Problem::Malformed(NO_ETAG.to_owned()))).transpose()?;
+        Ok(Self(number))
     }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for IfMatchTag {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        Ok(Self(if_match(&parts.headers)?.map(str::to_owned)))
+    }
+}
+
+const NO_ETAG: &str = "if-match: is not an ETag of this API, such as \"7\", with its quotes";
+
+/// What stands between the quotes; `*` asks for any version.
+fn if_match(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
+    let Some(value) = headers.get(header::IF_MATCH) else { return Ok(None) };
+    if value == "*" {
+        return Ok(None);
+    }
+    let tag = value.to_str().ok().and_then(|text| text.trim().strip_prefix('"')?.strip_suffix('"'));
+    let tag = tag.filter(|tag| !tag.is_empty() && tag.bytes().all(|b| b.is_ascii_hexdigit()));
+    tag.map(Some).ok_or_else(|| Problem::Malformed(NO_ETAG.to_owned()))
 }
 
 /// A text for people: trimmed, not empty, not too long, on one line.

@@ -22,7 +22,8 @@ pub(super) struct ListJobs {
     /// Only those that were given up, or only the others.
     dead: Option<bool>,
     /// What `next` has said: the next page.
-    before: Option<i64>,
+    #[serde(alias = "before")]
+    cursor: Option<i64>,
     #[schemars(range(min = 1, max = MAX_LIMIT))]
     limit: Option<u32>,
 }
@@ -30,13 +31,13 @@ pub(super) struct ListJobs {
 #[derive(Serialize, JsonSchema)]
 pub(super) struct JobList {
     jobs: Vec<JobView>,
-    /// What to give as `before` for the next page.
+    /// What to give as `cursor` for the next page.
     next: Option<i64>,
 }
 
 pub(super) async fn list(State(app): State<Arc<App>>, caller: Caller, Asked(asked): Asked<ListJobs>) -> Answer<Json<JobList>> {
     let limit = limit(asked.limit)?;
-    let jobs = jobs::list(&mut *app.store.read().await?, caller.tenant.id, asked.dead, asked.before, limit).await?;
+    let jobs = jobs::list(&mut *app.store.read().await?, caller.tenant.id, asked.dead, asked.cursor, limit).await?;
     let full = jobs.len() == limit as usize;
     let next = jobs.last().filter(|_| full).map(|job| job.id);
     Ok(Json(JobList { jobs, next }))

@@ -147,7 +147,7 @@ pub(super) async fn summary(
 }
 
 fn with_etag(leak: LeakDetail) -> Tagged<LeakDetail> {
-    Tagged { version: leak.summary.version, body: leak }
+    Tagged { etag: leak.summary.version.to_string(), body: leak }
 }
 
 /// Turns the texts into what may be kept; the texts themselves are gone when this returns.

@@ -5,6 +5,7 @@
 
 mod problem;
 mod input;
+mod page;
 mod output;
 pub mod rights;
 mod auth;
@@ -35,6 +36,7 @@ pub mod openapi;
 
 pub use auth::TENANT_HEADER;
 pub use cookie::Site;
+pub(crate) use input::MAX_LIMIT;
 pub use limits::Limits;
 pub use peer::Proxies;
 use problem::Answer;

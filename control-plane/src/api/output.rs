@@ -8,6 +8,9 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
+/// Digits of a tag: 64 bits, for a few versions of one object.
+const TAG: usize = 16;
+
 /// 201: something was made.
 pub struct Created<T> {
     body: T,
@@ -35,8 +38,8 @@ pub struct CreatedOrThere<T> {
 pub struct Tagged<T> {
     /// What is shown.
     pub body: T,
-    /// Its version.
-    pub version: i64,
+    /// Its version, or what [`tag`] makes of it.
+    pub etag: String,
 }
 
 /// 201 with a session's cookie.
@@ -109,6 +112,20 @@ impl<T> Lines<T> {
     }
 }
 
+impl<T: Serialize> Tagged<T> {
+    /// With a tag of all that is shown.
+    pub fn new(body: T) -> Self {
+        Self { etag: tag(&body), body }
+    }
+}
+
+/// Another one for whatever else is shown.
+pub fn tag(shown: &impl Serialize) -> String {
+    // What the API answers with can always be written as JSON.
+    let text = serde_json::to_vec(shown).unwrap_or_default();
+    blake3::hash(&text).to_hex()[..TAG].to_owned()
+}
+
 impl<T: Serialize> IntoResponse for Created<T> {
     fn into_response(self) -> Response {
         let mut response = located(StatusCode::CREATED, self.location, self.body);
@@ -133,7 +150,7 @@ impl<T: Serialize> IntoResponse for CreatedOrThere<T> {
 
 impl<T: Serialize> IntoResponse for Tagged<T> {
     fn into_response(self) -> Response {
-        ([(header::ETAG, format!("\"{}\"", self.version))], Json(self.body)).into_response()
+        ([(header::ETAG, format!("\"{}\"", self.etag))], Json(self.body)).into_response()
     }
 }
 

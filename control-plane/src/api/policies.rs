@@ -10,9 +10,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use stopleak_detector::Risk;
 
-use super::input::{Body, IdInPath, line, whole};
+use super::input::{Asked, Body, IdInPath, IfMatchTag, line, whole};
 use super::leaks::say;
-use super::output::Created;
+use super::output::{Created, Tagged, tag};
+use super::page::{Page, has, list_query};
 use super::problem::{Answer, Problem};
 use crate::app::App;
 use crate::audit;
@@ -52,12 +53,23 @@ pub(super) struct AddPolicy {
 #[derive(Serialize, JsonSchema)]
 pub(super) struct PolicyList {
     policies: Vec<Policy>,
+    /// What to give as `cursor` for the next page.
+    next: Option<String>,
 }
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ChangePolicy {
     enabled: bool,
+}
+
+list_query! {
+    pub(super) struct ListPolicies by ["name", "id", "action", "created_at", "updated_at"] {
+        /// A part of the name, in any case.
+        text: Option<String>,
+        enabled: Option<bool>,
+        action: Option<Action>,
+    }
 }
 
 /// What gateways have seen of a token.
@@ -73,9 +85,19 @@ const MAX_NAME: usize = 100;
 /// Ten years: more is a slip.
 const MAX_DAYS: u32 = 3_650;
 
-pub(super) async fn list(State(app): State<Arc<App>>, caller: Caller) -> Answer<Json<PolicyList>> {
-    let policies = policies::list(&mut *app.store.read().await?, caller.tenant.id).await?;
-    Ok(Json(PolicyList { policies }))
+pub(super) async fn list(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Asked(asked): Asked<ListPolicies>,
+) -> Answer<Json<PolicyList>> {
+    let mut policies = policies::list(&mut *app.store.read().await?, caller.tenant.id).await?;
+    policies.retain(|policy| {
+        has(&policy.name, asked.text.as_deref())
+            && asked.enabled.is_none_or(|enabled| policy.enabled.0 == enabled)
+            && asked.action.is_none_or(|action| policy.action == action)
+    });
+    let Page { items: policies, next } = asked.page().of(policies)?;
+    Ok(Json(PolicyList { policies, next }))
 }
 
 pub(super) async fn add(State(app): State<Arc<App>>, caller: Caller, Body(body): Body<AddPolicy>) -> Answer<Created<Policy>> {
@@ -98,24 +120,31 @@ pub(super) async fn add(State(app): State<Arc<App>>, caller: Caller, Body(body):
         });
     };
     tracing::info!(policy = added.name, author = caller.name, "policy written; it is off");
-    Ok(Created::new(added))
+    Ok(Created::at(format!("/api/v1/policies/{}", added.id), added))
+}
+
+pub(super) async fn show(State(app): State<Arc<App>>, caller: Caller, IdInPath(id): IdInPath) -> Answer<Tagged<Policy>> {
+    let policy = policies::get(&mut *app.store.read().await?, caller.tenant.id, id).await?;
+    policy.map(Tagged::new).ok_or(Problem::NotFound { what: "policy" })
 }
 
 pub(super) async fn change(
     State(app): State<Arc<App>>,
     caller: Caller,
     IdInPath(id): IdInPath,
+    seen: IfMatchTag,
     Body(body): Body<ChangePolicy>,
-) -> Answer<Json<Policy>> {
+) -> Answer<Tagged<Policy>> {
     let mut db = app.store.write().await?;
-    let before = policies::get(&mut db, caller.tenant.id, id).await?;
+    let before = policies::get(&mut db, caller.tenant.id, id).await?.ok_or(Problem::NotFound { what: "policy" })?;
+    seen.holds(&tag(&before))?;
     let changed = policies::enable(&mut db, caller.tenant.id, id, body.enabled, Time::now()).await?;
     let changed = changed.ok_or(Problem::NotFound { what: "policy" })?;
     let (before, after) = (audit::seen(&before), audit::seen(&changed));
     audit::record(&mut db, &caller, "policy.change", &format!("policy/{id}"), before, after).await?;
     db.commit().await?;
     tracing::info!(policy = changed.name, author = caller.name, enabled = body.enabled, "policy changed");
-    Ok(Json(changed))
+    Ok(Tagged::new(changed))
 }
 
 pub(super) async fn remove(State(app): State<Arc<App>>, caller: Caller, IdInPath(id): IdInPath) -> Answer<NoContent> {

@@ -77,6 +77,8 @@ pub enum Problem {
         /// Whether the caller made the version a precondition of HTTP's.
         precondition: bool,
     },
+    /// Somebody else changed the object since the version that the caller has seen.
+    Stale,
     /// A pending decision does not wait for this.
     Settled {
         /// What became of it.
@@ -208,6 +210,12 @@ impl Problem {
                 "somebody else has changed the leak since you saw it; look at it again, then decide",
             )
             .with("current", of_leaks::state(current)),
+            Self::Stale => told(
+                StatusCode::PRECONDITION_FAILED,
+                "changed-meanwhile",
+                "Changed meanwhile",
+                "somebody else has changed it since you saw it; look at it again, then change it",
+            ),
             Self::Settled { status } => told(
                 StatusCode::CONFLICT,
                 "settled",

@@ -108,6 +108,7 @@ pub fn routes() -> Vec<Route> {
         post   "/api/v1/pending/{id}/cancel"       Decide  leaks::decisions::cancel;
         get    "/api/v1/policies"                  See     policies::list;
         post   "/api/v1/policies"                  Decide  policies::add;
+        get    "/api/v1/policies/{id}"             See     policies::show;
         patch  "/api/v1/policies/{id}"             Decide  policies::change;
         delete "/api/v1/policies/{id}"             Decide  policies::remove;
         get    "/api/v1/policies/{id}/preview"     See     policies::preview;
@@ -124,6 +125,7 @@ pub fn routes() -> Vec<Route> {
 
         get    "/api/v1/sources"                   See     sources::list;
         post   "/api/v1/sources"                   Operate sources::add;
+        get    "/api/v1/sources/{id}"              See     sources::show;
         post   "/api/v1/sources/{id}/scans"        Operate scans::start;
         get    "/api/v1/scans/{id}"                See     scans::show;
         get    "/api/v1/imports"                   See     imports::list;
@@ -132,6 +134,7 @@ pub fn routes() -> Vec<Route> {
         put    "/api/v1/imports/{id}/report"       Decide  imports::read;
         get    "/api/v1/gateways"                  See     gateways::list;
         post   "/api/v1/gateways"                  Operate gateways::add;
+        get    "/api/v1/gateways/{id}"             See     gateways::show;
         delete "/api/v1/gateways/{id}"             Operate gateways::revoke;
 
         get    "/api/v1/jobs"                      Operate jobs::list;
@@ -139,6 +142,7 @@ pub fn routes() -> Vec<Route> {
 
         get    "/api/v1/tenants"                   See     tenants::list;
         post   "/api/v1/tenants"                   Tenants tenants::add;
+        get    "/api/v1/tenants/{name}"            See     tenants::show;
         patch  "/api/v1/tenants/{name}"            Tenants tenants::change;
 
         post   "/api/v1/session"                   Open    session::sign_in;
@@ -152,11 +156,13 @@ pub fn routes() -> Vec<Route> {
         get    "/api/v1/sso/callback"              Open    sso::callback;
         get    "/api/v1/users"                     See     users::list;
         post   "/api/v1/users"                     People  users::add;
+        get    "/api/v1/users/{id}"                See     users::show;
         patch  "/api/v1/users/{id}"                People  users::change;
         delete "/api/v1/users/{id}"                People  users::remove;
         delete "/api/v1/users/{id}/sessions"       People  users::sign_out;
         get    "/api/v1/api-tokens"                See     api_tokens::list;
         post   "/api/v1/api-tokens"                People  api_tokens::add;
+        get    "/api/v1/api-tokens/{id}"           See     api_tokens::show;
         delete "/api/v1/api-tokens/{id}"           People  api_tokens::revoke;
 
         get    "/api/v1/audit"                     See     audit::list;

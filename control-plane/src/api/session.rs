@@ -11,9 +11,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::cookie;
-use super::input::{Body, IdInPath};
+use super::input::{Asked, Body, IdInPath};
 use super::limits::Visitor;
 use super::output::{Opened, SignedOut};
+use super::page::{Page, list_query};
 use super::problem::{Answer, Problem};
 use super::users::new_password;
 use crate::app::App;
@@ -57,6 +58,12 @@ pub(super) struct Whoami {
 #[derive(Serialize, JsonSchema)]
 pub(super) struct SessionList {
     sessions: Vec<Session>,
+    /// What to give as `cursor` for the next page.
+    next: Option<String>,
+}
+
+list_query! {
+    pub(super) struct ListSessions by ["id", "created_at", "last_used_at", "address"] {}
 }
 
 /// Takes name and password, and answers with a session's cookie. One that the browser had before ends.
@@ -81,11 +88,16 @@ pub(super) async fn sign_out(State(app): State<Arc<App>>, caller: Caller) -> Ans
     Ok(SignedOut(app.site.no_cookie()))
 }
 
-pub(super) async fn list(State(app): State<Arc<App>>, caller: Caller) -> Answer<Json<SessionList>> {
+pub(super) async fn list(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Asked(asked): Asked<ListSessions>,
+) -> Answer<Json<SessionList>> {
     let (user, session) = person(&caller)?;
     let mut db = app.store.read().await?;
     let sessions = sessions::list(&mut db, caller.home.id, user, Some(session), Time::now()).await?;
-    Ok(Json(SessionList { sessions }))
+    let Page { items: sessions, next } = asked.page().by_default("-id").of(sessions)?;
+    Ok(Json(SessionList { sessions, next }))
 }
 
 pub(super) async fn end(State(app): State<Arc<App>>, caller: Caller, IdInPath(id): IdInPath) -> Answer<NoContent> {

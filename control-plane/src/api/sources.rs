@@ -7,14 +7,16 @@ use axum::extract::State;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::input::{Body, line};
+use super::input::{Asked, Body, IdInPath, line};
 use super::output::CreatedOrThere;
+use super::page::{has, list_query};
 use super::problem::{Answer, Problem};
 use crate::app::App;
 use crate::audit;
 use crate::people::Caller;
 use crate::scans::{self, Status};
 use crate::sources::{self, Source};
+use crate::store::Connection;
 use crate::time::Time;
 
 #[derive(Deserialize, JsonSchema)]
@@ -29,7 +31,7 @@ pub(super) struct AddSource {
 }
 
 #[derive(Serialize, JsonSchema)]
-struct SourceView {
+pub(super) struct SourceView {
     #[serde(flatten)]
     source: Source,
     last_scan: Option<LastScan>,
@@ -44,6 +46,17 @@ struct LastScan {
 #[derive(Serialize, JsonSchema)]
 pub(super) struct SourceList {
     sources: Vec<SourceView>,
+    /// What to give as `cursor` for the next page.
+    next: Option<String>,
+}
+
+list_query! {
+    pub(super) struct ListSources by ["id", "title", "kind", "location", "created_at"] {
+        /// A part of the title or of the location, in any case.
+        text: Option<String>,
+        /// `git`, `folder`, `file` or `import`.
+        kind: Option<String>,
+    }
 }
 
 const MAX_LOCATION: usize = 2000;
@@ -69,12 +82,31 @@ pub(super) async fn add(
     Ok(CreatedOrThere { location: format!("/api/v1/sources/{}", source.id), body: source, is_new })
 }
 
-pub(super) async fn list(State(app): State<Arc<App>>, caller: Caller) -> Answer<Json<SourceList>> {
+pub(super) async fn show(State(app): State<Arc<App>>, caller: Caller, IdInPath(id): IdInPath) -> Answer<Json<SourceView>> {
     let mut db = app.store.read().await?;
+    let source = sources::get(&mut db, caller.tenant.id, id).await?.ok_or(Problem::NotFound { what: "source" })?;
+    Ok(Json(view(&mut db, source).await?))
+}
+
+pub(super) async fn list(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Asked(asked): Asked<ListSources>,
+) -> Answer<Json<SourceList>> {
+    let mut db = app.store.read().await?;
+    let (text, mut sources) = (asked.text.as_deref(), sources::list(&mut db, caller.tenant.id).await?);
+    sources.retain(|source| {
+        (has(&source.title, text) || has(&source.location, text)) && asked.kind.as_ref().is_none_or(|kind| source.kind == *kind)
+    });
+    let page = asked.page().of(sources)?;
     let mut views = Vec::new();
-    for source in sources::list(&mut db, caller.tenant.id).await? {
-        let last_scan = scans::newest(&mut db, source.id).await?.map(|(id, status)| LastScan { id, status });
-        views.push(SourceView { source, last_scan });
+    for source in page.items {
+        views.push(view(&mut db, source).await?);
     }
-    Ok(Json(SourceList { sources: views }))
+    Ok(Json(SourceList { sources: views, next: page.next }))
+}
+
+async fn view(db: &mut Connection, source: Source) -> Answer<SourceView> {
+    let last_scan = scans::newest(db, source.id).await?.map(|(id, status)| LastScan { id, status });
+    Ok(SourceView { source, last_scan })
 }

@@ -16,6 +16,7 @@ mod sso;
 mod leaks;
 mod decisions;
 mod lists;
+mod pages;
 mod waiting;
 mod many;
 mod machines;

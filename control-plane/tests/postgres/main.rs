@@ -21,6 +21,8 @@ mod leaks;
 mod decisions;
 #[path = "../it/lists.rs"]
 mod lists;
+#[path = "../it/pages.rs"]
+mod pages;
 #[path = "../it/waiting.rs"]
 mod waiting;
 #[path = "../it/many.rs"]

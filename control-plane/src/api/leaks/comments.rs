@@ -27,7 +27,8 @@ pub(in crate::api) struct AddComment {
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct ListComments {
     /// What `next` has said: the next page.
-    before: Option<i64>,
+    #[serde(alias = "before")]
+    cursor: Option<i64>,
     #[schemars(range(min = 1, max = MAX_LIMIT))]
     limit: Option<u32>,
 }
@@ -35,7 +36,7 @@ pub(in crate::api) struct ListComments {
 #[derive(Serialize, JsonSchema)]
 pub(in crate::api) struct CommentList {
     comments: Vec<CommentView>,
-    /// What to give as `before` for the next page.
+    /// What to give as `cursor` for the next page.
     next: Option<i64>,
 }
 
@@ -62,7 +63,7 @@ pub(in crate::api) async fn list(
     let (tenant, limit) = (caller.tenant.id, limit(asked.limit)?);
     let mut db = app.store.read().await?;
     leaks::show_summary(&mut db, tenant, number).await?.ok_or(Problem::NotFound { what: "leak" })?;
-    let comments = leaks::list_comments(&mut db, tenant, number, asked.before, limit).await?;
+    let comments = leaks::list_comments(&mut db, tenant, number, asked.cursor, limit).await?;
     let next = comments.last().filter(|_| comments.len() == limit as usize).map(|last| last.id);
     Ok(Json(CommentList { comments, next }))
 }

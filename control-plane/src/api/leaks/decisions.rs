@@ -98,7 +98,8 @@ pub(in crate::api) struct ListPending {
     #[serde(default)]
     all: bool,
     /// What `next` has said: the next page.
-    before: Option<i64>,
+    #[serde(alias = "before")]
+    cursor: Option<i64>,
     #[schemars(range(min = 1, max = MAX_LIMIT))]
     limit: Option<u32>,
 }
@@ -106,7 +107,7 @@ pub(in crate::api) struct ListPending {
 #[derive(Serialize, JsonSchema)]
 pub(in crate::api) struct PendingList {
     pending: Vec<PendingView>,
-    /// What to give as `before` for the next page.
+    /// What to give as `cursor` for the next page.
     next: Option<i64>,
 }
 
@@ -229,7 +230,7 @@ pub(in crate::api) async fn list_pending(
     let leak = asked.leak.as_deref().map(|text| parse_leak_id(text).ok_or_else(bad)).transpose()?;
     let limit = limit(asked.limit)?;
     let mut db = app.store.read().await?;
-    let pending = leaks::list_pending(&mut db, caller.tenant.id, leak, !asked.all, asked.before, limit).await?;
+    let pending = leaks::list_pending(&mut db, caller.tenant.id, leak, !asked.all, asked.cursor, limit).await?;
     let next = pending.last().filter(|_| pending.len() == limit as usize).map(|last| last.id);
     Ok(Json(PendingList { pending, next }))
 }

@@ -217,6 +217,11 @@ pub(super) fn shared_parameters() -> Value {
             "The `ETag` of what the caller has seen: when it has changed since, nothing is done (412 `changed-meanwhile`).",
             &json!({"type": "string", "pattern": "^(\\*|\"[0-9]{1,18}\")$", "minLength": 1}),
         ),
+        "if-match-tag": header(
+            "If-Match",
+            "The `ETag` of what the caller has seen: when it has changed since, nothing is done (412 `changed-meanwhile`).",
+            &json!({"type": "string", "pattern": "^(\\*|\"[0-9a-f]{16}\")$", "minLength": 1}),
+        ),
     })
 }
 
@@ -225,7 +230,7 @@ pub(super) fn shared_headers() -> Value {
     let header = |description: &str, schema: &Value| json!({"description": description, "schema": schema});
     let text = json!({"type": "string"});
     json!({
-        "ETag": header("The version of what is shown, for `If-Match`.", &json!({"type": "string", "pattern": "^\"[0-9]+\"$"})),
+        "ETag": header("The version of what is shown, for `If-Match`.", &json!({"type": "string", "pattern": "^\"[0-9a-f]+\"$"})),
         "Idempotency-Replayed": header("The answer is that of the first request with this key.", &json!({"type": "string", "const": "true"})),
         "Location": header("Where it is to be found.", &json!({"type": "string", "format": "uri-reference"})),
         "RateLimit": header("What is left of the caller's quota, as in the IETF's draft `httpapi-ratelimit-headers`.", &text),

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::Operation;
 use super::operation::Takes;
-use crate::api::input::{Asked, Body, IdInPath, IfMatch, LeakInPath};
+use crate::api::input::{Asked, Body, IdInPath, IfMatch, IfMatchTag, LeakInPath};
 use crate::api::limits::Visitor;
 use crate::app::App;
 use crate::people::Caller;
@@ -81,6 +81,14 @@ impl Takes for Path<String> {
 impl Takes for IfMatch {
     fn describe(operation: &mut Operation<'_>) {
         operation.parameter_ref("if-match");
+        operation.problem("malformed");
+        operation.problem_with(412, "changed-meanwhile");
+    }
+}
+
+impl Takes for IfMatchTag {
+    fn describe(operation: &mut Operation<'_>) {
+        operation.parameter_ref("if-match-tag");
         operation.problem("malformed");
         operation.problem_with(412, "changed-meanwhile");
     }
