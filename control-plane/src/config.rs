@@ -8,7 +8,10 @@ use clap::ValueEnum;
 use serde::Deserialize;
 use stopleak_detector::Rules;
 use tonic::transport::{Identity, ServerTlsConfig};
+use ureq::http::Uri;
 use zeroize::Zeroizing;
+
+use crate::intake::github;
 
 /// The configuration of `stopleak serve`. Unknown keys are refused: a misspelt setting would be a setting that is not in force.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -36,6 +39,8 @@ pub struct Config {
     pub max_attempts: Option<NonZeroU64>,
     /// TLS of the feed, for gateways on other machines.
     pub feed_tls: Option<FeedTls>,
+    /// Receives what GitHub's secret-scanning partner programme sends. Default: off.
+    pub github: Option<GithubConfig>,
 }
 
 /// Commands that print a key, such as a client of a key management service.
@@ -46,6 +51,16 @@ pub struct KeysConfig {
     pub fingerprint_command: Option<Vec<String>>,
     /// Program and arguments; prints the signing key as 64 hexadecimal digits.
     pub signing_command: Option<Vec<String>>,
+}
+
+/// Who takes part in GitHub's secret-scanning partner programme.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GithubConfig {
+    /// The tenants that deliveries may be for, by name.
+    pub tenants: Vec<String>,
+    /// Where GitHub's public keys are. Default: where GitHub publishes them.
+    pub keys_url: Option<String>,
 }
 
 /// Files in PEM form.
@@ -122,6 +137,7 @@ impl Config {
             trusted_proxies: if self.trusted_proxies.is_empty() { other.trusted_proxies } else { self.trusted_proxies },
             max_attempts: self.max_attempts.or(other.max_attempts),
             feed_tls: self.feed_tls.or(other.feed_tls),
+            github: self.github.or(other.github),
         }
     }
 
@@ -142,6 +158,9 @@ impl Config {
         }
         if let Err(error) = self.log_filter().parse::<tracing_subscriber::filter::Targets>() {
             return refuse("log", &format!("{error}; write a level such as `info`, or `target=level` pairs"));
+        }
+        if let Some(github) = &self.github {
+            github.check()?;
         }
         if self.rules.is_some() {
             self.rules()?;
@@ -209,6 +228,29 @@ impl Config {
     }
 }
 
+impl GithubConfig {
+    /// Where the keys are.
+    #[must_use]
+    pub fn keys_url(&self) -> &str {
+        self.keys_url.as_deref().unwrap_or(github::KEYS_URL)
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        let refuse = |key, reason: &str| Err(ConfigError::Value { key, reason: reason.to_owned() });
+        if self.tenants.is_empty() {
+            return refuse("github.tenants", "is empty; name the tenants that take part, or leave [github] out");
+        }
+        let url: Option<Uri> = self.keys_url().parse().ok();
+        let local =
+            |host: &str| host == "localhost" || host.trim_matches(['[', ']']).parse().is_ok_and(|ip: IpAddr| ip.is_loopback());
+        match url.as_ref().map(|url| (url.scheme_str(), url.host().is_some_and(local))) {
+            Some((Some("https"), _) | (Some("http"), true)) => Ok(()),
+            // Whoever can forge the list can sign whatever they like.
+            _ => refuse("github.keys_url", "is no https:// URL; only one on this machine may begin with http://"),
+        }
+    }
+}
+
 /// `$XDG_DATA_HOME/stopleak`, or `~/.local/share/stopleak`.
 #[must_use]
 pub fn default_data_dir() -> Option<PathBuf> {
@@ -253,6 +295,9 @@ mod tests {
             ("[feed_tls]\ncertificate = \"a\"", "`private_key`"),
             ("[feed_tls]\ncertificate = \"/no/a\"\nprivate_key = \"/no/b\"", "`feed_tls.certificate`"),
             ("rules = \"/no/rules.toml\"", "/no/rules.toml"),
+            ("[github]\ntenants = []", "`github.tenants`"),
+            ("[github]\ntenants = [\"a\"]\nkeys_url = \"http://keys.example/\"", "`github.keys_url`"),
+            ("[github]\ntenants = [\"a\"]\nkeys_url = \"keys\"", "`github.keys_url`"),
         ] {
             let refusal = refusal(text);
             assert!(refusal.contains(expected), "{text} → {refusal}");

@@ -121,9 +121,14 @@ impl Keys {
     /// no use against another. Made of the tenant's number, since a name can change and fingerprints cannot.
     #[must_use]
     pub fn fingerprint(&self, tenant: TenantId) -> FingerprintKey {
-        let TenantId(number) = tenant;
-        let context = format!("stopleak fingerprint key v1 of tenant {number}");
-        FingerprintKey::new(*blake3::keyed_hash(self.fingerprint.as_bytes(), context.as_bytes()).as_bytes())
+        FingerprintKey::new(*self.derive("fingerprint key", tenant))
+    }
+
+    /// Of which a webhook's secret is derived. Gateways have their tenant's fingerprint key, so it is not made of that.
+    #[must_use]
+    pub fn webhook(&self, tenant: TenantId, nonce: &[u8]) -> Zeroizing<[u8; 32]> {
+        let key = self.derive("webhook secret", tenant);
+        Zeroizing::new(*blake3::keyed_hash(&key, nonce).as_bytes())
     }
 
     /// Values to store with the database, by which [`Keys`] of another installation are recognised; they do not tell the keys.
@@ -132,6 +137,12 @@ impl Keys {
         let fingerprint = blake3::keyed_hash(self.fingerprint.as_bytes(), b"stopleak key check v1");
         let signing = blake3::hash(self.signing.public_key().to_hex().as_bytes());
         [(FINGERPRINT.name, *fingerprint.as_bytes()), (SIGNING.name, *signing.as_bytes())]
+    }
+
+    /// A key of the tenant for one purpose; none tells another.
+    fn derive(&self, purpose: &str, TenantId(number): TenantId) -> KeyBytes {
+        let context = format!("stopleak {purpose} v1 of tenant {number}");
+        Zeroizing::new(*blake3::keyed_hash(self.fingerprint.as_bytes(), context.as_bytes()).as_bytes())
     }
 }
 

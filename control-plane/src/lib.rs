@@ -1,8 +1,8 @@
 //! The Stopleak control plane: keeps the leaks of its tenants, takes decisions on them, and tells every gateway.
 //!
 //! The flow: a [`config`] names a data folder that holds the [`keys`] and, apart from them, the [`store`]. A scan of one of the
-//! [`sources`] (or an administrator) brings tokens, which become [`leaks`]; a decision on a leak changes what the [`index`] holds;
-//! the publisher builds and seals it, and the [`feed`] pushes it to the [`gateways`], which report [`attempts`]. The [`api`] is
+//! [`sources`] brings tokens (or an administrator, a report among [`imports`], or what comes by [`intake`]), which become [`leaks`];
+//! a decision on a leak changes what the [`index`] holds; the publisher builds and seals it, and the [`feed`] pushes it to the [`gateways`], which report [`attempts`]. The [`api`] is
 //! how [`people`] reach all that, each port has a [`door`], [`serve`] puts it together, and [`cli`] is the API from a terminal.
 //!
 //! A token's text lives from the moment it is read until its fingerprint is known, in memory, and nowhere else.
@@ -19,6 +19,7 @@ pub mod sources;
 mod findings;
 pub mod scans;
 pub mod imports;
+pub mod intake;
 pub mod leaks;
 pub mod index;
 pub mod gateways;

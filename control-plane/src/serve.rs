@@ -20,6 +20,7 @@ use crate::config::Config;
 use crate::door::{Door, Room};
 use crate::feed::Fleet;
 use crate::index::Publisher;
+use crate::intake::Intake;
 use crate::keys::{Keys, create_private_folder, write_private};
 use crate::metrics::Metrics;
 use crate::people::Role;
@@ -92,6 +93,7 @@ impl Server {
             keys,
             publisher,
             fleet,
+            intake: Intake::new(config.github.as_ref()),
             importing: Semaphore::new(imports::READING_AT_ONCE),
             storing: Semaphore::new(feed::STORING_AT_ONCE),
             proxies: api::Proxies::new(config.trusted_proxies.clone()),

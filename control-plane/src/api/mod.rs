@@ -14,6 +14,8 @@ mod attempts;
 mod sources;
 mod scans;
 mod imports;
+mod intake;
+mod webhooks;
 mod gateways;
 mod tenants;
 mod health;

@@ -5,6 +5,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
 use crate::imports::ImportError;
+use crate::intake::{IntakeError, NotGenuine};
 use crate::leaks::{AddError, Known, RecordError, Refusal, Status, leak_id};
 use crate::people::Role;
 use crate::store::{Trouble, trouble};
@@ -71,6 +72,10 @@ pub enum Problem {
     },
     /// A report was not read to its end.
     Import(ImportError),
+    /// A delivery is not known to come from who it says.
+    NotGenuine(NotGenuine),
+    /// What a delivery could be verified by cannot be had.
+    NoKeys,
     /// As many requests of this kind are under way as there may be.
     Busy {
         /// What they do.
@@ -122,7 +127,7 @@ impl Problem {
                 StatusCode::PAYLOAD_TOO_LARGE,
                 "too-large",
                 "Body too large",
-                format!("a body may have {} bytes; send the tokens in several leaks", super::MAX_BODY),
+                format!("a body may have {} bytes; send what is in it in several requests", super::MAX_BODY),
             ),
             Self::Malformed(detail) => told(StatusCode::BAD_REQUEST, "malformed", "Malformed request", detail.as_str()),
             Self::Invalid { field, detail } => {
@@ -158,6 +163,12 @@ impl Problem {
             )
             .with("scan", json!(scan)),
             Self::Import(error) => import(error),
+            Self::NotGenuine(reason) => {
+                told(StatusCode::UNAUTHORIZED, "signature-rejected", "Not known to be genuine", reason.to_string())
+            }
+            Self::NoKeys => {
+                told(StatusCode::SERVICE_UNAVAILABLE, "keys-unavailable", "Keys unavailable", IntakeError::NoKeys.to_string())
+            }
             Self::Busy { what } => told(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "busy",
@@ -210,6 +221,18 @@ impl From<ImportError> for Problem {
             ImportError::Store(error) => Self::Store(error),
             ImportError::Defect => Self::Internal(error.into()),
             error => Self::Import(error),
+        }
+    }
+}
+
+impl From<IntakeError> for Problem {
+    fn from(error: IntakeError) -> Self {
+        match error {
+            IntakeError::NotGenuine(reason) => Self::NotGenuine(reason),
+            IntakeError::NoKeys => Self::NoKeys,
+            IntakeError::Report(error) => Self::Import(error.into()),
+            IntakeError::Store(error) => Self::Store(error),
+            IntakeError::Defect => Self::Internal(error.into()),
         }
     }
 }

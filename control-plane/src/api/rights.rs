@@ -9,7 +9,7 @@ use std::sync::Arc;
 use axum::http::Method;
 use axum::routing::{MethodRouter, delete, get, patch, post, put};
 
-use super::{attempts, gateways, health, imports, leaks, scans, sources, tenants};
+use super::{attempts, gateways, health, imports, intake, leaks, scans, sources, tenants, webhooks};
 use crate::app::App;
 use crate::people::Role;
 
@@ -18,13 +18,15 @@ use crate::people::Role;
 pub enum Right {
     /// Nothing: machines, and people who have not signed in yet.
     Open,
+    /// No role: what is sent is let in by its own signature, and refused by its handler without one.
+    Signed,
     /// To be somebody: what only concerns the caller.
     Own,
     /// To see what is in the tenant.
     See,
     /// To add leaks and to decide on them.
     Decide,
-    /// To manage sources, scans and gateways.
+    /// To manage sources, scans, webhooks and gateways.
     Operate,
     /// To manage users and API tokens.
     People,
@@ -33,11 +35,11 @@ pub enum Right {
 }
 
 impl Right {
-    /// Which roles have it. Nobody needs a role for what is open.
+    /// Which roles have it. Nobody needs a role for what is open or signed.
     #[must_use]
     pub const fn roles(self) -> &'static [Role] {
         match self {
-            Self::Open | Self::Own | Self::See => &Role::ALL,
+            Self::Open | Self::Signed | Self::Own | Self::See => &Role::ALL,
             Self::Decide | Self::Operate | Self::People => &[Role::Administrator, Role::GlobalAdministrator],
             Self::Tenants => &[Role::GlobalAdministrator],
         }
@@ -90,6 +92,12 @@ pub fn routes() -> Vec<Route> {
         post   "/api/v1/imports"                   Decide  imports::add;
         get    "/api/v1/imports/{id}"              See     imports::show;
         put    "/api/v1/imports/{id}/report"       Decide  imports::read;
+        get    "/api/v1/webhooks"                  See     webhooks::list;
+        post   "/api/v1/webhooks"                  Operate webhooks::add;
+        delete "/api/v1/webhooks/{id}"             Operate webhooks::revoke;
+        post   "/api/v1/intake/webhooks/{id}"      Signed  intake::webhook;
+        post   "/api/v1/intake/github/{tenant}"    Signed  intake::github;
+
         get    "/api/v1/gateways"                  See     gateways::list;
         post   "/api/v1/gateways"                  Operate gateways::add;
         delete "/api/v1/gateways/{id}"             Operate gateways::revoke;
@@ -131,6 +139,9 @@ pub const COMMANDS: &[(&str, Needs)] = &[
     ("source add", Needs::Api(Right::Operate)),
     ("source scan", Needs::Api(Right::Operate)),
     ("import", Needs::Api(Right::Decide)),
+    ("webhook list", Needs::Api(Right::See)),
+    ("webhook add", Needs::Api(Right::Operate)),
+    ("webhook revoke", Needs::Api(Right::Operate)),
     ("profile add", Needs::Nothing),
     ("profile list", Needs::Nothing),
     ("profile remove", Needs::Nothing),

@@ -11,6 +11,7 @@ mod leak;
 mod attempts;
 mod source;
 mod import;
+mod webhook;
 mod gateway;
 mod tenant;
 mod index;
@@ -38,6 +39,7 @@ enum Command {
     Attempts(attempts::Attempts),
     Source(source::Source),
     Import(import::Import),
+    Webhook(webhook::Webhook),
     Gateway(gateway::Gateway),
     Tenant(tenant::Tenant),
     Index(index::Index),
@@ -68,6 +70,7 @@ impl Cli {
             Command::Attempts(attempts) => attempts.run(),
             Command::Source(source) => source.run(),
             Command::Import(import) => import.run(),
+            Command::Webhook(webhook) => webhook.run(),
             Command::Gateway(gateway) => gateway.run(),
             Command::Tenant(tenant) => tenant.run(),
             Command::Index(index) => index.run(),

@@ -12,6 +12,8 @@ mod flood;
 mod tls;
 mod scans;
 mod imports;
+mod webhooks;
+mod github;
 mod cli;
 mod index;
 mod start;

@@ -6,15 +6,16 @@ use clap::CommandFactory as _;
 use serde_json::{Value, json};
 use stopleak::api::rights::{COMMANDS, Needs, Right, Route, routes};
 use stopleak::cli::Cli as Parser;
+use stopleak::config::{Config, GithubConfig};
 use stopleak::people::Role;
 
 use crate::cli::Cli;
 use crate::scans::token;
-use crate::world::{Answer, World};
+use crate::world::{Answer, World, config};
 
 /// What each kind of object is called in a path, for objects that the tenant has.
 fn filled(path: &str) -> String {
-    path.replace("{name}", "default").replace("{number}", "1").replace("{id}", "1")
+    path.replace("{name}", "default").replace("{tenant}", "default").replace("{number}", "1").replace("{id}", "1")
 }
 
 /// Whether the answer says that the role is not enough.
@@ -28,9 +29,19 @@ fn is_refused(answer: &Answer) -> bool {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_route_is_open_to_the_roles_of_the_table_and_to_no_others() {
-    let world = World::start().await;
+    let data = tempfile::tempdir().unwrap();
+    let github = Some(GithubConfig { tenants: vec!["default".to_owned()], keys_url: None });
+    let config = Config { github, ..config(data.path()) };
+    let world = World::start_with(data, &config).await;
     for Route { method, path, right, .. } in routes() {
         let send = |token: &str| world.api.with_token(token).send(method.as_str(), &filled(path), &json!({}));
+        if right == Right::Signed {
+            // No role takes the signature's place.
+            for token in ["", &world.token(Role::GlobalAdministrator).await] {
+                send(token).problem(401, "signature-rejected");
+            }
+            continue;
+        }
         for role in Role::ALL {
             let answer = send(&world.token(role).await);
             let may = right.roles().contains(&role);
@@ -84,13 +95,15 @@ fn the_table_has_every_command_and_no_other() {
 /// Arguments with which each command comes to call the API.
 fn arguments(command: &str) -> Option<&'static [&'static str]> {
     Some(match command {
-        "leak list" | "attempts list" | "source list" | "gateway list" | "tenant list" => &[],
+        "leak list" | "attempts list" | "source list" | "webhook list" | "gateway list" | "tenant list" => &[],
         "leak show" | "leak patch" | "leak false" | "leak close" | "leak reopen" => &["LK-1"],
         "leak risk" => &["LK-1", "low"],
         "leak add" => &["--title", "a leak"],
         "source add" => &["https://git.example/team/api.git"],
         "source scan" => &["7"],
         "import" => &["-", "--name", "a report"],
+        "webhook add" => &["another"],
+        "webhook revoke" => &["ci"],
         "gateway add" => &["other"],
         "gateway revoke" => &["edge"],
         "tenant add" => &["acme"],
@@ -116,8 +129,9 @@ async fn each_command_is_open_to_the_roles_of_the_table_and_to_no_others() {
         let Needs::Api(right) = needs else { continue };
         let own = arguments(command).unwrap_or_else(|| panic!("give arguments for `stopleak {command}`"));
         let call = |file: &std::path::Path| {
-            // For the command that revokes it.
+            // For the commands that revoke them.
             world.api.post("/gateways", &json!({"name": "edge"}));
+            world.api.post("/webhooks", &json!({"name": "ci"}));
             let words: Vec<&str> = command.split(' ').collect();
             let arguments = [&words[..], own, &["--json", "--api-token-file", file.to_str().unwrap()]].concat();
             let output = cli.output(&arguments, &token(1));
