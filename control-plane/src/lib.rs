@@ -21,6 +21,7 @@ pub mod scans;
 pub mod imports;
 pub mod intake;
 pub mod leaks;
+pub mod checks;
 pub mod index;
 pub mod gateways;
 pub mod feed;

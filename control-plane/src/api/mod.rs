@@ -16,6 +16,7 @@ mod scans;
 mod imports;
 mod intake;
 mod webhooks;
+mod checks;
 mod gateways;
 mod tenants;
 mod health;

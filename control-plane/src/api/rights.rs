@@ -9,7 +9,7 @@ use std::sync::Arc;
 use axum::http::Method;
 use axum::routing::{MethodRouter, delete, get, patch, post, put};
 
-use super::{attempts, gateways, health, imports, intake, leaks, scans, sources, tenants, webhooks};
+use super::{attempts, checks, gateways, health, imports, intake, leaks, scans, sources, tenants, webhooks};
 use crate::app::App;
 use crate::people::Role;
 
@@ -82,6 +82,8 @@ pub fn routes() -> Vec<Route> {
         post   "/api/v1/leaks"                     Decide  leaks::add;
         get    "/api/v1/leaks/{number}"            See     leaks::show;
         post   "/api/v1/leaks/{number}/decisions"  Decide  leaks::decide;
+        get    "/api/v1/checks"                    See     checks::key;
+        post   "/api/v1/checks"                    See     checks::check;
         get    "/api/v1/attempts"                  See     attempts::list;
 
         get    "/api/v1/sources"                   See     sources::list;
@@ -134,6 +136,7 @@ pub const COMMANDS: &[(&str, Needs)] = &[
     ("leak close", Needs::Api(Right::Decide)),
     ("leak reopen", Needs::Api(Right::Decide)),
     ("leak risk", Needs::Api(Right::Decide)),
+    ("check", Needs::Api(Right::See)),
     ("attempts list", Needs::Api(Right::See)),
     ("source list", Needs::Api(Right::See)),
     ("source add", Needs::Api(Right::Operate)),

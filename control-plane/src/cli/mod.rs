@@ -8,6 +8,7 @@ mod scan;
 mod client;
 mod table;
 mod leak;
+mod check;
 mod attempts;
 mod source;
 mod import;
@@ -36,6 +37,7 @@ enum Command {
     Serve(serve::Serve),
     Scan(scan::ScanCommand),
     Leak(leak::Leak),
+    Check(check::Check),
     Attempts(attempts::Attempts),
     Source(source::Source),
     Import(import::Import),
@@ -57,6 +59,9 @@ enum Fault {
     /// It makes sense, and was refused or did not work: exit code 1.
     #[error("{0}")]
     Refused(String),
+    /// It worked, and what was looked for is there: exit code 3.
+    #[error("{0} leaked")]
+    Leaked(u64),
 }
 
 impl Cli {
@@ -67,6 +72,7 @@ impl Cli {
             Command::Serve(serve) => return serve.run(),
             Command::Scan(scan) => return scan.run(),
             Command::Leak(leak) => leak.run(),
+            Command::Check(check) => check.run(),
             Command::Attempts(attempts) => attempts.run(),
             Command::Source(source) => source.run(),
             Command::Import(import) => import.run(),
@@ -85,6 +91,7 @@ impl Cli {
                 match fault {
                     Fault::Usage(_) => ExitCode::from(2),
                     Fault::Refused(_) => ExitCode::FAILURE,
+                    Fault::Leaked(_) => ExitCode::from(3),
                 }
             }
         }

@@ -5,6 +5,7 @@ mod client;
 mod rights;
 mod tenants;
 mod leaks;
+mod checks;
 mod decisions;
 mod doors;
 mod feed;

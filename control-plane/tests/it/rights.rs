@@ -104,6 +104,7 @@ fn arguments(command: &str) -> Option<&'static [&'static str]> {
         "import" => &["-", "--name", "a report"],
         "webhook add" => &["another"],
         "webhook revoke" => &["ci"],
+        "check" => &["-"],
         "gateway add" => &["other"],
         "gateway revoke" => &["edge"],
         "tenant add" => &["acme"],
