@@ -13,6 +13,7 @@ use crate::index::Publisher;
 use crate::intake::Intake;
 use crate::keys::Keys;
 use crate::metrics::Metrics;
+use crate::rate_limit::RateLimit;
 use crate::sources::LocalSources;
 use crate::store::Store;
 use crate::tenants::TenantId;
@@ -29,6 +30,8 @@ pub struct App {
     pub fleet: Arc<Fleet>,
     /// Receives what others send of their own accord.
     pub intake: Intake,
+    /// How often one address may make public checks.
+    pub public_limit: RateLimit,
     /// Turns at reading a report: each takes a thread, and writes a lot.
     pub importing: Semaphore,
     /// Turns at storing attempts: gateways may report many, and decisions go through the same writer.

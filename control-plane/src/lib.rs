@@ -22,11 +22,13 @@ pub mod imports;
 pub mod intake;
 pub mod leaks;
 pub mod checks;
+pub mod public_checks;
 pub mod index;
 pub mod gateways;
 pub mod feed;
 pub mod attempts;
 pub mod metrics;
+mod rate_limit;
 pub mod app;
 
 pub mod door;

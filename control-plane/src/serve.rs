@@ -24,12 +24,13 @@ use crate::intake::Intake;
 use crate::keys::{Keys, create_private_folder, write_private};
 use crate::metrics::Metrics;
 use crate::people::Role;
+use crate::rate_limit::RateLimit;
 use crate::secret::{Purpose, Secret};
 use crate::sources::LocalSources;
 use crate::store::{self, Store, Trouble, trouble};
 use crate::tenants::TenantId;
 use crate::time::Time;
-use crate::{api, attempts, feed, imports, scans, tenants};
+use crate::{api, attempts, feed, imports, public_checks, scans, tenants};
 
 /// A control plane whose ports are open.
 pub struct Server {
@@ -94,6 +95,7 @@ impl Server {
             publisher,
             fleet,
             intake: Intake::new(config.github.as_ref()),
+            public_limit: RateLimit::new(public_checks::AT_ONCE, public_checks::STEP),
             importing: Semaphore::new(imports::READING_AT_ONCE),
             storing: Semaphore::new(feed::STORING_AT_ONCE),
             proxies: api::Proxies::new(config.trusted_proxies.clone()),

@@ -29,7 +29,9 @@ CREATE TABLE webhook_deliveries (
 );
 CREATE INDEX webhook_deliveries_by_expiry ON webhook_deliveries (expires_at);
 
--- For public checks, and only where they are on: which range the token's SHA-256 is in, under a key, and the hash itself, sealed under another.
+-- Whether anybody may check tokens, 1 or 0.
+ALTER TABLE tenants ADD COLUMN public_checks BIGINT NOT NULL DEFAULT 0;
+-- For public checks, and only of tokens that came in while they were on: which range the token's SHA-256 is in, under a key, and the hash itself, sealed under another.
 ALTER TABLE tokens ADD COLUMN public_range BLOB;
 ALTER TABLE tokens ADD COLUMN public_hash BLOB;
 CREATE INDEX tokens_by_public_range ON tokens (tenant_id, public_range) WHERE public_range IS NOT NULL;

@@ -17,6 +17,7 @@ mod imports;
 mod intake;
 mod webhooks;
 mod checks;
+mod public_checks;
 mod gateways;
 mod tenants;
 mod health;

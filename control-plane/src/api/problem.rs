@@ -1,5 +1,7 @@
 //! Everything that can be wrong with a request, and how it is told (RFC 9457).
 
+use std::time::Duration;
+
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
@@ -80,6 +82,11 @@ pub enum Problem {
     Busy {
         /// What they do.
         what: &'static str,
+    },
+    /// This address asks too often.
+    TooManyRequests {
+        /// Until it may ask again.
+        wait: Duration,
     },
     /// The database did not do it.
     Store(sqlx::Error),
@@ -175,6 +182,12 @@ impl Problem {
                 "Busy",
                 format!("{what} already, as many as go at once; send the request again when one has ended"),
             ),
+            Self::TooManyRequests { wait } => told(
+                StatusCode::TOO_MANY_REQUESTS,
+                "too-many-requests",
+                "Too many requests",
+                format!("more comes from this address than is answered; wait {} s", seconds(*wait)),
+            ),
             Self::Store(error) => store(error),
             Self::Internal(_) => internal(),
         }
@@ -200,6 +213,9 @@ impl IntoResponse for Problem {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if told.status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"stopleak\""));
+        }
+        if let Self::TooManyRequests { wait } = &self {
+            headers.insert(header::RETRY_AFTER, seconds(*wait).into());
         }
         if told.status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
@@ -261,6 +277,11 @@ impl Told {
         self.members.insert(member.to_owned(), value);
         self
     }
+}
+
+/// Rounded up: whoever comes too early is refused again.
+fn seconds(wait: Duration) -> u64 {
+    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
 }
 
 fn told(status: StatusCode, kind: &'static str, title: &'static str, detail: impl Into<String>) -> Told {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use axum::http::Method;
 use axum::routing::{MethodRouter, delete, get, patch, post, put};
 
-use super::{attempts, checks, gateways, health, imports, intake, leaks, scans, sources, tenants, webhooks};
+use super::{attempts, checks, gateways, health, imports, intake, leaks, public_checks, scans, sources, tenants, webhooks};
 use crate::app::App;
 use crate::people::Role;
 
@@ -77,6 +77,8 @@ pub fn routes() -> Vec<Route> {
         get    "/healthz"                          Open    health::healthz;
         get    "/readyz"                           Open    health::readyz;
         get    "/metrics"                          Open    health::metrics;
+        // The operator's customers, who have no account here; a tenant switches it on, and each address may ask so often.
+        get    "/public/v1/{tenant}/checks/{prefix}" Open  public_checks::range;
 
         get    "/api/v1/leaks"                     See     leaks::list;
         post   "/api/v1/leaks"                     Decide  leaks::add;

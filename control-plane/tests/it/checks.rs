@@ -12,7 +12,7 @@ use crate::world::World;
 fn fingerprint(world: &World, tenant: TenantId, text: &str) -> String {
     let token = Token::parse(text.as_bytes()).unwrap();
     let fingerprint = Fingerprint::of(&world.app.keys.fingerprint(tenant), &token);
-    fingerprint.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
+    blake3::Hash::from_bytes(*fingerprint.as_bytes()).to_hex().to_string()
 }
 
 fn made_up(n: usize) -> String {

@@ -6,6 +6,7 @@ mod rights;
 mod tenants;
 mod leaks;
 mod checks;
+mod public_checks;
 mod decisions;
 mod doors;
 mod feed;
