@@ -1,14 +1,13 @@
 //! Checks: whether fingerprints are those of leaked tokens. Whoever asks has hashed their tokens already, and sends none.
 
 use std::collections::HashMap;
-use std::fmt::Write as _;
 
 use serde::Serialize;
 use stopleak_contract::Fingerprint;
 use stopleak_contract::index::LeakNumber;
 
 use crate::leaks::leak_id;
-use crate::store::Connection;
+use crate::store::{Connection, placeholders};
 use crate::tenants::TenantId;
 use crate::time::Time;
 
@@ -32,6 +31,7 @@ pub struct CheckView {
 #[derive(sqlx::FromRow)]
 struct Row {
     fingerprint: Vec<u8>,
+    #[sqlx(try_from = "i64")]
     leak: LeakNumber,
     status: String,
     patched_at: Option<Time>,
@@ -45,15 +45,12 @@ const AT_ONCE: usize = 500;
 pub async fn check(db: &mut Connection, tenant: TenantId, fingerprints: &[Fingerprint]) -> Result<Vec<CheckView>, sqlx::Error> {
     let mut known = HashMap::new();
     for some in fingerprints.chunks(AT_ONCE) {
-        let mut sql = "SELECT t.fingerprint, t.leak, l.status, l.patched_at, t.created_at FROM tokens t
+        let sql = format!(
+            "SELECT t.fingerprint, t.leak, l.status, l.patched_at, t.created_at FROM tokens t
              JOIN leaks l ON l.tenant_id = t.tenant_id AND l.number = t.leak
-             WHERE t.tenant_id = $1 AND t.fingerprint IN ("
-            .to_owned();
-        for number in 2..some.len() + 2 {
-            // A string takes all that is written to it.
-            let _ = write!(sql, "{}${number}", if number == 2 { "" } else { ", " });
-        }
-        sql.push(')');
+             WHERE t.tenant_id = $1 AND t.fingerprint IN ({})",
+            placeholders(2, some.len())
+        );
         let query = sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(tenant);
         let query = some.iter().fold(query, |query, fingerprint| query.bind(fingerprint.as_bytes().as_slice()));
         let rows: Vec<Row> = query.fetch_all(&mut *db).await?;

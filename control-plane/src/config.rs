@@ -1,5 +1,7 @@
 //! What an operator may set: one struct, from flags and a TOML file; flags win.
 
+mod database;
+
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
@@ -10,6 +12,8 @@ use stopleak_detector::Rules;
 use tonic::transport::{Identity, ServerTlsConfig};
 use ureq::http::Uri;
 use zeroize::Zeroizing;
+
+pub use self::database::{DATABASE_VARIABLE, DatabaseUrl};
 
 use crate::intake::github;
 
@@ -23,6 +27,12 @@ pub struct Config {
     pub http: Option<SocketAddr>,
     /// Address and port of the feed that gateways connect to. Default: 127.0.0.1:8081; port 0 takes a free one.
     pub feed: Option<SocketAddr>,
+    /// The URL of a `PostgreSQL` database. Default: an `SQLite` file in the data folder.
+    pub database: Option<DatabaseUrl>,
+    /// A file that holds that URL.
+    pub database_file: Option<PathBuf>,
+    /// Program and arguments; prints that URL.
+    pub database_command: Option<Vec<String>>,
     /// How log lines look. Default: text.
     pub log_format: Option<LogFormat>,
     /// Which log lines there are, such as `info` or `stopleak=debug,info`. Default: info.
@@ -126,6 +136,9 @@ impl Config {
             data_dir: self.data_dir.or(other.data_dir),
             http: self.http.or(other.http),
             feed: self.feed.or(other.feed),
+            database: self.database.or(other.database),
+            database_file: self.database_file.or(other.database_file),
+            database_command: self.database_command.or(other.database_command),
             log_format: self.log_format.or(other.log_format),
             log: self.log.or(other.log),
             keys: KeysConfig {
@@ -153,6 +166,7 @@ impl Config {
         if self.keys.signing_command.as_ref().is_some_and(Vec::is_empty) {
             return refuse("keys.signing_command", "is empty; give a program and its arguments");
         }
+        self.check_database()?;
         if self.http_address() == self.feed_address() && self.http_address().port() != 0 {
             return refuse("feed", "is the address of `http` too; give each its own port");
         }
@@ -298,6 +312,10 @@ mod tests {
             ("[github]\ntenants = []", "`github.tenants`"),
             ("[github]\ntenants = [\"a\"]\nkeys_url = \"http://keys.example/\"", "`github.keys_url`"),
             ("[github]\ntenants = [\"a\"]\nkeys_url = \"keys\"", "`github.keys_url`"),
+            ("database = \"leaks.db\"", "`database`"),
+            ("database = \"postgres://host/x?pasword=y\"", "pasword"),
+            ("database_command = []", "`database_command`"),
+            ("database = \"postgres://host/x\"\ndatabase_file = \"/x\"", "`database_file`"),
         ] {
             let refusal = refusal(text);
             assert!(refusal.contains(expected), "{text} → {refusal}");

@@ -8,7 +8,7 @@ use stopleak_detector::Risk;
 use stopleak_scanner::Finding;
 
 use crate::leaks::{self, NewLeak, NewToken};
-use crate::store::Connection;
+use crate::store::{Connection, number};
 use crate::tenants::{self, TenantId};
 use crate::time::Time;
 
@@ -84,7 +84,7 @@ pub(crate) async fn write(db: &mut Connection, target: &Target, batch: &[&Found]
 /// The open leak of this source and path. One with a virtual patch is left as it is: its administrator decided to block the
 /// tokens that it had, and nobody has decided on this one.
 async fn leak_of(db: &mut Connection, target: &Target, found: &Found, now: Time) -> Result<LeakNumber, sqlx::Error> {
-    let open: Option<LeakNumber> = sqlx::query_scalar(
+    let open: Option<i64> = sqlx::query_scalar(
         "SELECT number FROM leaks WHERE tenant_id = $1 AND source_id = $2 AND path = $3 AND status = $4
            AND patched_at IS NULL ORDER BY number LIMIT 1",
     )
@@ -95,7 +95,7 @@ async fn leak_of(db: &mut Connection, target: &Target, found: &Found, now: Time)
     .fetch_optional(&mut *db)
     .await?;
     if let Some(leak) = open {
-        return Ok(leak);
+        return number(leak);
     }
     let title = format!("{} in {}", found.path, target.title);
     let leak = NewLeak { title: &title, risk: found.risk, place: Some((target.source, &found.path)) };
@@ -112,7 +112,7 @@ async fn raise_risk(db: &mut Connection, tenant: TenantId, leak: LeakNumber, ris
          WHERE tenant_id = $1 AND number = $2",
     )
     .bind(tenant)
-    .bind(leak)
+    .bind(i64::from(leak))
     .bind(lower[0])
     .bind(lower[1])
     .bind(lower[2])

@@ -17,6 +17,7 @@ pub mod people;
 pub mod api_tokens;
 pub mod sources;
 mod findings;
+pub mod jobs;
 pub mod scans;
 pub mod imports;
 pub mod intake;
@@ -30,6 +31,7 @@ pub mod attempts;
 pub mod metrics;
 mod rate_limit;
 pub mod app;
+pub mod replicas;
 
 pub mod door;
 pub mod api;

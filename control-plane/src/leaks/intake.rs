@@ -48,6 +48,7 @@ pub struct Known {
     /// The token's key.
     pub token: i64,
     /// The leak that it belongs to.
+    #[sqlx(try_from = "i64")]
     pub leak: LeakNumber,
     /// Where that leak stands.
     pub status: Status,
@@ -140,7 +141,7 @@ pub async fn insert_leak(
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8)",
     )
     .bind(tenant)
-    .bind(number)
+    .bind(i64::from(number))
     .bind(leak.title)
     .bind(leak.risk.as_str())
     .bind(Status::Open)
@@ -167,11 +168,11 @@ pub async fn insert_token(
          FROM tenants WHERE id = $1 RETURNING id",
     )
     .bind(tenant)
-    .bind(leak)
+    .bind(i64::from(leak))
     .bind(token.fingerprint.as_bytes().as_slice())
     .bind(&token.preview)
     .bind(i64::try_from(token.length).unwrap_or(i64::MAX))
-    .bind(token.classes.bits())
+    .bind(i64::from(token.classes.bits()))
     .bind(token.weakness)
     .bind(&token.rule)
     .bind(now)

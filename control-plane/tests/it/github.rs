@@ -16,7 +16,7 @@ use stopleak::config::{Config, GithubConfig};
 use stopleak::intake::IntakeError;
 use stopleak::intake::github::{FRESH, KEY_HEADER, Keys, SIGNATURE_HEADER, USABLE};
 
-use crate::world::{Answer, Api, World, config};
+use crate::world::{Answer, Api, Data, World};
 
 /// A key as GitHub has some.
 pub struct Signer {
@@ -110,9 +110,9 @@ fn deliver(api: &Api, body: &str, key: &str, signature: &str) -> Answer {
 }
 
 async fn world(keys_url: String) -> World {
-    let data = tempfile::tempdir().unwrap();
+    let data = Data::new();
     let github = Some(GithubConfig { tenants: vec!["default".to_owned(), "gone".to_owned()], keys_url: Some(keys_url) });
-    let config = Config { github, ..config(data.path()) };
+    let config = Config { github, ..data.config() };
     World::start_with(data, &config).await
 }
 

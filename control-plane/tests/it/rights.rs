@@ -11,7 +11,7 @@ use stopleak::people::Role;
 
 use crate::cli::Cli;
 use crate::scans::token;
-use crate::world::{Answer, World, config};
+use crate::world::{Answer, Data, World};
 
 /// What each kind of object is called in a path, for objects that the tenant has.
 fn filled(path: &str) -> String {
@@ -29,9 +29,9 @@ fn is_refused(answer: &Answer) -> bool {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_route_is_open_to_the_roles_of_the_table_and_to_no_others() {
-    let data = tempfile::tempdir().unwrap();
+    let data = Data::new();
     let github = Some(GithubConfig { tenants: vec!["default".to_owned()], keys_url: None });
-    let config = Config { github, ..config(data.path()) };
+    let config = Config { github, ..data.config() };
     let world = World::start_with(data, &config).await;
     for Route { method, path, right, .. } in routes() {
         let send = |token: &str| world.api.with_token(token).send(method.as_str(), &filled(path), &json!({}));
