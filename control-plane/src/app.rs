@@ -7,13 +7,13 @@ use std::sync::{Arc, OnceLock};
 use stopleak_detector::{Detector, Rules};
 use tokio::sync::{Notify, Semaphore, watch};
 
-use crate::api::Proxies;
+use crate::api::{Limits, Proxies, Site};
 use crate::feed::Fleet;
 use crate::index::Publisher;
 use crate::intake::Intake;
 use crate::keys::Keys;
 use crate::metrics::Metrics;
-use crate::rate_limit::RateLimit;
+use crate::people::Passwords;
 use crate::sources::LocalSources;
 use crate::store::Store;
 use crate::tenants::TenantId;
@@ -30,12 +30,16 @@ pub struct App {
     pub fleet: Arc<Fleet>,
     /// Receives what others send of their own accord.
     pub intake: Intake,
-    /// How often one address may make public checks.
-    pub public_limit: RateLimit,
     /// Turns at reading a report: each takes a thread, and writes a lot.
     pub importing: Semaphore,
     /// Turns at storing attempts: gateways may report many, and decisions go through the same writer.
     pub storing: Semaphore,
+    /// Takes and checks passwords.
+    pub passwords: Passwords,
+    /// How often callers may call.
+    pub limits: Limits,
+    /// Where people reach the API with their browsers.
+    pub site: Site,
     /// The proxies before the API whose word on where a request comes from is taken.
     pub proxies: Proxies,
     /// The folders of this machine that may be scanned.

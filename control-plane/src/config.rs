@@ -3,7 +3,7 @@
 mod database;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::num::NonZeroU64;
+use std::num::{NonZeroU32, NonZeroU64};
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
@@ -14,6 +14,7 @@ use ureq::http::Uri;
 use zeroize::Zeroizing;
 
 pub use self::database::{DATABASE_VARIABLE, DatabaseUrl};
+use crate::people::{BreachList, BreachListError};
 
 use crate::intake::github;
 
@@ -43,6 +44,12 @@ pub struct Config {
     pub rules: Option<PathBuf>,
     /// Folders of this machine that sources may name, as a path or a `file://` URL. Default: none.
     pub local_sources: Vec<PathBuf>,
+    /// Where people reach the API with their browsers, such as `https://stopleak.example`: with TLS, cookies are sent over nothing else.
+    pub public_url: Option<String>,
+    /// A file of SHA-1 hashes in order, such as Have I Been Pwned's: passwords in it are not taken.
+    pub breached_passwords: Option<PathBuf>,
+    /// Requests that each caller of the API may make in a minute. Default: 6000.
+    pub requests_per_minute: Option<NonZeroU32>,
     /// Addresses of proxies before the API whose `x-forwarded-for` is believed. Default: none.
     pub trusted_proxies: Vec<IpAddr>,
     /// Attempts that are kept of each tenant; the oldest go when there are more. Default: 1,000,000.
@@ -147,6 +154,9 @@ impl Config {
             },
             rules: self.rules.or(other.rules),
             local_sources: if self.local_sources.is_empty() { other.local_sources } else { self.local_sources },
+            public_url: self.public_url.or(other.public_url),
+            breached_passwords: self.breached_passwords.or(other.breached_passwords),
+            requests_per_minute: self.requests_per_minute.or(other.requests_per_minute),
             trusted_proxies: if self.trusted_proxies.is_empty() { other.trusted_proxies } else { self.trusted_proxies },
             max_attempts: self.max_attempts.or(other.max_attempts),
             feed_tls: self.feed_tls.or(other.feed_tls),
@@ -178,6 +188,10 @@ impl Config {
         }
         if self.rules.is_some() {
             self.rules()?;
+        }
+        self.breached_passwords()?;
+        if self.public_url.as_deref().is_some_and(|url| !is_origin(url)) {
+            return refuse("public_url", "is not a scheme, a host and perhaps a port, such as https://stopleak.example");
         }
         self.feed_tls()?;
         self.data_dir().map(drop)
@@ -213,6 +227,19 @@ impl Config {
         let rules = Rules::built_in().with_operator_file(&text).map_err(|error| refuse(&error))?;
         stopleak_detector::prove(&rules).map_err(|error| refuse(&error))?;
         Ok(rules)
+    }
+
+    /// The operator's list of breached passwords.
+    pub fn breached_passwords(&self) -> Result<Option<BreachList>, ConfigError> {
+        let open = |path: &PathBuf| BreachList::open(path);
+        let refuse = |error: BreachListError| ConfigError::Value { key: "breached_passwords", reason: error.to_string() };
+        self.breached_passwords.as_ref().map(open).transpose().map_err(refuse)
+    }
+
+    /// Requests that each caller of the API may make in a minute.
+    #[must_use]
+    pub fn requests_per_minute(&self) -> u32 {
+        self.requests_per_minute.map_or(6000, NonZeroU32::get)
     }
 
     /// The API's address.
@@ -263,6 +290,14 @@ impl GithubConfig {
             _ => refuse("github.keys_url", "is no https:// URL; only one on this machine may begin with http://"),
         }
     }
+}
+
+fn is_origin(url: &str) -> bool {
+    let Ok(uri) = url.parse::<Uri>() else { return false };
+    matches!(uri.scheme_str(), Some("http" | "https"))
+        && uri.authority().is_some()
+        && matches!(uri.path(), "" | "/")
+        && uri.query().is_none()
 }
 
 /// `$XDG_DATA_HOME/stopleak`, or `~/.local/share/stopleak`.
@@ -316,6 +351,9 @@ mod tests {
             ("database = \"postgres://host/x?pasword=y\"", "pasword"),
             ("database_command = []", "`database_command`"),
             ("database = \"postgres://host/x\"\ndatabase_file = \"/x\"", "`database_file`"),
+            ("breached_passwords = \"/no/list\"", "/no/list"),
+            ("public_url = \"stopleak.example\"", "`public_url`"),
+            ("public_url = \"https://a.example/path\"", "`public_url`"),
         ] {
             let refusal = refusal(text);
             assert!(refusal.contains(expected), "{text} → {refusal}");

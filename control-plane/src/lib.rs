@@ -14,6 +14,7 @@ pub mod time;
 pub mod store;
 pub mod tenants;
 pub mod people;
+pub mod audit;
 pub mod api_tokens;
 pub mod sources;
 mod findings;
@@ -29,7 +30,6 @@ pub mod gateways;
 pub mod feed;
 pub mod attempts;
 pub mod metrics;
-mod rate_limit;
 pub mod app;
 pub mod replicas;
 

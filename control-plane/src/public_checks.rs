@@ -5,7 +5,6 @@
 //! never for a token that somebody could guess, and sealed under the tenant's key, so that a stolen database is of no use.
 
 use std::fmt::Write as _;
-use std::time::Duration;
 
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::digest::{SHA256, digest};
@@ -38,10 +37,6 @@ struct Row {
 const DIGITS: usize = 5;
 /// Bytes by which ranges are told apart in the database.
 const RANGE: usize = 8;
-/// Checks that one address may make at once, and in the long run one each `STEP`: it would take twelve days to ask for everything.
-pub const AT_ONCE: u32 = 60;
-/// See [`AT_ONCE`].
-pub const STEP: Duration = Duration::from_secs(1);
 /// An answer has a multiple of so many lines, so that its size tells next to nothing.
 const LINES: usize = 64;
 /// More hashes than that in one range there are only when somebody makes them up.

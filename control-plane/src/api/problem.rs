@@ -1,5 +1,7 @@
 //! Everything that can be wrong with a request, and how it is told (RFC 9457).
 
+mod of_people;
+
 use std::time::Duration;
 
 use axum::http::{HeaderValue, StatusCode, header};
@@ -10,6 +12,7 @@ use crate::imports::ImportError;
 use crate::intake::{IntakeError, NotGenuine};
 use crate::leaks::{AddError, Known, RecordError, Refusal, Status, leak_id};
 use crate::people::Role;
+use crate::people::limits::Left;
 use crate::store::{Trouble, trouble};
 
 /// What is wrong. The detail is for the caller and never repeats a value that was sent.
@@ -65,6 +68,27 @@ pub enum Problem {
         /// The noun.
         what: &'static str,
     },
+    /// Name or password is wrong.
+    SignInFailed,
+    /// Too many wrong passwords.
+    LockedOut {
+        /// Until the next try.
+        wait: Duration,
+    },
+    /// Too many requests.
+    RateLimited {
+        /// What is left.
+        left: Left,
+    },
+    /// A request with a session's cookie that no page of ours made.
+    CrossSite,
+    /// Nobody removes or demotes themselves.
+    OwnAccount,
+    /// Somebody has to stay who can manage the others.
+    LastAdministrator {
+        /// Of whom there is no other.
+        role: Role,
+    },
     /// The tenant's API Leaks module is off.
     ModuleOff,
     /// A scan of the source has not ended yet.
@@ -83,11 +107,6 @@ pub enum Problem {
         /// What they do.
         what: &'static str,
     },
-    /// This address asks too often.
-    TooManyRequests {
-        /// Until it may ask again.
-        wait: Duration,
-    },
     /// The database did not do it.
     Store(sqlx::Error),
     /// A defect, or the system's fault.
@@ -101,6 +120,7 @@ struct Told {
     title: &'static str,
     detail: String,
     members: Map<String, Value>,
+    retry_after: Option<u64>,
 }
 
 /// A result whose error is told to the caller.
@@ -117,7 +137,7 @@ impl Problem {
                 "the path exists, but not with this method; the Allow header names those it has",
             ),
             Self::Unauthenticated(detail) => told(StatusCode::UNAUTHORIZED, "unauthenticated", "Sign in first", detail.as_str()),
-            Self::Forbidden { roles } => forbidden(roles),
+            Self::Forbidden { roles } => of_people::forbidden(roles),
             Self::NotFound { what } => told(
                 StatusCode::NOT_FOUND,
                 "not-found",
@@ -156,6 +176,12 @@ impl Problem {
                 "Already there",
                 format!("there is a {what} of this name already; choose another name"),
             ),
+            Self::SignInFailed
+            | Self::LockedOut { .. }
+            | Self::RateLimited { .. }
+            | Self::CrossSite
+            | Self::OwnAccount
+            | Self::LastAdministrator { .. } => of_people::told_of(self),
             Self::ModuleOff => told(
                 StatusCode::CONFLICT,
                 "module-off",
@@ -181,12 +207,6 @@ impl Problem {
                 "busy",
                 "Busy",
                 format!("{what} already, as many as go at once; send the request again when one has ended"),
-            ),
-            Self::TooManyRequests { wait } => told(
-                StatusCode::TOO_MANY_REQUESTS,
-                "too-many-requests",
-                "Too many requests",
-                format!("more comes from this address than is answered; wait {} s", seconds(*wait)),
             ),
             Self::Store(error) => store(error),
             Self::Internal(_) => internal(),
@@ -214,11 +234,9 @@ impl IntoResponse for Problem {
         if told.status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"stopleak\""));
         }
-        if let Self::TooManyRequests { wait } = &self {
-            headers.insert(header::RETRY_AFTER, seconds(*wait).into());
-        }
-        if told.status == StatusCode::SERVICE_UNAVAILABLE {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        let busy = (told.status == StatusCode::SERVICE_UNAVAILABLE).then_some(1);
+        if let Some(seconds) = told.retry_after.or(busy) {
+            headers.insert(header::RETRY_AFTER, seconds.into());
         }
         response
     }
@@ -273,25 +291,23 @@ impl From<RecordError> for Problem {
 }
 
 impl Told {
+    fn after(self, wait: Duration) -> Self {
+        Self { retry_after: Some(seconds(wait)), ..self }
+    }
+
     fn with(mut self, member: &str, value: Value) -> Self {
         self.members.insert(member.to_owned(), value);
         self
     }
 }
 
-/// Rounded up: whoever comes too early is refused again.
+/// Rounded up: a client that comes exactly then is let in.
 fn seconds(wait: Duration) -> u64 {
     wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
 }
 
 fn told(status: StatusCode, kind: &'static str, title: &'static str, detail: impl Into<String>) -> Told {
-    Told { status, kind, title, detail: detail.into(), members: Map::new() }
-}
-
-fn forbidden(roles: &[Role]) -> Told {
-    let roles: Vec<&str> = roles.iter().map(|role| role.as_str()).collect();
-    let detail = format!("this needs the role {}", roles.join(" or "));
-    told(StatusCode::FORBIDDEN, "forbidden", "Not allowed", detail).with("roles", json!(roles))
+    Told { status, kind, title, detail: detail.into(), members: Map::new(), retry_after: None }
 }
 
 fn already_leaked(position: usize, known: &Known) -> Told {

@@ -1,5 +1,6 @@
 //! `/public/v1/{tenant}/checks`: for anybody, and off until a tenant switches it on.
 
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -20,8 +21,8 @@ pub(super) async fn range(
     headers: HeaderMap,
 ) -> Answer<Response> {
     // Before anything that costs something.
-    let client = app.proxies.client(&headers, peer);
-    app.public_limit.admit(client, Instant::now()).map_err(|wait| Problem::TooManyRequests { wait })?;
+    let client = app.proxies.client(&headers, peer).map(network);
+    app.limits.public_checks.take(client, Instant::now()).map_err(|left| Problem::RateLimited { left })?;
     let mut db = app.store.read().await?;
     // A tenant that is not there and one that has none look alike.
     let tenant = public_checks::tenant(&mut db, &tenant).await?.ok_or(Problem::NoSuchRoute)?;
@@ -30,4 +31,25 @@ pub(super) async fn range(
     let lines = public_checks::lines(&mut db, &app.keys, tenant, prefix).await?;
     let headers = [(header::CONTENT_TYPE, "text/plain; charset=utf-8"), (header::CACHE_CONTROL, "no-store")];
     Ok((headers, lines).into_response())
+}
+
+/// Whoever has one address of IPv6 has all of its network.
+fn network(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64)).into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_network_of_ipv6_is_one() {
+        let of = |text: &str| network(text.parse().unwrap());
+        assert_eq!(of("2001:db8::1"), of("2001:db8::ffff:2"));
+        assert_ne!(of("2001:db8::1"), of("2001:db8:0:1::1"));
+        assert_ne!(of("192.0.2.1"), of("192.0.2.2"));
+    }
 }

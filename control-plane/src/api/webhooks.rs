@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::input::{Body, IdInPath, line};
 use super::problem::{Answer, Problem};
 use crate::app::App;
+use crate::audit;
 use crate::intake::webhooks::{self, WebhookView};
 use crate::people::Caller;
 use crate::time::Time;
@@ -44,6 +45,7 @@ pub(super) async fn add(State(app): State<Arc<App>>, caller: Caller, Body(reques
     let mut db = app.store.write().await?;
     let added = webhooks::add(&mut db, &app.keys, caller.tenant.id, &name, &caller.name, Time::now()).await?;
     let (webhook, secret) = added.ok_or(Problem::NameTaken { what: "webhook" })?;
+    audit::record(&mut db, &caller, "webhook.add", &object(webhook.id), None, audit::seen(&webhook)).await?;
     db.commit().await?;
     tracing::info!(webhook = webhook.id, author = caller.name, "webhook added");
     let headers =
@@ -60,10 +62,18 @@ pub(super) async fn list(State(app): State<Arc<App>>, caller: Caller) -> Answer<
 
 pub(super) async fn revoke(State(app): State<Arc<App>>, caller: Caller, IdInPath(id): IdInPath) -> Answer<StatusCode> {
     let mut db = app.store.write().await?;
+    let before = webhooks::get(&mut db, caller.tenant.id, id).await?;
     if !webhooks::revoke(&mut db, caller.tenant.id, id, Time::now()).await? {
         return Err(Problem::NotFound { what: "webhook" });
     }
+    let after = webhooks::get(&mut db, caller.tenant.id, id).await?;
+    audit::record(&mut db, &caller, "webhook.revoke", &object(id), audit::seen(&before), audit::seen(&after)).await?;
     db.commit().await?;
     tracing::info!(webhook = id, author = caller.name, "webhook revoked");
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// As the audit log names it.
+fn object(id: i64) -> String {
+    format!("webhook/{id}")
 }

@@ -15,6 +15,9 @@ mod import;
 mod webhook;
 mod gateway;
 mod tenant;
+mod user;
+mod api_token;
+mod audit;
 mod index;
 mod admin_token;
 mod profile;
@@ -44,6 +47,9 @@ enum Command {
     Webhook(webhook::Webhook),
     Gateway(gateway::Gateway),
     Tenant(tenant::Tenant),
+    User(user::User),
+    ApiToken(api_token::ApiToken),
+    Audit(audit::Audit),
     Index(index::Index),
     AdminToken(admin_token::AdminToken),
     Profile(profile::ProfileCommand),
@@ -79,6 +85,9 @@ impl Cli {
             Command::Webhook(webhook) => webhook.run(),
             Command::Gateway(gateway) => gateway.run(),
             Command::Tenant(tenant) => tenant.run(),
+            Command::User(user) => user.run(),
+            Command::ApiToken(api_token) => api_token.run(),
+            Command::Audit(audit) => audit.run(),
             Command::Index(index) => index.run(),
             Command::AdminToken(admin_token) => admin_token.run(),
             Command::Profile(profile) => profile.run(),

@@ -21,13 +21,15 @@ use zeroize::Zeroizing;
 
 use super::{Delivery, IntakeError, NotGenuine, Receipt, take};
 use crate::app::App;
+use crate::audit;
 use crate::config::GithubConfig;
 use crate::findings::Target;
 use crate::imports::report::Reported;
 use crate::imports::{ReportError, taking};
+use crate::people::Caller;
 use crate::secret::SecretText;
 use crate::sources;
-use crate::tenants::{self, Tenant};
+use crate::tenants;
 use crate::time::Time;
 
 /// Receives what GitHub sends, for the tenants that take part.
@@ -83,14 +85,21 @@ impl Receiver {
 pub async fn receive(app: &Arc<App>, tenant: &str, signed: &Signed, body: Zeroizing<Vec<u8>>) -> Result<Receipt, IntakeError> {
     signed.key.verify(&body, &signed.signature)?;
     let mut db = app.store.write().await?;
-    let Some(Tenant { id: tenant, .. }) = tenants::find(&mut db, tenant).await? else {
+    let Some(tenant) = tenants::find(&mut db, tenant).await? else {
         tracing::warn!(tenant, "GitHub sent something for a tenant that the configuration names and that is not there");
         return Err(NotGenuine::Signature.into());
     };
-    let (source, _) = sources::add(&mut db, tenant, sources::GITHUB, sources::GITHUB, TITLE, Time::now()).await?;
+    let (source, _) = sources::add(&mut db, tenant.id, sources::GITHUB, sources::GITHUB, TITLE, Time::now()).await?;
     db.commit().await?;
-    let target = Target { tenant, source: source.id, title: source.title };
+    let target = Target { tenant: tenant.id, source: source.id, title: source.title };
     let receipt = take(app, &target, move |key, detector| read(&body, key, detector)).await?;
+    // What is repeated would fill the log with nothing.
+    if receipt.found_new > 0 {
+        let (caller, object) = (Caller::system("GitHub", tenant), format!("source/{}", source.id));
+        let mut db = app.store.write().await?;
+        audit::record(&mut db, &caller, "source.deliver", &object, None, audit::seen(&receipt)).await?;
+        db.commit().await?;
+    }
     tracing::info!(source = source.id, findings = receipt.findings, found_new = receipt.found_new, "delivery of GitHub taken");
     Ok(receipt)
 }

@@ -12,14 +12,16 @@ use zeroize::Zeroizing;
 use super::signature::Signature;
 use super::{Delivery, IntakeError, NotGenuine, Receipt, take};
 use crate::app::App;
+use crate::audit;
 use crate::findings::Target;
 use crate::imports::report::{self, Lack, Reported, Sink};
 use crate::imports::{ReportError, taking};
 use crate::keys::Keys;
+use crate::people::Caller;
 use crate::secret::{Purpose, Secret};
 use crate::sources;
 use crate::store::Connection;
-use crate::tenants::TenantId;
+use crate::tenants::{Tenant, TenantId};
 use crate::time::Time;
 
 /// A webhook as people see it.
@@ -51,6 +53,7 @@ pub struct WebhookView {
 #[derive(sqlx::FromRow)]
 struct Sender {
     tenant_id: TenantId,
+    tenant: String,
     source_id: i64,
     title: String,
     nonce: Vec<u8>,
@@ -92,12 +95,17 @@ pub async fn add(
     .fetch_optional(&mut *db)
     .await?;
     let Some(id) = id else { return Ok(None) };
-    let view = sqlx::query_as(sqlx::AssertSqlSafe(format!("{COLUMNS} WHERE tenant_id = $1 AND id = $2")))
+    let view = get(db, tenant, id).await?.ok_or(sqlx::Error::RowNotFound)?;
+    Ok(Some((view, secret(keys, tenant, &nonce))))
+}
+
+/// One webhook.
+pub async fn get(db: &mut Connection, tenant: TenantId, id: i64) -> Result<Option<WebhookView>, sqlx::Error> {
+    sqlx::query_as(sqlx::AssertSqlSafe(format!("{COLUMNS} WHERE tenant_id = $1 AND id = $2")))
         .bind(tenant)
         .bind(id)
-        .fetch_one(db)
-        .await?;
-    Ok(Some((view, secret(keys, tenant, &nonce))))
+        .fetch_optional(db)
+        .await
 }
 
 /// The tenant's webhooks, the newest first.
@@ -132,15 +140,18 @@ pub async fn receive(
     // Of nobody's webhook too, so that the time that this takes does not tell which there are.
     let (tenant, nonce) = sender.as_ref().map_or((TenantId(0), [].as_slice()), |sender| (sender.tenant_id, &sender.nonce));
     signature.verify(&secret(&app.keys, tenant, nonce), &body)?;
-    let Some(Sender { tenant_id: tenant, source_id: source, title, .. }) = sender else {
+    let Some(Sender { tenant_id: tenant, tenant: name, source_id: source, title, .. }) = sender else {
         return Err(NotGenuine::Signature.into());
     };
     if was_taken(&mut *app.store.read().await?, tenant, id, &signature).await? {
         return Ok(Receipt { replayed: true, ..Receipt::default() });
     }
+    let caller = Caller::system(&format!("webhook {title}"), Tenant { id: tenant, name });
     let receipt = take(app, &Target { tenant, source, title }, move |key, detector| read(&body, key, detector)).await?;
     let mut db = app.store.write().await?;
-    note(&mut db, tenant, id, &signature, receipt, now).await?;
+    if note(&mut db, tenant, id, &signature, receipt, now).await? {
+        audit::record(&mut db, &caller, "webhook.deliver", &format!("webhook/{id}"), None, audit::seen(&receipt)).await?;
+    }
     db.commit().await?;
     tracing::info!(webhook = id, findings = receipt.findings, found_new = receipt.found_new, "delivery taken");
     Ok(receipt)
@@ -170,7 +181,8 @@ impl Sink for Reader<'_> {
 /// Whoever it is that sends there: this is how a tenant becomes known.
 async fn sender(db: &mut Connection, id: i64) -> Result<Option<Sender>, sqlx::Error> {
     sqlx::query_as(
-        "SELECT w.tenant_id, w.source_id, s.title, w.nonce FROM webhooks w JOIN sources s ON s.id = w.source_id
+        "SELECT w.tenant_id, t.name AS tenant, w.source_id, s.title, w.nonce FROM webhooks w
+         JOIN tenants t ON t.id = w.tenant_id JOIN sources s ON s.id = w.source_id
          WHERE w.id = $1 AND w.revoked_at IS NULL",
     )
     .bind(id)
@@ -189,7 +201,7 @@ async fn was_taken(db: &mut Connection, tenant: TenantId, id: i64, signature: &S
     Ok(taken > 0)
 }
 
-/// Remembers a delivery for as long as it could be repeated, and counts it unless another request was quicker.
+/// Remembers a delivery for as long as it could be repeated, and counts it; `false` when another request was quicker.
 async fn note(
     db: &mut Connection,
     tenant: TenantId,
@@ -197,7 +209,7 @@ async fn note(
     signature: &Signature,
     receipt: Receipt,
     now: Time,
-) -> Result<(), sqlx::Error> {
+) -> Result<bool, sqlx::Error> {
     sqlx::query("DELETE FROM webhook_deliveries WHERE tenant_id = $1 AND expires_at < $2")
         .bind(tenant)
         .bind(now)
@@ -216,7 +228,7 @@ async fn note(
     .rows_affected()
         == 1;
     if !first {
-        return Ok(());
+        return Ok(false);
     }
     sqlx::query(
         "UPDATE webhooks SET deliveries = deliveries + 1, findings = findings + $3, found_new = found_new + $4,
@@ -228,6 +240,6 @@ async fn note(
     .bind(receipt.found_new)
     .bind(now)
     .execute(db)
-    .await
-    .map(drop)
+    .await?;
+    Ok(true)
 }

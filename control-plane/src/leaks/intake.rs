@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::json;
 use stopleak_contract::index::{Classes, LeakNumber};
 use stopleak_contract::{Fingerprint, FingerprintKey, Token};
 use stopleak_detector::Risk;
 
 use super::Status;
+use crate::audit;
+use crate::people::Caller;
 use crate::public_checks::PublicHash;
 use crate::store::{Connection, Store};
 use crate::tenants::{self, TenantId};
@@ -97,7 +100,8 @@ impl NewToken {
 }
 
 /// Adds an open leak with its tokens. The same token twice is one token.
-pub async fn add(store: &Store, tenant: TenantId, leak: &NewLeak<'_>, tokens: &[NewToken], now: Time) -> Result<Added, AddError> {
+pub async fn add(store: &Store, caller: &Caller, leak: &NewLeak<'_>, tokens: &[NewToken], now: Time) -> Result<Added, AddError> {
+    let tenant = caller.tenant.id;
     let mut db = store.write().await?;
     let mut distinct = BTreeMap::new();
     for (position, token) in (1..).zip(tokens) {
@@ -111,6 +115,8 @@ pub async fn add(store: &Store, tenant: TenantId, leak: &NewLeak<'_>, tokens: &[
         insert_token(&mut db, tenant, number, token, now).await?;
     }
     let epoch = tenants::next_epoch(&mut db, tenant, now).await?;
+    let after = json!({"title": leak.title, "risk": leak.risk.as_str(), "tokens": tokens.len()});
+    audit::record(&mut db, caller, "leak.add", &format!("leak/{number}"), None, Some(after)).await?;
     db.commit().await?;
     Ok(Added { leak: number, epoch })
 }

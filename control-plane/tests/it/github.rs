@@ -146,6 +146,8 @@ async fn what_github_signed_becomes_leaks_and_a_replay_does_nothing() {
         assert_eq!(deliver(&world.api, &body, "a", &signature).ok(), json!([]));
     }
     assert_eq!((world.api.get("/leaks").ok(), world.api.get("/leaks/1").ok(), world.epoch()), before);
+    let entries = world.api.get("/audit?action=source.deliver").ok()["entries"].clone();
+    assert_eq!((entries.as_array().unwrap().len(), &entries[0]["after"]["found_new"]), (1, &json!(2)), "{entries}");
     assert_eq!(published.asked(), 1, "the list is kept");
 }
 

@@ -84,6 +84,11 @@ async fn a_signed_delivery_becomes_leaks_and_a_replay_does_nothing() {
 
     let webhook = &world.api.get("/webhooks").ok()["webhooks"][0];
     assert_eq!((&webhook["deliveries"], &webhook["findings"], &webhook["found_new"]), (&json!(2), &json!(6), &json!(2)));
+    let entries = world.api.get("/audit?action=webhook.deliver").ok()["entries"].clone();
+    let entry = &entries[1];
+    assert_eq!((&entry["actor"]["name"], &entry["object"]), (&json!("webhook ci"), &json!("webhook/1")), "{entry}");
+    assert_eq!((entries.as_array().unwrap().len(), &entry["after"]["found_new"]), (2, &json!(2)));
+
     let data = world.stop().await;
     let world = World::start_in(data).await;
     assert_eq!(sender.send_signed(&world.api, &body, &signature).ok()["replayed"], true, "a restart forgets no delivery");
