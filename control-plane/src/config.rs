@@ -34,6 +34,8 @@ pub struct Config {
     pub database_file: Option<PathBuf>,
     /// Program and arguments; prints that URL.
     pub database_command: Option<Vec<String>>,
+    /// Whether `stopleak serve` does jobs, such as scans, too. Default: true.
+    pub worker: Option<bool>,
     /// How log lines look. Default: text.
     pub log_format: Option<LogFormat>,
     /// Which log lines there are, such as `info` or `stopleak=debug,info`. Default: info.
@@ -146,6 +148,7 @@ impl Config {
             database: self.database.or(other.database),
             database_file: self.database_file.or(other.database_file),
             database_command: self.database_command.or(other.database_command),
+            worker: self.worker.or(other.worker),
             log_format: self.log_format.or(other.log_format),
             log: self.log.or(other.log),
             keys: KeysConfig {

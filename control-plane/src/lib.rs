@@ -2,7 +2,8 @@
 //!
 //! The flow: a [`config`] names a data folder that holds the [`keys`] and, apart from them, the [`store`]. A scan of one of the
 //! [`sources`] brings tokens (or an administrator, a report among [`imports`], or what comes by [`intake`]), which become [`leaks`];
-//! a decision on a leak changes what the [`index`] holds; the publisher builds and seals it, and the [`feed`] pushes it to the [`gateways`], which report [`attempts`]. The [`api`] is
+//! a decision on a leak, of a person or of one of their [`policies`], changes what the [`index`] holds, and so do [`pauses`];
+//! the publisher builds and seals it, and the [`feed`] pushes it to the [`gateways`], which report [`attempts`]. The [`api`] is
 //! how [`people`] reach all that, each port has a [`door`], [`serve`] puts it together, and [`cli`] is the API from a terminal.
 //!
 //! A token's text lives from the moment it is read until its fingerprint is known, in memory, and nowhere else.
@@ -25,6 +26,8 @@ pub mod intake;
 pub mod leaks;
 pub mod checks;
 pub mod public_checks;
+pub mod pauses;
+pub mod policies;
 pub mod index;
 pub mod gateways;
 pub mod feed;
@@ -36,4 +39,6 @@ pub mod replicas;
 pub mod door;
 pub mod api;
 pub mod serve;
+pub mod backup;
+pub mod worker;
 pub mod cli;

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use crate::imports::ImportError;
 use crate::intake::{IntakeError, NotGenuine};
-use crate::leaks::{AddError, Known, RecordError, Refusal, Status, leak_id};
+use crate::leaks::{AddError, Current, Known, RecordError, Refusal, SettleError, Status, leak_id};
 use crate::people::Role;
 use crate::people::limits::Left;
 use crate::store::{Trouble, trouble};
@@ -62,7 +62,21 @@ pub enum Problem {
         known: Known,
     },
     /// The leak does not stand where the decision starts.
-    Refused(Refusal),
+    Refused(Refusal, Box<Current>),
+    /// Somebody else changed the leak meanwhile.
+    Changed {
+        /// How it stands now.
+        current: Box<Current>,
+        /// Whether the caller made the version a precondition of HTTP's.
+        precondition: bool,
+    },
+    /// A pending decision does not wait for this.
+    Settled {
+        /// What became of it.
+        status: String,
+    },
+    /// Two administrators are two people.
+    SamePerson,
     /// Something of this name is there already.
     NameTaken {
         /// The noun.
@@ -169,7 +183,30 @@ impl Problem {
             )
             .with("position", json!(position)),
             Self::TokenAlreadyLeaked { position, known } => already_leaked(*position, known),
-            Self::Refused(refusal) => refused(refusal),
+            Self::Refused(refusal, current) => refused(refusal, current),
+            Self::Changed { current, precondition } => told(
+                if *precondition { StatusCode::PRECONDITION_FAILED } else { StatusCode::CONFLICT },
+                "changed-meanwhile",
+                "Changed meanwhile",
+                "somebody else has changed the leak since you saw it; look at it again, then decide",
+            )
+            .with("current", state(current)),
+            Self::Settled { status } => told(
+                StatusCode::CONFLICT,
+                "settled",
+                "Does not wait for this",
+                match status.as_str() {
+                    "scheduled" => "the decision is approved and scheduled; it can be cancelled",
+                    _ => "the decision does not wait any more; list pending decisions with all=true to see what became of it",
+                },
+            )
+            .with("pending_status", json!(status)),
+            Self::SamePerson => told(
+                StatusCode::CONFLICT,
+                "same-person",
+                "Another administrator has to",
+                "whoever asked for a decision cannot approve it; another administrator has to, or you cancel it",
+            ),
             Self::NameTaken { what } => told(
                 StatusCode::CONFLICT,
                 "name-taken",
@@ -284,8 +321,31 @@ impl From<RecordError> for Problem {
     fn from(error: RecordError) -> Self {
         match error {
             RecordError::NoSuchLeak => Self::NotFound { what: "leak" },
-            RecordError::Refused(refusal) => Self::Refused(refusal),
+            RecordError::Refused(refusal, current) => Self::Refused(refusal, current),
+            RecordError::Changed(current) => Self::Changed { current, precondition: false },
             RecordError::Store(error) => Self::Store(error),
+        }
+    }
+}
+
+impl From<SettleError> for Problem {
+    fn from(error: SettleError) -> Self {
+        match error {
+            SettleError::NoSuch => Self::NotFound { what: "pending decision" },
+            SettleError::Settled(status) => Self::Settled { status },
+            SettleError::SamePerson => Self::SamePerson,
+            SettleError::Record(error) => error.into(),
+            SettleError::Store(error) => Self::Store(error),
+        }
+    }
+}
+
+impl Problem {
+    /// Of a caller who may have said in `If-Match` what they have seen.
+    pub(super) fn record(error: RecordError, precondition: bool) -> Self {
+        match error {
+            RecordError::Changed(current) => Self::Changed { current, precondition },
+            error => error.into(),
         }
     }
 }
@@ -325,17 +385,27 @@ fn already_leaked(position: usize, known: &Known) -> Told {
         .with("leak_status", json!(known.status))
 }
 
-fn refused(refusal: &Refusal) -> Told {
+fn refused(refusal: &Refusal, current: &Current) -> Told {
     let detail = refusal.to_string();
+    let conflict = |kind, title| told(StatusCode::CONFLICT, kind, title, detail.clone()).with("current", state(current));
     match refusal {
-        Refusal::IllegalTransition { .. } => {
-            told(StatusCode::CONFLICT, "illegal-transition", "Not possible in this state", detail)
-        }
+        Refusal::IllegalTransition { .. } => conflict("illegal-transition", "Not possible in this state"),
         Refusal::ConfirmationRequired { previews } => {
-            told(StatusCode::CONFLICT, "confirmation-required", "Confirmation required", detail).with("tokens", json!(previews))
+            conflict("confirmation-required", "Confirmation required").with("tokens", json!(previews))
         }
+        Refusal::ApprovalRequired => conflict("approval-required", "Takes two administrators"),
+        Refusal::AlreadyPending { id } => conflict("already-pending", "Waits already").with("pending", json!(id)),
         Refusal::Incomplete(_) => told(StatusCode::UNPROCESSABLE_ENTITY, "invalid", "Invalid value", detail),
     }
+}
+
+/// How a leak stands, for whoever has to decide anew.
+fn state(current: &Current) -> Value {
+    let state = &current.state;
+    json!({
+        "leak": leak_id(current.number), "status": state.status, "risk": state.risk, "patched": state.patched_at.is_some(),
+        "version": current.version,
+    })
 }
 
 fn import(error: &ImportError) -> Told {

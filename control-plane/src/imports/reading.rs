@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use stopleak_contract::FingerprintKey;
-use stopleak_detector::Detector;
 use tokio::sync::mpsc;
 
 use super::report::{self, Lack, ReportError, Reported, Sink};
@@ -91,7 +90,7 @@ enum Outcome {
 /// The thread's side.
 struct Reader<'a> {
     key: FingerprintKey,
-    detector: &'a Detector,
+    app: &'a App,
     items: mpsc::Sender<Item>,
     behind: u64,
     /// What the digest must be when those are read.
@@ -146,8 +145,7 @@ impl Reading {
         let (behind, expected) = (self.behind, self.digest);
         let thread = tokio::task::spawn_blocking(move || {
             let digest = blake3::Hash::from_bytes(NOTHING_READ);
-            let detector = app.detector();
-            let mut reader = Reader { key, detector, items, behind, expected, read: 0, digest, other: false };
+            let mut reader = Reader { key, app: &app, items, behind, expected, read: 0, digest, other: false };
             let outcome = report::read(report, &mut reader);
             match outcome {
                 _ if reader.other || reader.read < behind => Err(ImportError::Other),
@@ -255,7 +253,7 @@ impl Sink for Reader<'_> {
         let place = [reported.line.to_le_bytes(), reported.column.to_le_bytes()].concat();
         let commit = reported.commit.as_deref().unwrap_or_default();
         let what = [reported.secret.as_bytes(), reported.path.as_bytes(), commit.as_bytes(), &place];
-        self.step(&what, |reader| match taking::take(&reader.key, reader.detector, &reported) {
+        self.step(&what, |reader| match taking::take(reader.app, &reader.key, &reported) {
             Some(found) => Outcome::Found(Box::new(found)),
             None => Outcome::Unfit,
         })

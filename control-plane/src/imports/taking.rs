@@ -5,10 +5,11 @@ use jiff::civil::Date;
 use jiff::fmt::strtime;
 use jiff::tz::TimeZone;
 use stopleak_contract::{FingerprintKey, Token};
-use stopleak_detector::{Confidence, Detector, Risk};
+use stopleak_detector::{Confidence, Risk};
 use stopleak_scanner::Finding;
 
 use super::report::Reported;
+use crate::app::App;
 use crate::findings::Found;
 
 /// Longer names of paths and rules are cut: nothing that a scanner reports of a real repository has them.
@@ -18,13 +19,13 @@ const MAX_RULE: usize = 100;
 const UNNAMED: &str = "imported";
 
 /// Takes what may be kept; `None` when the text is too short for a token or too long.
-pub(crate) fn take(key: &FingerprintKey, detector: &Detector, reported: &Reported) -> Option<Found> {
+pub(crate) fn take(app: &App, key: &FingerprintKey, reported: &Reported) -> Option<Found> {
     let token = Token::parse(reported.secret.as_bytes()).ok()?;
     let (mut rule, mut risk) = (harmless(reported.rule.as_deref().unwrap_or(UNNAMED), MAX_RULE), Risk::Medium);
     let whole = 0..reported.secret.len();
-    detector.scan(reported.secret.as_bytes(), |found| {
+    app.detector().scan(reported.secret.as_bytes(), |found| {
         if found.span == whole {
-            (rule, risk) = (found.rule.id().to_owned(), found.rule.risk());
+            (rule, risk) = (found.rule.id().to_owned(), app.risk_of(found.rule.id()));
         }
     });
     let path = reported.path.trim_start_matches("./").replace(reported.secret.as_str(), &token.preview());
@@ -43,7 +44,7 @@ pub(crate) fn take(key: &FingerprintKey, detector: &Detector, reported: &Reporte
         preview: token.preview(),
         token,
     };
-    Some(Found::of(key, &finding))
+    Some(Found::of(key, &finding, risk))
 }
 
 /// Whether a text names a commit.

@@ -16,7 +16,6 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use stopleak_contract::FingerprintKey;
-use stopleak_detector::Detector;
 use zeroize::Zeroizing;
 
 use super::{Delivery, IntakeError, NotGenuine, Receipt, take};
@@ -92,7 +91,7 @@ pub async fn receive(app: &Arc<App>, tenant: &str, signed: &Signed, body: Zeroiz
     let (source, _) = sources::add(&mut db, tenant.id, sources::GITHUB, sources::GITHUB, TITLE, Time::now()).await?;
     db.commit().await?;
     let target = Target { tenant: tenant.id, source: source.id, title: source.title };
-    let receipt = take(app, &target, move |key, detector| read(&body, key, detector)).await?;
+    let receipt = take(app, &target, move |app, key| read(&body, app, key)).await?;
     // What is repeated would fill the log with nothing.
     if receipt.found_new > 0 {
         let (caller, object) = (Caller::system("GitHub", tenant), format!("source/{}", source.id));
@@ -104,13 +103,13 @@ pub async fn receive(app: &Arc<App>, tenant: &str, signed: &Signed, body: Zeroiz
     Ok(receipt)
 }
 
-fn read(body: &[u8], key: &FingerprintKey, detector: &Detector) -> Result<Delivery, ReportError> {
+fn read(body: &[u8], app: &App, key: &FingerprintKey) -> Result<Delivery, ReportError> {
     let alerts: Vec<Alert> = serde_json::from_slice(body)?;
     let mut delivery = Delivery::default();
     for alert in alerts {
         let (path, commit) = place(alert.url.as_deref().unwrap_or_default());
         let reported = Reported { secret: alert.token.0, rule: alert.kind, path, line: 0, column: 0, commit, committed_at: None };
-        delivery.push(taking::take(key, detector, &reported));
+        delivery.push(taking::take(app, key, &reported));
     }
     Ok(delivery)
 }

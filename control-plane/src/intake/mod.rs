@@ -12,7 +12,6 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use stopleak_contract::FingerprintKey;
-use stopleak_detector::Detector;
 use tokio::sync::Semaphore;
 
 use crate::app::App;
@@ -117,12 +116,12 @@ impl Delivery {
 async fn take(
     app: &Arc<App>,
     target: &Target,
-    read: impl FnOnce(&FingerprintKey, &Detector) -> Result<Delivery, ReportError> + Send + 'static,
+    read: impl FnOnce(&App, &FingerprintKey) -> Result<Delivery, ReportError> + Send + 'static,
 ) -> Result<Receipt, IntakeError> {
     // The semaphore is never closed; without a turn, one delivery more would only take longer.
     let _turn = app.intake.taking.acquire().await;
     let (reading, key) = (Arc::clone(app), app.keys.fingerprint(target.tenant));
-    let delivery = tokio::task::spawn_blocking(move || read(&key, reading.detector()));
+    let delivery = tokio::task::spawn_blocking(move || read(&reading, &key));
     let Delivery { found, passed_over } = delivery.await.map_err(|_| IntakeError::Defect)??;
     let findings = i64::try_from(found.len()).unwrap_or(i64::MAX).saturating_add(passed_over);
     let mut receipt = Receipt { findings, passed_over, ..Receipt::default() };

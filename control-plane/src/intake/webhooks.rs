@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use stopleak_contract::FingerprintKey;
-use stopleak_detector::Detector;
 use zeroize::Zeroizing;
 
 use super::signature::Signature;
@@ -61,8 +60,8 @@ struct Sender {
 
 /// Puts what is read aside until it is written down.
 struct Reader<'a> {
+    app: &'a App,
     key: &'a FingerprintKey,
-    detector: &'a Detector,
     delivery: Delivery,
 }
 
@@ -147,7 +146,7 @@ pub async fn receive(
         return Ok(Receipt { replayed: true, ..Receipt::default() });
     }
     let caller = Caller::system(&format!("webhook {title}"), Tenant { id: tenant, name });
-    let receipt = take(app, &Target { tenant, source, title }, move |key, detector| read(&body, key, detector)).await?;
+    let receipt = take(app, &Target { tenant, source, title }, move |app, key| read(&body, app, key)).await?;
     let mut db = app.store.write().await?;
     if note(&mut db, tenant, id, &signature, receipt, now).await? {
         audit::record(&mut db, &caller, "webhook.deliver", &format!("webhook/{id}"), None, audit::seen(&receipt)).await?;
@@ -161,14 +160,14 @@ fn secret(keys: &Keys, tenant: TenantId, nonce: &[u8]) -> Secret {
     Secret::derived(Purpose::Webhook, &keys.webhook(tenant, nonce))
 }
 
-fn read(body: &[u8], key: &FingerprintKey, detector: &Detector) -> Result<Delivery, ReportError> {
-    let mut reader = Reader { key, detector, delivery: Delivery::default() };
+fn read(body: &[u8], app: &App, key: &FingerprintKey) -> Result<Delivery, ReportError> {
+    let mut reader = Reader { app, key, delivery: Delivery::default() };
     report::read(body, &mut reader).map(|()| reader.delivery)
 }
 
 impl Sink for Reader<'_> {
     fn found(&mut self, finding: Reported) -> bool {
-        self.delivery.push(taking::take(self.key, self.detector, &finding));
+        self.delivery.push(taking::take(self.app, self.key, &finding));
         true
     }
 

@@ -12,7 +12,7 @@ mod view;
 mod worker;
 
 pub use queue::{Job, enqueue};
-pub use view::{JobView, State, list, retry};
+pub use view::{JobView, State, get, list, retry};
 pub use worker::work;
 
 use std::time::Duration;

@@ -95,13 +95,39 @@ fn the_table_has_every_command_and_no_other() {
 /// Arguments with which each command comes to call the API.
 fn arguments(command: &str) -> Option<&'static [&'static str]> {
     Some(match command {
-        "leak list" | "attempts list" | "source list" | "webhook list" | "gateway list" | "tenant list" | "user list"
-        | "api-token list" | "audit list" | "audit export" | "audit verify" => &[],
-        "leak show" | "leak patch" | "leak false" | "leak close" | "leak reopen" => &["LK-1"],
+        "leak list"
+        | "leak pending"
+        | "leak export"
+        | "leak summary"
+        | "attempts list"
+        | "source list"
+        | "webhook list"
+        | "gateway list"
+        | "tenant list"
+        | "job list"
+        | "policy list"
+        | "guard-rails show"
+        | "guard-rails want-second-approver"
+        | "guard-rails waive-second-approver"
+        | "pause show"
+        | "pause end"
+        | "user list"
+        | "api-token list"
+        | "audit list"
+        | "audit export"
+        | "audit verify" => &[],
+        "leak show" | "leak patch" | "leak unpatch" | "leak false" | "leak close" | "leak reopen" | "leak impact" => &["LK-1"],
+        "leak assign" => &["LK-1", "ann"],
+        "leak comment" => &["LK-1", "seen"],
+        "leak decide" => &["close", "LK-1"],
+        "leak approve" | "leak reject" | "leak cancel" | "policy preview" | "policy enable" | "policy disable"
+        | "policy remove" => &["1"],
+        "policy add" => &["a policy", "close", "--age-days", "9"],
+        "pause begin" => &["--for", "30m", "--reason", "a test"],
         "leak risk" => &["LK-1", "low"],
         "leak add" => &["--title", "a leak"],
         "source add" => &["https://git.example/team/api.git"],
-        "source scan" => &["7"],
+        "source scan" | "job retry" => &["7"],
         "import" => &["-", "--name", "a report"],
         "webhook add" => &["another"],
         "webhook revoke" => &["ci"],

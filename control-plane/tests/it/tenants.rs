@@ -1,8 +1,11 @@
 //! Tenants: none sees anything of another, and one that is switched off has neither scans nor pushes.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use stopleak::api::rights::{Right, Route, routes};
 use stopleak::people::Role;
+use stopleak::time::Time;
 
 use crate::cli::Cli;
 use crate::client::Gateway;
@@ -21,10 +24,17 @@ fn objects(api: &Api) -> Vec<(&'static str, String)> {
     let gateway = api.post("/gateways", &json!({"name": MARK})).created();
     let import = api.post("/imports", &json!({"name": MARK})).created();
     let webhook = api.post("/webhooks", &json!({"name": MARK})).created();
+    let policy = api.post("/policies", &json!({"name": MARK, "action": "close", "age_days": 9})).created();
+    let later = json!({"action": "set_risk", "risk": "low", "reason": MARK, "at": "2999-01-01T00:00:00Z"});
+    let pending = api.post(&format!("/leaks/{leak}/decisions"), &later).json();
+    api.post(&format!("/leaks/{leak}/comments"), &json!({"text": MARK})).created();
+    api.post("/pause", &json!({"reason": MARK, "until": Time::now().plus(Duration::from_hours(1))})).ok();
     let user = json!({"name": MARK, "role": "analyst", "password": PASSWORD});
     let user = api.post("/users", &user).created();
     let api_token = api.post("/api-tokens", &json!({"name": MARK, "role": "analyst"})).created();
     vec![
+        ("/policies/", id(&policy)),
+        ("/pending/", id(&pending["pending"])),
         ("/imports/", id(&import)),
         ("/webhooks/", id(&webhook)),
         ("/leaks/", leak),
@@ -34,6 +44,8 @@ fn objects(api: &Api) -> Vec<(&'static str, String)> {
         ("/tenants/", MARK.to_owned()),
         ("/users/", id(&user)),
         ("/api-tokens/", id(&api_token)),
+        // The scan's.
+        ("/jobs/", "1".to_owned()),
         // Sessions are the caller's own: nobody has this one.
         ("/sessions/", "1".to_owned()),
     ]
@@ -60,6 +72,8 @@ async fn no_object_of_a_tenant_is_there_for_another() {
             // Would be right if the object were the caller's.
             let body = match route.path {
                 "/api/v1/leaks/{number}/decisions" => json!({"action": "close"}),
+                "/api/v1/leaks/{number}/comments" => json!({"text": "t"}),
+                "/api/v1/policies/{id}" => json!({"enabled": true}),
                 _ => json!({}),
             };
             let answer = api.send(route.method.as_str(), &path, &body);

@@ -89,6 +89,13 @@ async fn a_signed_delivery_becomes_leaks_and_a_replay_does_nothing() {
     assert_eq!((&entry["actor"]["name"], &entry["object"]), (&json!("webhook ci"), &json!("webhook/1")), "{entry}");
     assert_eq!((entries.as_array().unwrap().len(), &entry["after"]["found_new"]), (2, &json!(2)));
 
+    // What was told before reopens nothing; what is told of another place does.
+    world.api.post("/leaks/1/decisions", &json!({"action": "close"})).created();
+    sender.send(&world.api, &body).ok();
+    assert_eq!(world.api.get("/leaks/1").ok()["status"], "closed");
+    sender.send(&world.api, &body.replace("deploy.env", "other.env")).ok();
+    assert_eq!(world.api.get("/leaks/1").ok()["status"], "open");
+
     let data = world.stop().await;
     let world = World::start_in(data).await;
     assert_eq!(sender.send_signed(&world.api, &body, &signature).ok()["replayed"], true, "a restart forgets no delivery");

@@ -48,6 +48,7 @@ pub struct Answer {
     pub status: u16,
     pub content_type: String,
     pub location: Option<String>,
+    pub etag: Option<String>,
     pub text: String,
     /// All of them.
     pub headers: Vec<(String, String)>,
@@ -185,6 +186,17 @@ impl Api {
         call(agent().run(request.body(body).unwrap()))
     }
 
+    /// A change under the condition that the object still has this version.
+    pub fn send_if(&self, method: &str, path: &str, body: &Value, etag: &str) -> Answer {
+        let request = ureq::http::Request::builder()
+            .method(method)
+            .uri(format!("{}/api/v1{path}", self.base))
+            .header("content-type", "application/json")
+            .header("if-match", etag)
+            .header("authorization", format!("Bearer {}", self.token));
+        call(agent().run(request.body(body.to_string()).unwrap()))
+    }
+
     pub fn patch(&self, path: &str, body: &Value) -> Answer {
         self.send("PATCH", &format!("/api/v1{path}"), body)
     }
@@ -286,8 +298,9 @@ fn call(response: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Answ
     let mut response = response.unwrap();
     let header = |name| response.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
     let (content_type, location) = (header("content-type").unwrap_or_default(), header("location"));
+    let etag = header("etag");
     let all = response.headers().iter().map(|(name, value)| (name.to_string(), value.to_str().unwrap_or_default().to_owned()));
     let headers = all.collect();
     let text = tokio::task::block_in_place(|| response.body_mut().read_to_string().unwrap());
-    Answer { status: response.status().as_u16(), content_type, location, text, headers }
+    Answer { status: response.status().as_u16(), content_type, location, etag, text, headers }
 }
