@@ -1,10 +1,12 @@
 //! What an operator may set: one struct, from flags and a TOML file; flags win.
 
 mod database;
+mod github;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::{NonZeroU32, NonZeroU64};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::ValueEnum;
 use serde::Deserialize;
@@ -14,9 +16,10 @@ use ureq::http::Uri;
 use zeroize::Zeroizing;
 
 pub use self::database::{DATABASE_VARIABLE, DatabaseUrl};
+pub use self::github::GithubConfig;
+use crate::api::{CALLBACK, Site};
+use crate::people::sso::{Sso, SsoConfig};
 use crate::people::{BreachList, BreachListError};
-
-use crate::intake::github;
 
 /// The configuration of `stopleak serve`. Unknown keys are refused: a misspelt setting would be a setting that is not in force.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -50,6 +53,8 @@ pub struct Config {
     pub public_url: Option<String>,
     /// A file of SHA-1 hashes in order, such as Have I Been Pwned's: passwords in it are not taken.
     pub breached_passwords: Option<PathBuf>,
+    /// The provider of single sign-on. Default: none; accounts have passwords.
+    pub oidc: Option<SsoConfig>,
     /// Requests that each caller of the API may make in a minute. Default: 6000.
     pub requests_per_minute: Option<NonZeroU32>,
     /// Addresses of proxies before the API whose `x-forwarded-for` is believed. Default: none.
@@ -70,16 +75,6 @@ pub struct KeysConfig {
     pub fingerprint_command: Option<Vec<String>>,
     /// Program and arguments; prints the signing key as 64 hexadecimal digits.
     pub signing_command: Option<Vec<String>>,
-}
-
-/// Who takes part in GitHub's secret-scanning partner programme.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct GithubConfig {
-    /// The tenants that deliveries may be for, by name.
-    pub tenants: Vec<String>,
-    /// Where GitHub's public keys are. Default: where GitHub publishes them.
-    pub keys_url: Option<String>,
 }
 
 /// Files in PEM form.
@@ -159,6 +154,7 @@ impl Config {
             local_sources: if self.local_sources.is_empty() { other.local_sources } else { self.local_sources },
             public_url: self.public_url.or(other.public_url),
             breached_passwords: self.breached_passwords.or(other.breached_passwords),
+            oidc: self.oidc.or(other.oidc),
             requests_per_minute: self.requests_per_minute.or(other.requests_per_minute),
             trusted_proxies: if self.trusted_proxies.is_empty() { other.trusted_proxies } else { self.trusted_proxies },
             max_attempts: self.max_attempts.or(other.max_attempts),
@@ -193,6 +189,7 @@ impl Config {
             self.rules()?;
         }
         self.breached_passwords()?;
+        self.sso()?;
         if self.public_url.as_deref().is_some_and(|url| !is_origin(url)) {
             return refuse("public_url", "is not a scheme, a host and perhaps a port, such as https://stopleak.example");
         }
@@ -239,6 +236,26 @@ impl Config {
         self.breached_passwords.as_ref().map(open).transpose().map_err(refuse)
     }
 
+    /// The provider of single sign-on.
+    pub fn sso(&self) -> Result<Option<Arc<Sso>>, ConfigError> {
+        let Some(oidc) = &self.oidc else { return Ok(None) };
+        let refuse = |key, reason: &str| Err(ConfigError::Value { key, reason: reason.to_owned() });
+        if let Some((key, reason)) = oidc.trouble() {
+            return refuse(key, reason);
+        }
+        let Some(redirect) = Site::new(self.public_url.as_deref()).url(CALLBACK) else {
+            return refuse("public_url", "is not set, and the provider of `oidc` has to know where to send browsers back to");
+        };
+        let secret = match &oidc.client_secret_file {
+            Some(path) => match std::fs::read_to_string(path) {
+                Ok(secret) => Some(secret.trim().to_owned()),
+                Err(error) => return refuse("oidc.client_secret_file", &format!("{}: {error}", path.display())),
+            },
+            None => std::env::var("STOPLEAK_OIDC_CLIENT_SECRET").ok(),
+        };
+        Ok(Some(Sso::new(oidc.clone(), secret, redirect)))
+    }
+
     /// Requests that each caller of the API may make in a minute.
     #[must_use]
     pub fn requests_per_minute(&self) -> u32 {
@@ -269,29 +286,6 @@ impl Config {
             key: "data_dir",
             reason: "is not set, and neither XDG_DATA_HOME nor HOME says where to put it; give --data-dir".to_owned(),
         })
-    }
-}
-
-impl GithubConfig {
-    /// Where the keys are.
-    #[must_use]
-    pub fn keys_url(&self) -> &str {
-        self.keys_url.as_deref().unwrap_or(github::KEYS_URL)
-    }
-
-    fn check(&self) -> Result<(), ConfigError> {
-        let refuse = |key, reason: &str| Err(ConfigError::Value { key, reason: reason.to_owned() });
-        if self.tenants.is_empty() {
-            return refuse("github.tenants", "is empty; name the tenants that take part, or leave [github] out");
-        }
-        let url: Option<Uri> = self.keys_url().parse().ok();
-        let local =
-            |host: &str| host == "localhost" || host.trim_matches(['[', ']']).parse().is_ok_and(|ip: IpAddr| ip.is_loopback());
-        match url.as_ref().map(|url| (url.scheme_str(), url.host().is_some_and(local))) {
-            Some((Some("https"), _) | (Some("http"), true)) => Ok(()),
-            // Whoever can forge the list can sign whatever they like.
-            _ => refuse("github.keys_url", "is no https:// URL; only one on this machine may begin with http://"),
-        }
     }
 }
 
@@ -332,6 +326,11 @@ mod tests {
         Config::read(file.path()).and_then(|config| config.check()).unwrap_err().to_string()
     }
 
+    fn oidc(issuer: &str, role: &str) -> String {
+        let roles = format!("[{{group = \"g\", role = \"{role}\"}}]");
+        format!("[oidc]\nissuer = \"{issuer}\"\nclient_id = \"stopleak\"\nroles = {roles}")
+    }
+
     #[test]
     fn each_refusal_names_the_key() {
         for (text, expected) in [
@@ -350,13 +349,16 @@ mod tests {
             ("[github]\ntenants = []", "`github.tenants`"),
             ("[github]\ntenants = [\"a\"]\nkeys_url = \"http://keys.example/\"", "`github.keys_url`"),
             ("[github]\ntenants = [\"a\"]\nkeys_url = \"keys\"", "`github.keys_url`"),
+            ("breached_passwords = \"/no/list\"", "/no/list"),
+            (&oidc("http://login.example", "administrator"), "`oidc.issuer`"),
+            (&oidc("https://login.example", "root"), "root"),
+            (&oidc("https://login.example", "analyst"), "`public_url`"),
+            ("public_url = \"stopleak.example\"", "`public_url`"),
+            ("public_url = \"https://a.example/path\"", "`public_url`"),
             ("database = \"leaks.db\"", "`database`"),
             ("database = \"postgres://host/x?pasword=y\"", "pasword"),
             ("database_command = []", "`database_command`"),
             ("database = \"postgres://host/x\"\ndatabase_file = \"/x\"", "`database_file`"),
-            ("breached_passwords = \"/no/list\"", "/no/list"),
-            ("public_url = \"stopleak.example\"", "`public_url`"),
-            ("public_url = \"https://a.example/path\"", "`public_url`"),
         ] {
             let refusal = refusal(text);
             assert!(refusal.contains(expected), "{text} → {refusal}");

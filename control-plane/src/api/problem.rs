@@ -1,5 +1,6 @@
 //! Everything that can be wrong with a request, and how it is told (RFC 9457).
 
+mod of_intake;
 mod of_people;
 
 use std::time::Duration;
@@ -9,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
 use crate::imports::ImportError;
-use crate::intake::{IntakeError, NotGenuine};
+use crate::intake::NotGenuine;
 use crate::leaks::{AddError, Current, Known, RecordError, Refusal, SettleError, Status, leak_id};
 use crate::people::Role;
 use crate::people::limits::Left;
@@ -93,6 +94,16 @@ pub enum Problem {
     RateLimited {
         /// What is left.
         left: Left,
+    },
+    /// The provider of single sign-on is down or lies.
+    ProviderFailed {
+        /// How.
+        detail: String,
+    },
+    /// The provider of single sign-on has not vouched for somebody whom we know.
+    SsoRefused {
+        /// Why, and what to do.
+        detail: String,
     },
     /// A request with a session's cookie that no page of ours made.
     CrossSite,
@@ -216,6 +227,8 @@ impl Problem {
             Self::SignInFailed
             | Self::LockedOut { .. }
             | Self::RateLimited { .. }
+            | Self::ProviderFailed { .. }
+            | Self::SsoRefused { .. }
             | Self::CrossSite
             | Self::OwnAccount
             | Self::LastAdministrator { .. } => of_people::told_of(self),
@@ -232,13 +245,7 @@ impl Problem {
                 format!("scan {scan} of this source has not ended yet; follow it at /api/v1/scans/{scan}"),
             )
             .with("scan", json!(scan)),
-            Self::Import(error) => import(error),
-            Self::NotGenuine(reason) => {
-                told(StatusCode::UNAUTHORIZED, "signature-rejected", "Not known to be genuine", reason.to_string())
-            }
-            Self::NoKeys => {
-                told(StatusCode::SERVICE_UNAVAILABLE, "keys-unavailable", "Keys unavailable", IntakeError::NoKeys.to_string())
-            }
+            Self::Import(_) | Self::NotGenuine(_) | Self::NoKeys => of_intake::told_of(self),
             Self::Busy { what } => told(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "busy",
@@ -282,29 +289,6 @@ impl IntoResponse for Problem {
 impl From<sqlx::Error> for Problem {
     fn from(error: sqlx::Error) -> Self {
         Self::Store(error)
-    }
-}
-
-impl From<ImportError> for Problem {
-    fn from(error: ImportError) -> Self {
-        match error {
-            ImportError::NoSuchImport => Self::NotFound { what: "import" },
-            ImportError::Store(error) => Self::Store(error),
-            ImportError::Defect => Self::Internal(error.into()),
-            error => Self::Import(error),
-        }
-    }
-}
-
-impl From<IntakeError> for Problem {
-    fn from(error: IntakeError) -> Self {
-        match error {
-            IntakeError::NotGenuine(reason) => Self::NotGenuine(reason),
-            IntakeError::NoKeys => Self::NoKeys,
-            IntakeError::Report(error) => Self::Import(error.into()),
-            IntakeError::Store(error) => Self::Store(error),
-            IntakeError::Defect => Self::Internal(error.into()),
-        }
     }
 }
 
@@ -406,16 +390,6 @@ fn state(current: &Current) -> Value {
         "leak": leak_id(current.number), "status": state.status, "risk": state.risk, "patched": state.patched_at.is_some(),
         "version": current.version,
     })
-}
-
-fn import(error: &ImportError) -> Told {
-    let (status, kind, title) = match error {
-        ImportError::Done => (StatusCode::CONFLICT, "import-done", "Already done"),
-        ImportError::UnderWay => (StatusCode::CONFLICT, "import-under-way", "Already reading"),
-        ImportError::Other => (StatusCode::CONFLICT, "other-report", "Another report"),
-        _ => (StatusCode::UNPROCESSABLE_ENTITY, "report-rejected", "Not a report"),
-    };
-    told(status, kind, title, error.to_string())
 }
 
 fn store(error: &sqlx::Error) -> Told {

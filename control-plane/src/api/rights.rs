@@ -11,7 +11,7 @@ use axum::routing::{MethodRouter, delete, get, patch, post, put};
 
 use super::{
     api_tokens, attempts, audit, checks, gateways, guard_rails, health, imports, intake, jobs, leaks, policies, public_checks,
-    scans, session, sources, tenants, users, webhooks,
+    scans, session, sources, sso, tenants, users, webhooks,
 };
 use crate::app::App;
 use crate::people::Role;
@@ -146,6 +146,8 @@ pub fn routes() -> Vec<Route> {
         get    "/api/v1/sessions"                  Own     session::list;
         delete "/api/v1/sessions"                  Own     session::end_all;
         delete "/api/v1/sessions/{id}"             Own     session::end;
+        get    "/api/v1/sso"                       Open    sso::begin;
+        get    "/api/v1/sso/callback"              Open    sso::callback;
         get    "/api/v1/users"                     See     users::list;
         post   "/api/v1/users"                     People  users::add;
         patch  "/api/v1/users/{id}"                People  users::change;
