@@ -1,5 +1,6 @@
 //! Everything that can be wrong with a request, and how it is told (RFC 9457).
 
+mod of_errors;
 mod of_intake;
 mod of_people;
 
@@ -11,7 +12,7 @@ use serde_json::{Map, Value, json};
 
 use crate::imports::ImportError;
 use crate::intake::NotGenuine;
-use crate::leaks::{AddError, Current, Known, RecordError, Refusal, SettleError, Status, leak_id};
+use crate::leaks::{Current, Known, RecordError, Refusal, Status, leak_id};
 use crate::people::Role;
 use crate::people::limits::Left;
 use crate::store::{Trouble, trouble};
@@ -246,12 +247,7 @@ impl Problem {
             )
             .with("scan", json!(scan)),
             Self::Import(_) | Self::NotGenuine(_) | Self::NoKeys => of_intake::told_of(self),
-            Self::Busy { what } => told(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "busy",
-                "Busy",
-                format!("{what} already, as many as go at once; send the request again when one has ended"),
-            ),
+            Self::Busy { what } => busy(what),
             Self::Store(error) => store(error),
             Self::Internal(_) => internal(),
         }
@@ -283,44 +279,6 @@ impl IntoResponse for Problem {
             headers.insert(header::RETRY_AFTER, seconds.into());
         }
         response
-    }
-}
-
-impl From<sqlx::Error> for Problem {
-    fn from(error: sqlx::Error) -> Self {
-        Self::Store(error)
-    }
-}
-
-impl From<AddError> for Problem {
-    fn from(error: AddError) -> Self {
-        match error {
-            AddError::AlreadyLeaked { position, known } => Self::TokenAlreadyLeaked { position, known },
-            AddError::Store(error) => Self::Store(error),
-        }
-    }
-}
-
-impl From<RecordError> for Problem {
-    fn from(error: RecordError) -> Self {
-        match error {
-            RecordError::NoSuchLeak => Self::NotFound { what: "leak" },
-            RecordError::Refused(refusal, current) => Self::Refused(refusal, current),
-            RecordError::Changed(current) => Self::Changed { current, precondition: false },
-            RecordError::Store(error) => Self::Store(error),
-        }
-    }
-}
-
-impl From<SettleError> for Problem {
-    fn from(error: SettleError) -> Self {
-        match error {
-            SettleError::NoSuch => Self::NotFound { what: "pending decision" },
-            SettleError::Settled(status) => Self::Settled { status },
-            SettleError::SamePerson => Self::SamePerson,
-            SettleError::Record(error) => error.into(),
-            SettleError::Store(error) => Self::Store(error),
-        }
     }
 }
 
@@ -390,6 +348,11 @@ fn state(current: &Current) -> Value {
         "leak": leak_id(current.number), "status": state.status, "risk": state.risk, "patched": state.patched_at.is_some(),
         "version": current.version,
     })
+}
+
+fn busy(what: &str) -> Told {
+    let detail = format!("{what} already, as many as go at once; send the request again when one has ended");
+    told(StatusCode::SERVICE_UNAVAILABLE, "busy", "Busy", detail)
 }
 
 fn store(error: &sqlx::Error) -> Told {

@@ -317,7 +317,7 @@ async fn carry_out(
     let (confirm, expires_at) = (row.confirm != 0, row.expires_at);
     let request = Request { risk, confirm, expires_at, ..Request::of(row.action) };
     let (reason, approved_by) = (row.reason.as_deref(), row.approved_by.as_deref());
-    let asked = Asked { request, reason, author: &row.author, caller, origin, approved_by, expected: None };
+    let asked = Asked { reason, author: &row.author, approved_by, ..Asked::of(caller, origin, request) };
     take(db, tenant, row.number(), &asked, carrier, now).await
 }
 

@@ -32,8 +32,9 @@ fn changes(route: &str) -> Option<(String, Value, &'static str)> {
             (at("/pause"), json!({"reason": "r", "until": until}), "pause.begin")
         }
         "DELETE /api/v1/pause" => (at("/pause"), json!({}), "pause.end"),
-        "POST /api/v1/guard-rails/second-approver" => (at("/guard-rails/second-approver"), json!({}), "guard_rails.change"),
-        "DELETE /api/v1/guard-rails/second-approver" => (at("/guard-rails/second-approver"), json!({}), "guard_rails.change"),
+        "POST /api/v1/guard-rails/second-approver" | "DELETE /api/v1/guard-rails/second-approver" => {
+            (at("/guard-rails/second-approver"), json!({}), "guard_rails.change")
+        }
         "POST /api/v1/sources" => (at("/sources"), json!({"location": "https://git.example/r.git"}), "source.add"),
         "POST /api/v1/sources/{id}/scans" => (at("/sources/1/scans"), json!({}), "scan.start"),
         "POST /api/v1/imports" => (at("/imports"), json!({"name": "gitleaks"}), "import.add"),

@@ -20,29 +20,6 @@ pub(super) fn told_of(problem: &Problem) -> Told {
     }
 }
 
-impl From<ImportError> for Problem {
-    fn from(error: ImportError) -> Self {
-        match error {
-            ImportError::NoSuchImport => Self::NotFound { what: "import" },
-            ImportError::Store(error) => Self::Store(error),
-            ImportError::Defect => Self::Internal(error.into()),
-            error => Self::Import(error),
-        }
-    }
-}
-
-impl From<IntakeError> for Problem {
-    fn from(error: IntakeError) -> Self {
-        match error {
-            IntakeError::NotGenuine(reason) => Self::NotGenuine(reason),
-            IntakeError::NoKeys => Self::NoKeys,
-            IntakeError::Report(error) => Self::Import(error.into()),
-            IntakeError::Store(error) => Self::Store(error),
-            IntakeError::Defect => Self::Internal(error.into()),
-        }
-    }
-}
-
 fn import(error: &ImportError) -> Told {
     let (status, kind, title) = match error {
         ImportError::Done => (StatusCode::CONFLICT, "import-done", "Already done"),

@@ -1,4 +1,4 @@
-//! Each scanner's form, and what is none.
+//! Each form of report, what is none, and damaged ones.
 
 use std::fmt::Write as _;
 
