@@ -11,6 +11,7 @@
 pub mod config;
 pub mod secret;
 pub mod keys;
+pub mod signature;
 pub mod time;
 pub mod store;
 pub mod tenants;

@@ -14,8 +14,8 @@ use super::MAX_BODY;
 use super::input::IdInPath;
 use super::problem::{Answer, Problem};
 use crate::app::App;
-use crate::intake::signature::{self, Signature};
 use crate::intake::{NotGenuine, Receipt, github, webhooks};
+use crate::signature::{self, Signature};
 use crate::time::Time;
 
 /// A sender that takes longer for all of a delivery gives its turn to others.
@@ -32,7 +32,9 @@ pub(super) async fn webhook(
     let now = Time::now();
     let signature = only(&headers, signature::HEADER).ok().and_then(Signature::parse);
     let signature = signature.ok_or(Problem::NotGenuine(NotGenuine::Header(signature::HEADER)))?;
-    signature.check_time(now).map_err(Problem::NotGenuine)?;
+    if !signature.is_timely(now) {
+        return Err(Problem::NotGenuine(NotGenuine::Untimely));
+    }
     let body = receive(&app, body).await?;
     Ok(Json(webhooks::receive(&app, id, signature, body, now).await?))
 }

@@ -5,7 +5,6 @@
 //! again adds nothing: a finding is one token at one place, however often it is told. So a sender that got no answer sends it again.
 
 pub mod github;
-pub mod signature;
 pub mod webhooks;
 
 use std::sync::Arc;

@@ -5,9 +5,9 @@ use std::net::TcpStream;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
-use stopleak::intake::signature::{HEADER, Signature};
 use stopleak::people::Role;
 use stopleak::secret::Secret;
+use stopleak::signature::{self, HEADER};
 
 use crate::scans::token;
 use crate::world::{Answer, Api, World};
@@ -30,7 +30,7 @@ impl Sender {
     }
 
     fn sign(&self, seconds: u64, body: &str) -> String {
-        Signature::of(&self.secret, seconds, body.as_bytes()).to_string()
+        signature::sign(self.secret.expose(), seconds, body.as_bytes())
     }
 
     pub fn send(&self, api: &Api, body: &str) -> Answer {
@@ -99,6 +99,23 @@ async fn a_signed_delivery_becomes_leaks_and_a_replay_does_nothing() {
     let data = world.stop().await;
     let world = World::start_in(data).await;
     assert_eq!(sender.send_signed(&world.api, &body, &signature).ok()["replayed"], true, "a restart forgets no delivery");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_delivery_that_comes_many_times_at_once_counts_once() {
+    let world = World::start().await;
+    let sender = Sender::add(&world.api, "ci");
+    let body = ours(&["made-up-secret-number-1", "made-up-secret-number-2"]);
+    let signature = sender.sign(seconds(), &body);
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| sender.send_signed(&world.api, &body, &signature).ok());
+        }
+    });
+    let webhook = &world.api.get("/webhooks").ok()["webhooks"][0];
+    assert_eq!((&webhook["deliveries"], &webhook["findings"], &webhook["found_new"]), (&json!(1), &json!(2), &json!(2)));
+    let leaks = world.api.get("/leaks").ok()["leaks"].clone();
+    assert_eq!((leaks.as_array().unwrap().len(), &leaks[0]["token_count"]), (1, &json!(2)), "{leaks}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -64,6 +64,19 @@ mod tests {
         assert!(PublicKey::from_pem(&pem(&der).replace("PUBLIC", "PRIVATE")).is_none());
     }
 
+    /// The signed request that GitHub's documentation of the programme shows, and the key that it names.
+    #[test]
+    fn what_github_itself_signed_is_genuine() {
+        let der = "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEYAGMWO8XgCamYKMJS6jc/qgvSlAd\n\
+                   AjPuDPRcXU22YxgBrz+zoN19MzuRyW87qEt9/AmtoNP5GrobzUvQSyJFVw==";
+        let key = PublicKey::from_pem(&format!("-----BEGIN PUBLIC KEY-----\n{der}\n-----END PUBLIC KEY-----\n")).unwrap();
+        let signature = "MEQCIQDaMKqrGnE27S0kgMrEK0eYBmyG0LeZismAEz/BgZyt7AIfXt9fErtRS4XaeSt/AO1RtBY66YcAdjxji410VQV4xg==";
+        let signature = STANDARD.decode(signature).unwrap();
+        let body = br#"[{"source":"commit","token":"some_token","type":"some_type","url":"https://example.com/base-repo-url/"}]"#;
+        assert_eq!(key.verify(body, &signature), Ok(()));
+        assert_eq!(key.verify(&body[..body.len() - 1], &signature), Err(NotGenuine::Signature));
+    }
+
     #[test]
     fn a_point_off_the_curve_verifies_nothing() {
         let key = PublicKey([UNCOMPRESSED; POINT]);
