@@ -30,6 +30,8 @@ pub mod public_checks;
 pub mod pauses;
 pub mod policies;
 pub mod index;
+pub mod verdicts;
+pub mod repeats;
 pub mod gateways;
 pub mod feed;
 pub mod attempts;

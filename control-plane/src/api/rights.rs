@@ -11,7 +11,7 @@ use axum::routing::{MethodRouter, delete, get, patch, post, put};
 
 use super::{
     api_tokens, attempts, audit, checks, gateways, guard_rails, health, imports, intake, jobs, leaks, policies, public_checks,
-    scans, session, sources, sso, tenants, users, webhooks,
+    scans, session, sources, sso, tenants, users, verdicts, webhooks,
 };
 use crate::app::App;
 use crate::people::Role;
@@ -113,6 +113,8 @@ pub fn routes() -> Vec<Route> {
         post   "/api/v1/checks"                    See     checks::check;
         get    "/api/v1/attempts"                  See     attempts::list;
         get    "/api/v1/attempts/export"           See     leaks::export::attempts;
+
+        post   "/api/v1/verdicts"                  See     verdicts::judge;
 
         get    "/api/v1/sources"                   See     sources::list;
         post   "/api/v1/sources"                   Operate sources::add;
@@ -217,6 +219,7 @@ pub const COMMANDS: &[(&str, Needs)] = &[
     ("pause end", Needs::Api(Right::Decide)),
     ("check", Needs::Api(Right::See)),
     ("attempts list", Needs::Api(Right::See)),
+    ("try", Needs::Api(Right::See)),
     ("source list", Needs::Api(Right::See)),
     ("source add", Needs::Api(Right::Operate)),
     ("source scan", Needs::Api(Right::Operate)),

@@ -12,6 +12,7 @@ mod moment;
 mod leak;
 mod check;
 mod attempts;
+mod try_request;
 mod policy;
 mod guard_rails;
 mod pause;
@@ -50,6 +51,7 @@ enum Command {
     Leak(leak::Leak),
     Check(check::Check),
     Attempts(attempts::Attempts),
+    Try(try_request::Try),
     Policy(policy::Policy),
     GuardRails(guard_rails::GuardRails),
     Pause(pause::Pause),
@@ -95,6 +97,10 @@ impl Cli {
             Command::Scan(scan) => return scan.run(),
             Command::Leak(leak) => leak.run(),
             Command::Check(check) => check.run(),
+            Command::Try(request) => match request.run() {
+                Ok(code) => return code,
+                Err(fault) => Err(fault),
+            },
             Command::Attempts(attempts) => attempts.run(),
             Command::Policy(policy) => policy.run(),
             Command::GuardRails(rails) => rails.run(),

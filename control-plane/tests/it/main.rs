@@ -33,3 +33,5 @@ mod backup;
 mod index;
 mod start;
 mod secrecy;
+mod verdicts;
+mod repeats;

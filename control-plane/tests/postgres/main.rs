@@ -47,6 +47,10 @@ mod webhooks;
 mod github;
 #[path = "../it/cli.rs"]
 mod cli;
+#[path = "../it/verdicts.rs"]
+mod verdicts;
+#[path = "../it/repeats.rs"]
+mod repeats;
 #[path = "../it/backup.rs"]
 mod backup;
 
