@@ -35,6 +35,8 @@ pub(super) struct ChangeTenant {
     title: Option<String>,
     /// Whether its API Leaks module is on: scans and pushes.
     api_leaks: Option<bool>,
+    /// Whether anybody may check whether a token is leaked.
+    public_checks: Option<bool>,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -113,7 +115,7 @@ pub(super) async fn change(
     Body(request): Body<ChangeTenant>,
 ) -> Answer<Tagged<TenantView>> {
     let title = request.title.as_deref().map(|title| line("title", title, MAX_TITLE)).transpose()?;
-    let change = TenantChange { title, api_leaks: request.api_leaks };
+    let change = TenantChange { title, api_leaks: request.api_leaks, public_checks: request.public_checks };
     let mut db = app.store.write().await?;
     let tenant = tenants::find(&mut db, &name).await?.ok_or(Problem::NotFound { what: "tenant" })?;
     let before = tenants::view(&mut db, tenant.id).await?;

@@ -112,7 +112,8 @@ fn write(value: &Value, line_end: &str, text: &mut String) {
 
 fn operation(route: &Route, tag: &str, schemas: &mut Schemas) -> Value {
     let mut operation = Operation::new(route.path, schemas);
-    if route.right != Right::Open {
+    let is_known = !matches!(route.right, Right::Open | Right::Signed);
+    if is_known {
         operation.is_for_the_known(&route.method, route.right.roles().len() == Role::ALL.len());
     }
     (route.describe)(&mut operation);
@@ -125,17 +126,17 @@ fn operation(route: &Route, tag: &str, schemas: &mut Schemas) -> Value {
     described.insert("summary".to_owned(), json!(words.summary));
     described.insert("tags".to_owned(), json!([tag]));
     described.insert("x-right".to_owned(), json!(format!("{:?}", route.right).to_lowercase()));
-    if route.right == Right::Open {
-        described.insert("security".to_owned(), json!([]));
-    } else {
+    if is_known {
         let roles: Vec<_> = route.right.roles().iter().map(|role| role.as_str()).collect();
         described.insert("x-roles".to_owned(), json!(roles));
         described.insert("security".to_owned(), json!([{"apiToken": []}, {"session": []}]));
+    } else {
+        described.insert("security".to_owned(), json!([]));
     }
     Value::Object(described)
 }
 
-/// The noun of a path; what machines ask is together.
+/// The noun of a path; what has no place below `/api/v1` is together.
 fn tag(path: &'static str) -> &'static str {
     path.strip_prefix("/api/v1/").map_or("server", |path| path.split('/').next().unwrap_or(path))
 }

@@ -110,6 +110,15 @@ impl<'s> Operation<'s> {
         self.parameters.push(Value::Object(reference("parameters", name)));
     }
 
+    /// A header by which a request is let in.
+    pub(super) fn signature(&mut self, name: &str) {
+        self.problem("signature-rejected");
+        let description = "A part of the signature, over the body as it is sent.";
+        let schema = json!({"type": "string"});
+        self.parameters
+            .push(json!({"name": name, "in": "header", "required": true, "description": description, "schema": schema}));
+    }
+
     /// A body of JSON.
     pub(super) fn json_body<T: JsonSchema>(&mut self) {
         for kind in ["malformed", "too-large", "not-json", "invalid"] {

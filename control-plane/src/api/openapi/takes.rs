@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::body::Body as Stream;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
@@ -11,7 +12,9 @@ use serde_json::json;
 use super::Operation;
 use super::operation::Takes;
 use crate::api::input::{Asked, Body, IdInPath, IfMatch, IfMatchTag, LeakInPath};
+use crate::api::intake::{Signed, Signs};
 use crate::api::limits::Visitor;
+use crate::api::peer::Peer;
 use crate::app::App;
 use crate::people::Caller;
 
@@ -48,7 +51,7 @@ impl<T: JsonSchema> Takes for Body<T> {
 
 impl Takes for Stream {
     fn describe(operation: &mut Operation<'_>) {
-        operation.any_body("The report, as it is.");
+        operation.any_body("As it is.");
     }
 }
 
@@ -75,6 +78,31 @@ impl Takes for IdInPath {
 impl Takes for Path<String> {
     fn describe(operation: &mut Operation<'_>) {
         operation.path(&json!({"type": "string", "pattern": "^[a-z0-9-]+$", "minLength": 1, "maxLength": 63}), "Its `name`.");
+    }
+}
+
+impl Takes for Path<(String, String)> {
+    fn describe(operation: &mut Operation<'_>) {
+        Path::<String>::describe(operation);
+        operation.path(
+            &json!({"type": "string", "pattern": "^[0-9a-fA-F]{5}$"}),
+            "The first five hexadecimal digits of the SHA-256 of a token.",
+        );
+    }
+}
+
+/// Where the connection comes from.
+impl Takes for Extension<Peer> {
+    fn describe(operation: &mut Operation<'_>) {
+        operation.problem("rate-limited");
+    }
+}
+
+impl<Sender: Signs> Takes for Signed<Sender> {
+    fn describe(operation: &mut Operation<'_>) {
+        for name in Sender::HEADERS {
+            operation.signature(name);
+        }
     }
 }
 

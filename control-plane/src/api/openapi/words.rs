@@ -29,6 +29,9 @@ const SSO: &[&str] = &["not-found", "provider-failed", "sso-refused", "name-take
 const READING: &[&str] = &["import-done", "import-under-way", "other-report", "report-rejected", "busy"];
 const TRYING: &[&str] = &["module-off", "no-filter-module", "index-unproved", "busy"];
 
+const DELIVERING: &[&str] = &["malformed", "too-large", "report-rejected", "busy"];
+const GITHUB: &[&str] = &["no-such-route", "malformed", "too-large", "report-rejected", "busy", "keys-unavailable"];
+
 type Row = (&'static str, &'static str, &'static str, &'static [&'static str]);
 
 #[rustfmt::skip]
@@ -36,6 +39,12 @@ const ROWS: &[Row] = &[
     ("GET", "/healthz", "Whether the process is alive", &[]),
     ("GET", "/readyz", "Whether it can serve, and what is wrong when it can only in part", &["index-unproved"]),
     ("GET", "/metrics", "Metrics for Prometheus", &[]),
+    (
+        "GET",
+        "/public/v1/{tenant}/checks/{prefix}",
+        "Check without an account whether a token is leaked; where the tenant lets everybody",
+        &["no-such-route", "invalid"],
+    ),
     ("GET", "/api/docs", "This reference, as a page that can send requests", &[]),
     ("GET", "/api/docs/page.js", "The script of that page", &[]),
     ("GET", "/api/docs/page.css", "The style of that page", &[]),
@@ -68,6 +77,8 @@ const ROWS: &[Row] = &[
     ("GET", "/api/v1/guard-rails", "The tenant's guard rails", &[]),
     ("POST", "/api/v1/guard-rails/second-approver", "Let decisions on critical leaks take two administrators", &[]),
     ("DELETE", "/api/v1/guard-rails/second-approver", "Let one administrator be enough", &[]),
+    ("GET", "/api/v1/checks", "By what a caller finds out whether it hashes with the right key", &[]),
+    ("POST", "/api/v1/checks", "Which fingerprints are those of leaked tokens", &[]),
     ("GET", "/api/v1/attempts", "List uses of leaked tokens, the newest first", &[]),
     ("GET", "/api/v1/attempts/export", "All uses of leaked tokens that the filters let through, as a file", &[]),
     ("POST", "/api/v1/verdicts", "Try a request: what gateways would do with it. It is judged and forgotten", TRYING),
@@ -81,6 +92,12 @@ const ROWS: &[Row] = &[
     ("POST", "/api/v1/imports", "Make an import, which then waits for its report", &[]),
     ("GET", "/api/v1/imports/{id}", "One import", &[]),
     ("PUT", "/api/v1/imports/{id}/report", "Send the report of another scanner: Gitleaks, Betterleaks, TruffleHog, Kingfisher or SARIF 2.1.0", READING),
+    ("GET", "/api/v1/webhooks", "List webhooks, the newest first or by `sort`, with what came of each", &[]),
+    ("POST", "/api/v1/webhooks", "Let somebody send findings; the answer shows the secret to sign with this once", &["name-taken"]),
+    ("GET", "/api/v1/webhooks/{id}", "One webhook", &[]),
+    ("DELETE", "/api/v1/webhooks/{id}", "Take nothing more of a webhook", &[]),
+    ("POST", "/api/v1/intake/webhooks/{id}", "Deliver findings, signed with a webhook's secret", DELIVERING),
+    ("POST", "/api/v1/intake/github/{tenant}", "Deliver what GitHub's secret-scanning partner programme found, signed by GitHub", GITHUB),
     ("GET", "/api/v1/gateways", "List gateways: what is in force where, by name or by `sort`", &[]),
     ("POST", "/api/v1/gateways", "Let a gateway in; the answer shows its credential this once", &["name-taken"]),
     ("GET", "/api/v1/gateways/{id}", "One gateway: what is in force there", &[]),

@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 /// Statuses, and the ends of the types' names. What has two statuses is usually told with the first.
 pub const KINDS: &[(u16, &[&str])] = &[
     (400, &["malformed"]),
-    (401, &["unauthenticated", "sign-in-failed"]),
+    (401, &["unauthenticated", "sign-in-failed", "signature-rejected"]),
     (403, &["forbidden", "cross-site", "sso-refused"]),
     (404, &["no-such-route", "not-found"]),
     (405, &["method-not-allowed"]),
@@ -40,7 +40,18 @@ pub const KINDS: &[(u16, &[&str])] = &[
     (429, &["rate-limited", "locked-out"]),
     (500, &["internal"]),
     (502, &["provider-failed"]),
-    (503, &["database-locked", "database-busy", "database-unavailable", "no-filter-module", "index-unproved", "busy"]),
+    (
+        503,
+        &[
+            "database-locked",
+            "database-busy",
+            "database-unavailable",
+            "no-filter-module",
+            "index-unproved",
+            "busy",
+            "keys-unavailable",
+        ],
+    ),
 ];
 
 pub(super) fn has(status: StatusCode, kind: &str) -> bool {
