@@ -8,6 +8,7 @@ use stopleak_contract::{BodySetting, Canonical, Fingerprint, HeaderSelection, On
 
 use crate::body::{self, Body, Hold, Missed};
 use crate::candidates::{self, Candidate};
+use crate::circumstances::Circumstances;
 use crate::enforced::{Enforced, LookUp};
 use crate::request::{Request, shown_header};
 
@@ -16,7 +17,7 @@ use crate::request::{Request, shown_header};
 pub enum Verdict {
     /// No token of the index.
     Pass,
-    /// Carries the token of an open leak: passes, and is reported.
+    /// Carries the token of an open leak, or of one whose virtual patch does not block here and now: passes, and is reported.
     Observe(Match),
     /// Carries the token of a leak with a virtual patch: refused, and reported.
     Block(Match),
@@ -91,7 +92,7 @@ impl Policy {
 
     /// Judges a request. The strongest match wins: the first to block ends the search.
     #[must_use]
-    pub fn judge(&self, request: Request<'_>, enforced: Option<&Enforced>) -> Judgement {
+    pub fn judge(&self, request: Request<'_>, enforced: Option<&Enforced>, circumstances: &Circumstances<'_>) -> Judgement {
         if self.is_exempt(request) {
             return Judgement::of(Verdict::Pass);
         }
@@ -99,7 +100,7 @@ impl Policy {
             return Judgement::of(Verdict::NotReady(self.on_not_ready));
         };
 
-        let mut search = Search::new(enforced, self.enforce, MAX_HASHED);
+        let mut search = Search::new(enforced, self.enforce.then_some(circumstances), MAX_HASHED);
         let kinds = &enforced.header().kinds;
         let mut look = |request| candidates::visit(request, self.headers.as_ref(), kinds, &mut |c| search.look_at(c));
         if request.size() <= MAX_SIZE {
@@ -132,10 +133,16 @@ impl Policy {
 
     /// Judges a body, or a message of it.
     #[must_use]
-    pub fn judge_body(&self, bytes: &[u8], encoding: &[u8], enforced: &Enforced) -> (Judgement, Missed) {
+    pub fn judge_body(
+        &self,
+        bytes: &[u8],
+        encoding: &[u8],
+        enforced: &Enforced,
+        circumstances: &Circumstances<'_>,
+    ) -> (Judgement, Missed) {
         let limit = self.body.map_or(0, |body| body.limit);
         let budget = limit.saturating_mul(HASHED_PER_BYTE).max(MAX_HASHED);
-        let mut search = Search::new(enforced, self.enforce, budget);
+        let mut search = Search::new(enforced, self.enforce.then_some(circumstances), budget);
         let (_, missed) =
             body::visit(Body { bytes, encoding, limit }, &enforced.header().kinds, &mut |candidate| search.look_at(candidate));
         search.over_budget |= missed.over_budget;
@@ -144,8 +151,8 @@ impl Policy {
 
     /// Judges the trailers of a request like its headers.
     #[must_use]
-    pub fn judge_trailers(&self, trailers: Request<'_>, enforced: &Enforced) -> Judgement {
-        let mut search = Search::new(enforced, self.enforce, MAX_HASHED);
+    pub fn judge_trailers(&self, trailers: Request<'_>, enforced: &Enforced, circumstances: &Circumstances<'_>) -> Judgement {
+        let mut search = Search::new(enforced, self.enforce.then_some(circumstances), MAX_HASHED);
         let kinds = &enforced.header().kinds;
         let _ = candidates::visit(trailers, self.headers.as_ref(), kinds, &mut |candidate| {
             search.look_at(Candidate { place: Place::Trailer, ..candidate })
@@ -155,9 +162,10 @@ impl Policy {
 
     /// What was found decides; when nothing was and not all was looked at, the operator has.
     fn conclude(&self, search: Search<'_>) -> Judgement {
+        let denies_overflow = search.over_budget && self.on_overflow == OnOverflow::Deny && !search.is_paused();
         let Search { verdict, over_budget, unreadable, .. } = search;
         let verdict = match verdict {
-            Verdict::Pass | Verdict::Observe(_) if over_budget && self.on_overflow == OnOverflow::Deny => Verdict::Overflow,
+            Verdict::Pass | Verdict::Observe(_) if denies_overflow => Verdict::Overflow,
             Verdict::Pass if unreadable => Verdict::NotReady(self.on_not_ready),
             // Beside an observed token, one that is to be blocked may be in what could not be read.
             Verdict::Observe(_) if unreadable && self.on_not_ready == OnNotReady::Deny => Verdict::NotReady(OnNotReady::Deny),
@@ -186,7 +194,8 @@ fn covers(exempt: &[u8], path: &[u8]) -> bool {
 /// The search for the strongest match, and what is left of its budget.
 struct Search<'e> {
     enforced: &'e Enforced,
-    enforce: bool,
+    /// Of what is to be blocked; `None` when nothing is.
+    circumstances: Option<&'e Circumstances<'e>>,
     verdict: Verdict,
     bytes_left: usize,
     over_budget: bool,
@@ -194,8 +203,8 @@ struct Search<'e> {
 }
 
 impl<'e> Search<'e> {
-    fn new(enforced: &'e Enforced, enforce: bool, budget: usize) -> Self {
-        Self { enforced, enforce, verdict: Verdict::Pass, bytes_left: budget, over_budget: false, unreadable: false }
+    fn new(enforced: &'e Enforced, circumstances: Option<&'e Circumstances<'e>>, budget: usize) -> Self {
+        Self { enforced, circumstances, verdict: Verdict::Pass, bytes_left: budget, over_budget: false, unreadable: false }
     }
 
     fn look_at(&mut self, candidate: Candidate<'_>) -> ControlFlow<()> {
@@ -222,7 +231,7 @@ impl<'e> Search<'e> {
         let header = shown_header(candidate.place, candidate.header, &|text| self.enforced.knows(text));
         let found = Match { leak: hit.leak, fingerprint, place: candidate.place, header };
         match hit.action {
-            Action::Block if self.enforce => {
+            Action::Block if self.blocks(hit.leak) => {
                 self.verdict = Verdict::Block(found);
                 ControlFlow::Break(())
             }
@@ -233,6 +242,15 @@ impl<'e> Search<'e> {
                 ControlFlow::Continue(())
             }
         }
+    }
+
+    fn blocks(&self, leak: LeakNumber) -> bool {
+        self.circumstances.is_some_and(|circumstances| circumstances.are_of(leak, self.enforced.settings()))
+    }
+
+    /// Nothing is blocked then, so that nothing would be missed by what was not looked at.
+    fn is_paused(&self) -> bool {
+        self.circumstances.is_some_and(|circumstances| circumstances.are_paused(self.enforced.settings()))
     }
 
     fn give_up(&mut self) -> ControlFlow<()> {

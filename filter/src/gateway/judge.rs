@@ -1,7 +1,12 @@
 //! Judging requests: their headers, and what follows.
 
+use std::rc::Rc;
+
+use stopleak_contract::settings::Response;
+
 use super::Gateway;
 use crate::body::Missed;
+use crate::circumstances::{Circumstances, Destination};
 use crate::enforced::Enforced;
 use crate::request::Request;
 use crate::verdict::{Judgement, Policy, Verdict};
@@ -15,15 +20,25 @@ impl Gateway {
 
     /// Judges a request and counts it.
     pub fn judge(&mut self, request: Request<'_>) -> Judgement {
-        let (judgement, ()) = self.readable(|policy, enforced| (policy.judge(request, enforced), ()));
+        let proxy = Rc::clone(&self.proxy);
+        let circumstances = Circumstances::of(request, &*proxy);
+        let (judgement, ()) = self.readable(|policy, enforced| (policy.judge(request, enforced, &circumstances), ()));
         self.counted.judged(&judgement.verdict, judgement.over_budget);
         judgement
     }
 
+    /// What has to be kept of a request for what follows its headers; nothing when no virtual patch depends on it.
+    #[must_use]
+    pub fn destination(&self, request: Request<'_>) -> Option<Destination> {
+        self.enforced.as_ref().filter(|enforced| enforced.settings().has_scopes()).map(|_| Destination::of(request))
+    }
+
     /// Judges the body of a request that has passed, or a part of it, and counts what that adds.
-    pub fn judge_body(&mut self, bytes: &[u8], encoding: &[u8]) -> (Judgement, Missed) {
+    pub fn judge_body(&mut self, bytes: &[u8], encoding: &[u8], destination: Option<&Destination>) -> (Judgement, Missed) {
+        let proxy = Rc::clone(&self.proxy);
+        let circumstances = Circumstances::later(destination, &*proxy);
         let (judgement, missed) = self.readable(|policy, enforced| match enforced {
-            Some(enforced) => policy.judge_body(bytes, encoding, enforced),
+            Some(enforced) => policy.judge_body(bytes, encoding, enforced, &circumstances),
             None => (Judgement::of(Verdict::Pass), Missed::default()),
         });
         self.counted.judged_further(&judgement.verdict, judgement.over_budget);
@@ -31,13 +46,21 @@ impl Gateway {
     }
 
     /// Judges the trailers of a request that has passed, and counts what that adds.
-    pub fn judge_trailers(&mut self, trailers: Request<'_>) -> Judgement {
+    pub fn judge_trailers(&mut self, trailers: Request<'_>, destination: Option<&Destination>) -> Judgement {
+        let proxy = Rc::clone(&self.proxy);
+        let circumstances = Circumstances::later(destination, &*proxy);
         let (judgement, ()) = self.readable(|policy, enforced| match enforced {
-            Some(enforced) => (policy.judge_trailers(trailers, enforced), ()),
+            Some(enforced) => (policy.judge_trailers(trailers, enforced, &circumstances), ()),
             None => (Judgement::of(Verdict::Pass), ()),
         });
         self.counted.judged_further(&judgement.verdict, judgement.over_budget);
         judgement
+    }
+
+    /// What a blocked request is answered.
+    #[must_use]
+    pub fn response(&self) -> Response {
+        self.enforced.as_ref().and_then(|enforced| enforced.settings().response.clone()).unwrap_or_default()
     }
 
     /// Counts what of a request's body could not be looked at.

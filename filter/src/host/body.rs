@@ -4,7 +4,7 @@ use stopleak_contract::OnNotReady;
 use stopleak_contract::feed::wire::Outcome;
 
 use super::abi::{self, Action, Buffer, Map};
-use super::{BLOCKED, BODY_TOO_LARGE, Filter, NOT_READY, TOO_LARGE, answer, describe, used};
+use super::{BODY_TOO_LARGE, Filter, NOT_READY, TOO_LARGE, answer, block, describe, used};
 use crate::body::{Arrived, Hold, Missed, Part};
 use crate::header_map::read;
 use crate::request::Request;
@@ -29,6 +29,7 @@ impl Filter {
             return Action::Continue;
         }
         self.is_covered = true;
+        self.destination = gateway.destination(request).map(Box::new);
         let Some(hold) = policy.hold(request) else { return Action::Continue };
         let action = if policy.holds_headers() && !hold.is_stream() { Action::Pause } else { Action::Continue };
         self.waiting = Some(Box::new(Waiting {
@@ -70,7 +71,7 @@ impl Filter {
             return Action::Continue;
         }
         let Ok(trailers) = abi::header_map(Map::RequestTrailers) else { return Action::Continue };
-        let judgement = self.gateway.borrow_mut().judge_trailers(Request::new(&read(&trailers)));
+        let judgement = self.gateway.borrow_mut().judge_trailers(Request::new(&read(&trailers)), self.destination.as_deref());
         self.act(judgement, (431, TOO_LARGE))
     }
 
@@ -82,7 +83,7 @@ impl Filter {
                 (true, true) => waiting.message_encoding.as_slice(),
                 (true, false) => b"",
             };
-            let (judgement, missed) = self.gateway.borrow_mut().judge_body(part.bytes, encoding);
+            let (judgement, missed) = self.gateway.borrow_mut().judge_body(part.bytes, encoding, self.destination.as_deref());
             waiting.missed.over_limit |= missed.over_limit;
             waiting.missed.unread |= missed.unread;
             if self.act(judgement, (413, BODY_TOO_LARGE)) == Action::Pause {
@@ -128,7 +129,7 @@ impl Filter {
                     self.gateway.borrow_mut().record(used(found, Outcome::Blocked, route, 0));
                 }
                 self.observed = None;
-                answer(403, BLOCKED)
+                block(&self.gateway.borrow().response())
             }
         }
     }

@@ -1,0 +1,102 @@
+//! What beside a leaked token decides whether its virtual patch blocks a request: where to, from whom, and when.
+//!
+//! A request without a match pays nothing for that: it is looked at when there is one that is to be blocked.
+
+use std::cell::OnceCell;
+use std::net::IpAddr;
+
+use stopleak_contract::index::LeakNumber;
+use stopleak_contract::settings::{Settings, Target};
+
+use crate::request::Request;
+
+/// What the proxy knows of the request at hand.
+pub trait Around {
+    /// The address of the client whose request is being judged, without the port; empty when it has none.
+    fn client(&self) -> String;
+
+    /// Milliseconds since the Unix epoch.
+    fn now_ms(&self) -> u64;
+}
+
+/// Nothing is known: for judging outside of a proxy.
+#[derive(Clone, Copy, Debug)]
+pub struct Unknown;
+
+/// Where a request goes: kept for its body and trailers, which other filters may meet with other headers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Destination {
+    authority: Vec<u8>,
+    path: Vec<u8>,
+}
+
+/// Those of one request.
+pub struct Circumstances<'a> {
+    authority: &'a [u8],
+    path: &'a [u8],
+    around: &'a dyn Around,
+    /// Read once, however many leaked tokens the request has.
+    target: OnceCell<Target>,
+    client: OnceCell<Option<IpAddr>>,
+}
+
+impl Around for Unknown {
+    fn client(&self) -> String {
+        String::new()
+    }
+
+    fn now_ms(&self) -> u64 {
+        0
+    }
+}
+
+impl Destination {
+    /// Of a request.
+    #[must_use]
+    pub fn of(request: Request<'_>) -> Self {
+        Self { authority: request.authority().to_vec(), path: request.path().to_vec() }
+    }
+}
+
+impl<'a> Circumstances<'a> {
+    /// Of a request whose headers are at hand.
+    #[must_use]
+    pub fn of(request: Request<'a>, around: &'a dyn Around) -> Self {
+        Self::new(request.authority(), request.path(), around)
+    }
+
+    /// Of what follows a request's headers. Where nobody knows where it goes, every virtual patch applies.
+    #[must_use]
+    pub fn later(destination: Option<&'a Destination>, around: &'a dyn Around) -> Self {
+        let (authority, path) = destination.map_or((&[][..], &[][..]), |kept| (&kept.authority, &kept.path));
+        Self::new(authority, path, around)
+    }
+
+    fn new(authority: &'a [u8], path: &'a [u8], around: &'a dyn Around) -> Self {
+        Self { authority, path, around, target: OnceCell::new(), client: OnceCell::new() }
+    }
+
+    /// Whether the virtual patch of the leak blocks here and now.
+    #[must_use]
+    pub fn are_of(&self, leak: LeakNumber, settings: &Settings) -> bool {
+        if self.are_paused(settings) {
+            return false;
+        }
+        let Some(scope) = settings.scope_of(leak) else { return true };
+        scope.covers(self.target.get_or_init(|| Target::new(self.authority, self.path)))
+            && !(scope.has_exempt_clients() && self.client().is_some_and(|client| scope.exempts(client)))
+    }
+
+    /// Whether what would be refused passes: until the end of the pause, whether or not anybody can say so by then.
+    #[must_use]
+    pub fn are_paused(&self, settings: &Settings) -> bool {
+        settings.paused_until_ms != 0 && self.around.now_ms() < settings.paused_until_ms
+    }
+
+    fn client(&self) -> Option<IpAddr> {
+        *self.client.get_or_init(|| self.around.client().parse().ok())
+    }
+}
+
+#[cfg(test)]
+mod tests;
