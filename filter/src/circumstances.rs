@@ -90,7 +90,7 @@ impl<'a> Circumstances<'a> {
     /// Whether what would be refused passes: until the end of the pause, whether or not anybody can say so by then.
     #[must_use]
     pub fn are_paused(&self, settings: &Settings) -> bool {
-        settings.paused_until_ms != 0 && self.around.now_ms() < settings.paused_until_ms
+        settings.paused_until_ms() != 0 && self.around.now_ms() < settings.paused_until_ms()
     }
 
     fn client(&self) -> Option<IpAddr> {

@@ -16,7 +16,7 @@ use std::rc::Rc;
 
 use stopleak_contract::OnNotReady;
 use stopleak_contract::feed::wire::Outcome;
-use stopleak_contract::settings::Response;
+use stopleak_contract::settings::{Answer, DEFAULT_BODY};
 
 use self::abi::{Action, Buffer, LogLevel, Map, log};
 use self::body::Waiting;
@@ -138,7 +138,7 @@ impl Filter {
                 if let Some(route) = gateway.route(request, &found) {
                     gateway.record(used(found, Outcome::Blocked, route, 0));
                 }
-                return block(&gateway.response());
+                return block(gateway.response());
             }
         }
         drop(gateway);
@@ -163,10 +163,12 @@ fn answer(status: u32, body: &str) -> Action {
     send(status, &[("content-type", "application/problem+json"), ("cache-control", "no-store")], body.as_bytes())
 }
 
-/// The answer that the operator has chosen.
-fn block(response: &Response) -> Action {
-    let headers: Vec<_> = response.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-    send(response.status.into(), &headers, &response.body)
+/// The answer that the operator has chosen, or the usual one.
+fn block(chosen: Option<Answer<'_>>) -> Action {
+    match chosen {
+        Some(Answer { status, headers, body }) => send(status, &headers, body),
+        None => answer(403, DEFAULT_BODY),
+    }
 }
 
 fn send(status: u32, headers: &[(&str, &str)], body: &[u8]) -> Action {

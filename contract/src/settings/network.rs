@@ -6,8 +6,6 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::feed::wire;
-
 /// A network, such as `10.0.0.0/8` or `2001:db8::/32`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -17,23 +15,6 @@ pub struct Network {
 }
 
 impl Network {
-    /// Whether the client is in it. An IPv4 address within an IPv6 one is the IPv4 address.
-    #[must_use]
-    pub fn contains(&self, client: IpAddr) -> bool {
-        match (self.address, client.to_canonical()) {
-            (IpAddr::V4(network), IpAddr::V4(client)) => self.agree(network.to_bits() ^ client.to_bits()),
-            (IpAddr::V6(network), IpAddr::V6(client)) => {
-                let different = network.to_bits() ^ client.to_bits();
-                self.bits == 0 || different.checked_shr(128 - u32::from(self.bits)) == Some(0)
-            }
-            _ => false,
-        }
-    }
-
-    fn agree(&self, different: u32) -> bool {
-        self.bits == 0 || different.checked_shr(32 - u32::from(self.bits)) == Some(0)
-    }
-
     /// `None` when there are more bits than the address has, or any of the address beyond them.
     fn new(address: IpAddr, bits: u8) -> Option<Self> {
         let beyond = match address {
@@ -44,21 +25,31 @@ impl Network {
         (bits <= most && beyond.unwrap_or(0) == 0).then_some(Self { address, bits })
     }
 
-    pub(super) fn to_wire(self) -> wire::Network {
-        let address = match self.address {
-            IpAddr::V4(address) => address.octets().to_vec(),
-            IpAddr::V6(address) => address.octets().to_vec(),
-        };
-        wire::Network { address, bits: self.bits.into() }
+    /// The address, and a byte with the number of bits.
+    pub(super) fn to_wire(self) -> Vec<u8> {
+        let mut wire = octets(self.address);
+        wire.push(self.bits);
+        wire
     }
+}
 
-    pub(super) fn from_wire(wire: &wire::Network) -> Option<Self> {
-        let address = match wire.address.len() {
-            4 => IpAddr::from(<[u8; 4]>::try_from(wire.address.as_slice()).ok()?),
-            16 => IpAddr::from(<[u8; 16]>::try_from(wire.address.as_slice()).ok()?),
-            _ => return None,
-        };
-        Self::new(address, u8::try_from(wire.bits).ok()?)
+/// Whether the client is in the network as it travels. An IPv4 address within an IPv6 one is the IPv4 address.
+pub(super) fn contains(network: &[u8], client: IpAddr) -> bool {
+    let (Some((bits, network)), client) = (network.split_last(), octets(client.to_canonical())) else { return false };
+    let (whole, rest) = (usize::from(*bits) / 8, *bits % 8);
+    let part = |address: &[u8]| address.get(whole).map_or(0, |byte| byte >> (8 - rest));
+    network.len() == client.len() && network.get(..whole) == client.get(..whole) && (rest == 0 || part(network) == part(&client))
+}
+
+/// Whether what travels is a network.
+pub(super) fn is_sound(network: &[u8]) -> bool {
+    matches!(network, [address @ .., bits] if matches!(address.len(), 4 | 16) && usize::from(*bits) <= 8 * address.len())
+}
+
+fn octets(address: IpAddr) -> Vec<u8> {
+    match address {
+        IpAddr::V4(address) => address.octets().to_vec(),
+        IpAddr::V6(address) => address.octets().to_vec(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a blocked request is answered.
 
-use crate::feed::wire;
+use std::ops::RangeInclusive;
 
 /// The answer to a blocked request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,8 +31,11 @@ const MAX_HEADERS: usize = 32;
 const MAX_NAME: usize = 128;
 const MAX_VALUE: usize = 1024;
 
-/// A problem document (RFC 9457), without a word about the leak or the token.
-const BODY: &str = r#"{"type":"urn:stopleak:problem:leaked-credential","title":"Forbidden","status":403,"detail":"A credential in this request is known to have leaked and is no longer accepted. Ask the operator of this API for a new one."}"#;
+/// A blocked request has failed.
+pub(super) const STATUSES: RangeInclusive<u32> = 400..=599;
+
+/// What is answered when nobody has chosen: a problem document (RFC 9457), without a word about the leak or the token.
+pub const DEFAULT_BODY: &str = r#"{"type":"urn:stopleak:problem:leaked-credential","title":"Forbidden","status":403,"detail":"A credential in this request is known to have leaked and is no longer accepted. Ask the operator of this API for a new one."}"#;
 
 /// What the connection, the proxy or the body's length decide, and no operator.
 const NOT_CHOSEN: [&str; 15] = [
@@ -56,7 +59,7 @@ const NOT_CHOSEN: [&str; 15] = [
 impl Default for Response {
     fn default() -> Self {
         let headers = [("content-type", "application/problem+json"), ("cache-control", "no-store")];
-        Self { status: 403, headers: headers.map(|(n, v)| (n.to_owned(), v.to_owned())).to_vec(), body: BODY.into() }
+        Self { status: 403, headers: headers.map(|(n, v)| (n.to_owned(), v.to_owned())).to_vec(), body: DEFAULT_BODY.into() }
     }
 }
 
@@ -64,7 +67,7 @@ impl Response {
     /// Takes a response as a person has written it. No cache keeps it unless they say so.
     pub fn checked(mut self) -> Result<Self, ResponseError> {
         let refuse = |field, what: String| ResponseError { field, what };
-        if !(400..=599).contains(&self.status) {
+        if !STATUSES.contains(&self.status.into()) {
             return Err(refuse("status", "is not from 400 to 599; a blocked request has failed".to_owned()));
         }
         if self.body.len() > MAX_BODY {
@@ -81,18 +84,6 @@ impl Response {
             self.headers.push(("cache-control".to_owned(), "no-store".to_owned()));
         }
         Ok(self)
-    }
-
-    pub(super) fn to_wire(&self) -> wire::Response {
-        let header = |(name, value): &(String, String)| wire::ResponseHeader { name: name.clone(), value: value.clone() };
-        wire::Response { status: self.status.into(), headers: self.headers.iter().map(header).collect(), body: self.body.clone() }
-    }
-
-    pub(super) fn from_wire(wire: wire::Response) -> Result<Self, &'static str> {
-        let status = u16::try_from(wire.status).ok().filter(|status| (400..=599).contains(status));
-        let status = status.ok_or("the response of the settings has a status that no refusal has")?;
-        let headers = wire.headers.into_iter().map(|header| (header.name, header.value)).collect();
-        Ok(Self { status, headers, body: wire.body })
     }
 }
 

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use super::host::Host;
-use super::network::Network;
+use super::network::{self, Network};
 use super::path::{MAX_SEGMENTS, Segments};
 use crate::feed::wire;
 
@@ -53,7 +53,7 @@ impl Target {
     }
 }
 
-impl Scope {
+impl wire::Scope {
     /// Whether the patch applies to a request for this target, which it does when in doubt.
     #[must_use]
     pub fn covers(&self, target: &Target) -> bool {
@@ -71,9 +71,16 @@ impl Scope {
     /// Whether the client is not to be blocked.
     #[must_use]
     pub fn exempts(&self, client: IpAddr) -> bool {
-        self.exempt_networks.iter().any(|network| network.contains(client))
+        self.exempt_networks.iter().any(|network| network::contains(network, client))
     }
+}
 
+/// Whether it is one: its leaks are searched, and its networks are networks.
+pub(super) fn is_sound(scope: &wire::Scope) -> bool {
+    scope.leaks.is_sorted() && scope.exempt_networks.iter().all(|network| network::is_sound(network))
+}
+
+impl Scope {
     /// Whether it narrows nothing.
     #[must_use]
     pub fn is_everything(&self) -> bool {
@@ -108,22 +115,15 @@ impl Scope {
         Ok(self)
     }
 
-    pub(super) fn to_wire(&self) -> wire::Scope {
+    /// As it travels, without leaks.
+    #[must_use]
+    pub fn into_wire(self) -> wire::Scope {
         wire::Scope {
             leaks: Vec::new(),
-            hosts: self.hosts.clone(),
-            path_prefixes: self.path_prefixes.clone(),
-            exempt_networks: self.exempt_networks.iter().map(|network| network.to_wire()).collect(),
+            hosts: self.hosts,
+            path_prefixes: self.path_prefixes,
+            exempt_networks: self.exempt_networks.into_iter().map(Network::to_wire).collect(),
         }
-    }
-
-    pub(super) fn from_wire(wire: wire::Scope) -> Result<Self, &'static str> {
-        let networks = wire.exempt_networks.iter().map(Network::from_wire).collect::<Option<_>>();
-        Ok(Self {
-            hosts: wire.hosts,
-            path_prefixes: wire.path_prefixes,
-            exempt_networks: networks.ok_or("an exempt network of the settings is none")?,
-        })
     }
 }
 
@@ -134,12 +134,13 @@ fn checked_host(host: &str) -> Result<String, &'static str> {
     if host.len() > MAX_HOST {
         return Err("is longer than any host name");
     }
-    let is_port = name.rsplit_once(':').is_some_and(|(_, port)| port.bytes().all(|b| b.is_ascii_digit())) && !name.ends_with(']');
     match Host::of(name.as_bytes()) {
-        _ if is_port => Err("has a port; a patch applies to a host on every port"),
-        Host::Unclear => Err("is not a host, such as api.example.com, *.example.com, 192.0.2.1 or [2001:db8::1]"),
-        Host::Address(_) if name != host => Err("is a wildcard before an address"),
-        Host::Name(_) | Host::Address(_) => Ok(host.to_owned()),
+        Host::Name(_) if name.contains(':') => Err("has a port; a patch applies to a host on every port"),
+        Host::Name(_) => Ok(host.to_owned()),
+        Host::Unclear if name.trim_matches(['[', ']']).parse::<IpAddr>().is_ok() => {
+            Err("is an address; requests for an address are in every scope")
+        }
+        Host::Unclear => Err("is not the name of a host, such as api.example.com or *.example.com"),
     }
 }
 

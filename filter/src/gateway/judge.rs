@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use stopleak_contract::settings::Response;
+use stopleak_contract::settings::Answer;
 
 use super::Gateway;
 use crate::body::Missed;
@@ -57,10 +57,10 @@ impl Gateway {
         judgement
     }
 
-    /// What a blocked request is answered.
+    /// What a blocked request is answered, when somebody has chosen.
     #[must_use]
-    pub fn response(&self) -> Response {
-        self.enforced.as_ref().and_then(|enforced| enforced.settings().response.clone()).unwrap_or_default()
+    pub fn response(&self) -> Option<Answer<'_>> {
+        self.enforced.as_ref().and_then(|enforced| enforced.settings().response())
     }
 
     /// Counts what of a request's body could not be looked at.

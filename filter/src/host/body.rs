@@ -129,7 +129,7 @@ impl Filter {
                     self.gateway.borrow_mut().record(used(found, Outcome::Blocked, route, 0));
                 }
                 self.observed = None;
-                block(&self.gateway.borrow().response())
+                block(self.gateway.borrow().response())
             }
         }
     }

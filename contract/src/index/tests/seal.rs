@@ -80,7 +80,7 @@ fn settings_that_cannot_be_read_are_refused() {
 #[test]
 fn the_root_of_format_3_stays() {
     let root = blake3::Hash::from(sealed().1.header.root()).to_hex();
-    assert_eq!(root.as_str(), "02d8ce4264e1461a01fa70730cad3de813f3d49b471456ba2ed3f7491ba0c8c7");
+    assert_eq!(root.as_str(), "2956daf12db5a3529aaf56d39ba996a61671b1d0afe73a20b0e96e2dfbd03f2a");
 }
 
 #[test]
