@@ -4,14 +4,15 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
-use stopleak_detector::{Detector, Rules};
+use stopleak_detector::{Detector, Risk, Rules};
 use tokio::sync::{Notify, Semaphore, watch};
 
-use crate::api::Proxies;
+use crate::api::{Limits, Proxies, Site};
 use crate::feed::Fleet;
 use crate::index::Publisher;
 use crate::keys::Keys;
 use crate::metrics::Metrics;
+use crate::people::Passwords;
 use crate::sources::LocalSources;
 use crate::store::Store;
 use crate::tenants::TenantId;
@@ -30,6 +31,12 @@ pub struct App {
     pub importing: Semaphore,
     /// Turns at storing attempts: gateways may report many, and decisions go through the same writer.
     pub storing: Semaphore,
+    /// Takes and checks passwords.
+    pub passwords: Passwords,
+    /// How often callers may call.
+    pub limits: Limits,
+    /// Where people reach the API with their browsers.
+    pub site: Site,
     /// The proxies before the API whose word on where a request comes from is taken.
     pub proxies: Proxies,
     /// The folders of this machine that may be scanned.
@@ -70,6 +77,24 @@ impl App {
     /// Finds tokens. Takes a while the first time.
     pub fn detector(&self) -> &Detector {
         self.detector.made.get_or_init(|| Detector::new(&self.detector.rules))
+    }
+
+    /// How bad a leak of such a token is: the gateways stand before the operator's own API, so what opens that counts most, and what
+    /// ends by itself least. For their own formats, operators say it themselves.
+    #[must_use]
+    pub fn risk_of(&self, rule: &str) -> Risk {
+        match self.detector.rules.get(rule) {
+            Some(rule) if rule.is_short_lived() => Risk::Low,
+            Some(rule) if self.detector.rules.is_own(rule.id()) => rule.risk(),
+            Some(rule) => rule.risk().min(Risk::Medium),
+            None => Risk::Medium,
+        }
+    }
+
+    /// The operator's own formats.
+    #[must_use]
+    pub fn own_rules(&self) -> Vec<String> {
+        self.detector.rules.own().map(|rule| rule.id().to_owned()).collect()
     }
 
     /// Waits until the control plane is asked to stop.

@@ -1,12 +1,17 @@
 //! Everything that can be wrong with a request, and how it is told (RFC 9457).
 
+mod of_people;
+
+use std::time::Duration;
+
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
 use crate::imports::ImportError;
-use crate::leaks::{AddError, Known, RecordError, Refusal, Status, leak_id};
+use crate::leaks::{AddError, Current, Known, RecordError, Refusal, SettleError, Status, leak_id};
 use crate::people::Role;
+use crate::people::limits::Left;
 use crate::store::{Trouble, trouble};
 
 /// What is wrong. The detail is for the caller and never repeats a value that was sent.
@@ -56,11 +61,46 @@ pub enum Problem {
         known: Known,
     },
     /// The leak does not stand where the decision starts.
-    Refused(Refusal),
+    Refused(Refusal, Box<Current>),
+    /// Somebody else changed the leak meanwhile.
+    Changed {
+        /// How it stands now.
+        current: Box<Current>,
+        /// Whether the caller made the version a precondition of HTTP's.
+        precondition: bool,
+    },
+    /// A pending decision does not wait for this.
+    Settled {
+        /// What became of it.
+        status: String,
+    },
+    /// Two administrators are two people.
+    SamePerson,
     /// Something of this name is there already.
     NameTaken {
         /// The noun.
         what: &'static str,
+    },
+    /// Name or password is wrong.
+    SignInFailed,
+    /// Too many wrong passwords.
+    LockedOut {
+        /// Until the next try.
+        wait: Duration,
+    },
+    /// Too many requests.
+    RateLimited {
+        /// What is left.
+        left: Left,
+    },
+    /// A request with a session's cookie that no page of ours made.
+    CrossSite,
+    /// Nobody removes or demotes themselves.
+    OwnAccount,
+    /// Somebody has to stay who can manage the others.
+    LastAdministrator {
+        /// Of whom there is no other.
+        role: Role,
     },
     /// The tenant's API Leaks module is off.
     ModuleOff,
@@ -89,6 +129,7 @@ struct Told {
     title: &'static str,
     detail: String,
     members: Map<String, Value>,
+    retry_after: Option<u64>,
 }
 
 /// A result whose error is told to the caller.
@@ -105,7 +146,7 @@ impl Problem {
                 "the path exists, but not with this method; the Allow header names those it has",
             ),
             Self::Unauthenticated(detail) => told(StatusCode::UNAUTHORIZED, "unauthenticated", "Sign in first", detail.as_str()),
-            Self::Forbidden { roles } => forbidden(roles),
+            Self::Forbidden { roles } => of_people::forbidden(roles),
             Self::NotFound { what } => told(
                 StatusCode::NOT_FOUND,
                 "not-found",
@@ -137,13 +178,42 @@ impl Problem {
             )
             .with("position", json!(position)),
             Self::TokenAlreadyLeaked { position, known } => already_leaked(*position, known),
-            Self::Refused(refusal) => refused(refusal),
+            Self::Refused(refusal, current) => refused(refusal, current),
+            Self::Changed { current, precondition } => told(
+                if *precondition { StatusCode::PRECONDITION_FAILED } else { StatusCode::CONFLICT },
+                "changed-meanwhile",
+                "Changed meanwhile",
+                "somebody else has changed the leak since you saw it; look at it again, then decide",
+            )
+            .with("current", state(current)),
+            Self::Settled { status } => told(
+                StatusCode::CONFLICT,
+                "settled",
+                "Does not wait for this",
+                match status.as_str() {
+                    "scheduled" => "the decision is approved and scheduled; it can be cancelled",
+                    _ => "the decision does not wait any more; list pending decisions with all=true to see what became of it",
+                },
+            )
+            .with("pending_status", json!(status)),
+            Self::SamePerson => told(
+                StatusCode::CONFLICT,
+                "same-person",
+                "Another administrator has to",
+                "whoever asked for a decision cannot approve it; another administrator has to, or you cancel it",
+            ),
             Self::NameTaken { what } => told(
                 StatusCode::CONFLICT,
                 "name-taken",
                 "Already there",
                 format!("there is a {what} of this name already; choose another name"),
             ),
+            Self::SignInFailed
+            | Self::LockedOut { .. }
+            | Self::RateLimited { .. }
+            | Self::CrossSite
+            | Self::OwnAccount
+            | Self::LastAdministrator { .. } => of_people::told_of(self),
             Self::ModuleOff => told(
                 StatusCode::CONFLICT,
                 "module-off",
@@ -190,8 +260,9 @@ impl IntoResponse for Problem {
         if told.status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"stopleak\""));
         }
-        if told.status == StatusCode::SERVICE_UNAVAILABLE {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        let busy = (told.status == StatusCode::SERVICE_UNAVAILABLE).then_some(1);
+        if let Some(seconds) = told.retry_after.or(busy) {
+            headers.insert(header::RETRY_AFTER, seconds.into());
         }
         response
     }
@@ -227,27 +298,53 @@ impl From<RecordError> for Problem {
     fn from(error: RecordError) -> Self {
         match error {
             RecordError::NoSuchLeak => Self::NotFound { what: "leak" },
-            RecordError::Refused(refusal) => Self::Refused(refusal),
+            RecordError::Refused(refusal, current) => Self::Refused(refusal, current),
+            RecordError::Changed(current) => Self::Changed { current, precondition: false },
             RecordError::Store(error) => Self::Store(error),
         }
     }
 }
 
+impl From<SettleError> for Problem {
+    fn from(error: SettleError) -> Self {
+        match error {
+            SettleError::NoSuch => Self::NotFound { what: "pending decision" },
+            SettleError::Settled(status) => Self::Settled { status },
+            SettleError::SamePerson => Self::SamePerson,
+            SettleError::Record(error) => error.into(),
+            SettleError::Store(error) => Self::Store(error),
+        }
+    }
+}
+
+impl Problem {
+    /// Of a caller who may have said in `If-Match` what they have seen.
+    pub(super) fn record(error: RecordError, precondition: bool) -> Self {
+        match error {
+            RecordError::Changed(current) => Self::Changed { current, precondition },
+            error => error.into(),
+        }
+    }
+}
+
 impl Told {
+    fn after(self, wait: Duration) -> Self {
+        Self { retry_after: Some(seconds(wait)), ..self }
+    }
+
     fn with(mut self, member: &str, value: Value) -> Self {
         self.members.insert(member.to_owned(), value);
         self
     }
 }
 
-fn told(status: StatusCode, kind: &'static str, title: &'static str, detail: impl Into<String>) -> Told {
-    Told { status, kind, title, detail: detail.into(), members: Map::new() }
+/// Rounded up: a client that comes exactly then is let in.
+fn seconds(wait: Duration) -> u64 {
+    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
 }
 
-fn forbidden(roles: &[Role]) -> Told {
-    let roles: Vec<&str> = roles.iter().map(|role| role.as_str()).collect();
-    let detail = format!("this needs the role {}", roles.join(" or "));
-    told(StatusCode::FORBIDDEN, "forbidden", "Not allowed", detail).with("roles", json!(roles))
+fn told(status: StatusCode, kind: &'static str, title: &'static str, detail: impl Into<String>) -> Told {
+    Told { status, kind, title, detail: detail.into(), members: Map::new(), retry_after: None }
 }
 
 fn already_leaked(position: usize, known: &Known) -> Told {
@@ -265,17 +362,27 @@ fn already_leaked(position: usize, known: &Known) -> Told {
         .with("leak_status", json!(known.status))
 }
 
-fn refused(refusal: &Refusal) -> Told {
+fn refused(refusal: &Refusal, current: &Current) -> Told {
     let detail = refusal.to_string();
+    let conflict = |kind, title| told(StatusCode::CONFLICT, kind, title, detail.clone()).with("current", state(current));
     match refusal {
-        Refusal::IllegalTransition { .. } => {
-            told(StatusCode::CONFLICT, "illegal-transition", "Not possible in this state", detail)
-        }
+        Refusal::IllegalTransition { .. } => conflict("illegal-transition", "Not possible in this state"),
         Refusal::ConfirmationRequired { previews } => {
-            told(StatusCode::CONFLICT, "confirmation-required", "Confirmation required", detail).with("tokens", json!(previews))
+            conflict("confirmation-required", "Confirmation required").with("tokens", json!(previews))
         }
+        Refusal::ApprovalRequired => conflict("approval-required", "Takes two administrators"),
+        Refusal::AlreadyPending { id } => conflict("already-pending", "Waits already").with("pending", json!(id)),
         Refusal::Incomplete(_) => told(StatusCode::UNPROCESSABLE_ENTITY, "invalid", "Invalid value", detail),
     }
+}
+
+/// How a leak stands, for whoever has to decide anew.
+fn state(current: &Current) -> Value {
+    let state = &current.state;
+    json!({
+        "leak": leak_id(current.number), "status": state.status, "risk": state.risk, "patched": state.patched_at.is_some(),
+        "version": current.version,
+    })
 }
 
 fn import(error: &ImportError) -> Told {

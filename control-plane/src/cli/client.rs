@@ -1,7 +1,7 @@
 //! Calls a server's API.
 
 use std::fs;
-use std::io::Read;
+use std::io::{self, Read};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -9,6 +9,7 @@ use std::time::Duration;
 use clap::Args;
 use serde_json::Value;
 use ureq::http::{Response, Uri};
+use ureq::typestate::WithoutBody;
 use ureq::{Agent, Body, RequestBuilder, SendBody};
 use zeroize::Zeroizing;
 
@@ -119,12 +120,50 @@ impl Client {
 
     /// With a query of what is not null.
     pub(super) fn ask(&self, path: &str, query: &[(&str, Value)]) -> Result<Value, Fault> {
-        let request = self.agent.get(self.url(path));
-        let mut request = self.as_caller(request);
+        self.answer(self.asking(path, query).call())
+    }
+
+    /// An answer that may be larger than memory.
+    pub(super) fn stream(&self, path: &str, query: &[(&str, Value)]) -> Result<impl Read + use<>, Fault> {
+        // As long as it takes: it is read piece by piece.
+        let request = self.asking(path, query).config().timeout_global(None).build();
+        match request.call() {
+            Ok(response) if response.status().is_success() => Ok(response.into_body().into_reader()),
+            response => Err(match self.answer(response) {
+                Ok(_) => Fault::Refused(format!("{} is not a Stopleak server", self.base)),
+                Err(fault) => fault,
+            }),
+        }
+    }
+
+    fn asking(&self, path: &str, query: &[(&str, Value)]) -> RequestBuilder<WithoutBody> {
+        let mut request = self.as_caller(self.agent.get(self.url(path)));
         for (name, value) in query.iter().filter(|(_, value)| !value.is_null()) {
             request = request.query(name, value.as_str().map_or_else(|| value.to_string(), str::to_owned));
         }
-        self.answer(request.call())
+        request
+    }
+
+    /// Copies an answer, however long it is.
+    pub(super) fn download(&self, path: &str, query: &[(&str, Value)], mut to: impl io::Write) -> Result<(), Fault> {
+        let mut request = self.as_caller(self.agent.get(self.url(path)));
+        for (name, value) in query.iter().filter(|(_, value)| !value.is_null()) {
+            request = request.query(name, value.as_str().map_or_else(|| value.to_string(), str::to_owned));
+        }
+        let response = request.config().timeout_global(None).build().call();
+        match response {
+            Ok(mut response) if response.status().is_success() => {
+                // A file that ends too early is told as an error: the server breaks the connection when it cannot read on.
+                let copied = io::copy(&mut response.body_mut().as_reader(), &mut to).and_then(|_| to.flush());
+                match copied {
+                    Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                        Err(Fault::Refused(format!("the export is not complete: {error}")))
+                    }
+                    _ => Ok(()),
+                }
+            }
+            other => self.answer(other).map(drop),
+        }
     }
 
     pub(super) fn post(&self, path: &str, body: &Value) -> Result<Value, Fault> {

@@ -9,14 +9,15 @@ use jiff::civil::Date;
 use jiff::fmt::strtime;
 use jiff::tz::TimeZone;
 use stopleak_contract::{FingerprintKey, Token};
-use stopleak_detector::{Confidence, Detector, Risk};
+use stopleak_detector::{Confidence, Risk};
 use stopleak_scanner::Finding;
 use tokio::sync::mpsc;
 
 use super::report::{self, Lack, ReportError, Reported, Sink};
 use crate::app::App;
+use crate::audit;
 use crate::findings::{self, Found, Target};
-use crate::tenants::TenantId;
+use crate::people::Caller;
 use crate::time::Time;
 
 /// The digest of no findings.
@@ -64,6 +65,7 @@ pub enum ImportError {
 pub struct Reading {
     app: Arc<App>,
     import: i64,
+    caller: Caller,
     target: Target,
     /// What was written before.
     behind: u64,
@@ -96,7 +98,7 @@ enum Outcome {
 /// The thread's side.
 struct Reader<'a> {
     key: FingerprintKey,
-    detector: &'a Detector,
+    app: &'a App,
     items: mpsc::Sender<Item>,
     behind: u64,
     /// What the digest must be when those are read.
@@ -108,7 +110,8 @@ struct Reader<'a> {
 
 impl Reading {
     /// Takes the import for itself.
-    pub async fn begin(app: &Arc<App>, tenant: TenantId, import: i64, now: Time) -> Result<Self, ImportError> {
+    pub async fn begin(app: &Arc<App>, caller: &Caller, import: i64, now: Time) -> Result<Self, ImportError> {
+        let tenant = caller.tenant.id;
         let mut db = app.store.write().await?;
         let row: Option<Row> = sqlx::query_as(
             "SELECT s.id AS source, s.title, i.status, i.findings, i.digest, i.reading_until FROM imports i JOIN sources s ON s.id = i.source_id
@@ -133,7 +136,14 @@ impl Reading {
         db.commit().await?;
         let digest = digest.try_into().unwrap_or(NOTHING_READ);
         let behind = u64::try_from(findings).unwrap_or(0);
-        Ok(Self { app: Arc::clone(app), import, target: Target { tenant, source, title }, behind, digest })
+        Ok(Self {
+            app: Arc::clone(app),
+            import,
+            caller: caller.clone(),
+            target: Target { tenant, source, title },
+            behind,
+            digest,
+        })
     }
 
     /// Reads to the end of the report and writes down what is in it.
@@ -143,8 +153,7 @@ impl Reading {
         let (behind, expected) = (self.behind, self.digest);
         let thread = tokio::task::spawn_blocking(move || {
             let digest = blake3::Hash::from_bytes(NOTHING_READ);
-            let detector = app.detector();
-            let mut reader = Reader { key, detector, items, behind, expected, read: 0, digest, other: false };
+            let mut reader = Reader { key, app: &app, items, behind, expected, read: 0, digest, other: false };
             let outcome = report::read(report, &mut reader);
             match outcome {
                 _ if reader.other || reader.read < behind => Err(ImportError::Other),
@@ -207,6 +216,10 @@ impl Reading {
             .bind(outcome.is_ok().then(Time::now))
             .execute(&mut *db)
             .await?;
+        if let Some(import) = super::get(&mut db, self.target.tenant, self.import).await? {
+            let object = format!("import/{}", self.import);
+            audit::record(&mut db, &self.caller, "import.read", &object, None, audit::seen(&import)).await?;
+        }
         db.commit().await
     }
 }
@@ -246,9 +259,9 @@ impl Reader<'_> {
         let Ok(token) = Token::parse(reported.secret.as_bytes()) else { return Outcome::Unfit };
         let (mut rule, mut risk) = (harmless(reported.rule.as_deref().unwrap_or("imported"), MAX_RULE), Risk::Medium);
         let whole = 0..reported.secret.len();
-        self.detector.scan(reported.secret.as_bytes(), |found| {
+        self.app.detector().scan(reported.secret.as_bytes(), |found| {
             if found.span == whole {
-                (rule, risk) = (found.rule.id().to_owned(), found.rule.risk());
+                (rule, risk) = (found.rule.id().to_owned(), self.app.risk_of(found.rule.id()));
             }
         });
         let path = reported.path.trim_start_matches("./").replace(reported.secret.as_str(), &token.preview());
@@ -267,7 +280,7 @@ impl Reader<'_> {
             preview: token.preview(),
             token,
         };
-        Outcome::Found(Box::new(Found::of(&self.key, &finding)))
+        Outcome::Found(Box::new(Found::of(&self.key, &finding, risk)))
     }
 }
 

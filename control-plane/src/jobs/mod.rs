@@ -12,7 +12,7 @@ mod view;
 mod worker;
 
 pub use queue::{Job, enqueue};
-pub use view::{JobView, State, list, retry};
+pub use view::{JobView, State, get, list, retry};
 pub use worker::work;
 
 use std::time::Duration;
@@ -53,7 +53,7 @@ pub const MAX_ATTEMPTS: i64 = 12;
 /// Largest payload: it names what the work is about, and everything else is in the database.
 pub const MAX_PAYLOAD: usize = 1_000;
 /// Others leave a claimed job alone for that long after its worker was last heard of.
-const LEASE: Duration = Duration::from_secs(60);
+const LEASE: Duration = Duration::from_mins(1);
 
 #[cfg(test)]
 mod tests;

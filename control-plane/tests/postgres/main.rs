@@ -11,10 +11,24 @@ mod client;
 mod rights;
 #[path = "../it/tenants.rs"]
 mod tenants;
+#[path = "../it/audit.rs"]
+mod audit;
+#[path = "../it/people.rs"]
+mod people;
 #[path = "../it/leaks.rs"]
 mod leaks;
 #[path = "../it/decisions.rs"]
 mod decisions;
+#[path = "../it/lists.rs"]
+mod lists;
+#[path = "../it/waiting.rs"]
+mod waiting;
+#[path = "../it/many.rs"]
+mod many;
+#[path = "../it/machines.rs"]
+mod machines;
+#[path = "../it/teamwork.rs"]
+mod teamwork;
 #[path = "../it/feed.rs"]
 mod feed;
 #[path = "../it/flood.rs"]
@@ -25,10 +39,9 @@ mod scans;
 mod imports;
 #[path = "../it/cli.rs"]
 mod cli;
-#[path = "../it/rights.rs"]
-mod rights;
-#[path = "../it/tenants.rs"]
-mod tenants;
+#[path = "../it/backup.rs"]
+mod backup;
 
 mod replicas;
 mod server;
+mod workers;
