@@ -37,6 +37,11 @@ pub async fn current(db: &mut Connection, tenant: TenantId, now: Time) -> Result
     Ok(Some(Pause { until, since: since.unwrap_or(now), reason: reason.unwrap_or_default(), author: author.unwrap_or_default() }))
 }
 
+/// When the pause ends, or has ended: what gateways are told, whose clocks decide.
+pub async fn until(db: &mut Connection, tenant: TenantId) -> Result<Option<Time>, sqlx::Error> {
+    sqlx::query_scalar("SELECT paused_until FROM tenants WHERE id = $1").bind(tenant).fetch_one(db).await
+}
+
 /// Begins a pause, or gives the one that goes on another end; returns the epoch that carries it.
 pub async fn begin(store: &Store, caller: &Caller, until: Time, reason: &str, now: Time) -> Result<i64, sqlx::Error> {
     let (tenant, author) = (caller.tenant.id, caller.name.as_str());

@@ -13,6 +13,7 @@ mod limits;
 mod access_log;
 mod leaks;
 mod policies;
+mod responses;
 mod guard_rails;
 mod jobs;
 mod attempts;

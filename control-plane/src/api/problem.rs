@@ -62,6 +62,11 @@ pub enum Problem {
     },
     /// The leak does not stand where the decision starts.
     Refused(Refusal, Box<Current>),
+    /// A setting has another version than the caller has seen.
+    SettingChanged {
+        /// It.
+        version: i64,
+    },
     /// Somebody else changed the leak meanwhile.
     Changed {
         /// How it stands now.
@@ -186,6 +191,13 @@ impl Problem {
                 "somebody else has changed the leak since you saw it; look at it again, then decide",
             )
             .with("current", state(current)),
+            Self::SettingChanged { version } => told(
+                StatusCode::PRECONDITION_FAILED,
+                "changed-meanwhile",
+                "Changed meanwhile",
+                "somebody else has changed the setting since you saw it; look at it again, then change it",
+            )
+            .with("version", json!(version)),
             Self::Settled { status } => told(
                 StatusCode::CONFLICT,
                 "settled",
@@ -372,6 +384,7 @@ fn refused(refusal: &Refusal, current: &Current) -> Told {
         }
         Refusal::ApprovalRequired => conflict("approval-required", "Takes two administrators"),
         Refusal::AlreadyPending { id } => conflict("already-pending", "Waits already").with("pending", json!(id)),
+        Refusal::TooManyScopes => conflict("too-many-scopes", "Too many scopes"),
         Refusal::Incomplete(_) => told(StatusCode::UNPROCESSABLE_ENTITY, "invalid", "Invalid value", detail),
     }
 }

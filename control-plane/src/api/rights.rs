@@ -10,8 +10,8 @@ use axum::http::Method;
 use axum::routing::{MethodRouter, delete, get, patch, post, put};
 
 use super::{
-    api_tokens, attempts, audit, gateways, guard_rails, health, imports, jobs, leaks, policies, scans, session, sources, tenants,
-    users,
+    api_tokens, attempts, audit, gateways, guard_rails, health, imports, jobs, leaks, policies, responses, scans, session,
+    sources, tenants, users,
 };
 use crate::app::App;
 use crate::people::Role;
@@ -102,6 +102,9 @@ pub fn routes() -> Vec<Route> {
         get    "/api/v1/pause"                     See     guard_rails::pause;
         post   "/api/v1/pause"                     Decide  guard_rails::begin_pause;
         delete "/api/v1/pause"                     Decide  guard_rails::end_pause;
+        get    "/api/v1/settings/response"         See     responses::show;
+        put    "/api/v1/settings/response"         Decide  responses::choose;
+        delete "/api/v1/settings/response"         Decide  responses::reset;
         get    "/api/v1/guard-rails"               See     guard_rails::show;
         post   "/api/v1/guard-rails/second-approver" Decide  guard_rails::want_second_approver;
         delete "/api/v1/guard-rails/second-approver" Tenants guard_rails::waive_second_approver;
@@ -201,6 +204,9 @@ pub const COMMANDS: &[(&str, Needs)] = &[
     ("pause show", Needs::Api(Right::See)),
     ("pause begin", Needs::Api(Right::Decide)),
     ("pause end", Needs::Api(Right::Decide)),
+    ("response show", Needs::Api(Right::See)),
+    ("response set", Needs::Api(Right::Decide)),
+    ("response reset", Needs::Api(Right::Decide)),
     ("attempts list", Needs::Api(Right::See)),
     ("source list", Needs::Api(Right::See)),
     ("source add", Needs::Api(Right::Operate)),

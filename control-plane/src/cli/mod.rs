@@ -14,6 +14,7 @@ mod attempts;
 mod policy;
 mod guard_rails;
 mod pause;
+mod response;
 mod source;
 mod import;
 mod gateway;
@@ -50,6 +51,7 @@ enum Command {
     Policy(policy::Policy),
     GuardRails(guard_rails::GuardRails),
     Pause(pause::Pause),
+    Response(response::Response),
     Source(source::Source),
     Import(import::Import),
     Gateway(gateway::Gateway),
@@ -91,6 +93,7 @@ impl Cli {
             Command::Policy(policy) => policy.run(),
             Command::GuardRails(rails) => rails.run(),
             Command::Pause(pause) => pause.run(),
+            Command::Response(response) => response.run(),
             Command::Source(source) => source.run(),
             Command::Import(import) => import.run(),
             Command::Gateway(gateway) => gateway.run(),

@@ -4,6 +4,7 @@
 //! commits together with the next epoch and then wakes the publisher, which reads what has changed and builds the shards that it
 //! touches; changes that come meanwhile are built together.
 
+mod settings;
 mod source;
 mod push;
 

@@ -32,9 +32,10 @@ impl Push {
                 before.is_none_or(|before| before.hash.as_slice() != sum.hash)
             };
             header.shards.retain(changed);
+            header.settings.take_if(|settings| *settings == base.settings);
         }
         let shards: Vec<u32> = header.shards.iter().map(|sum| sum.shard).collect();
-        let is_whole = shards.len() == published.shards.len();
+        let is_whole = shards.len() == published.shards.len() && header.settings.is_some();
         Self { published, header: Some(header), shards, sent: 0, offset: 0, is_whole }
     }
 

@@ -3,9 +3,10 @@
 use anyhow::Context as _;
 use stopleak_contract::Fingerprint;
 use stopleak_contract::index::{Action, Change, Classes, Entry, IndexSource, Kind, LeakNumber};
+use stopleak_contract::settings::Settings;
 use tokio_stream::StreamExt as _;
 
-use super::Published;
+use super::{Published, settings};
 use crate::keys::Keys;
 use crate::leaks::Status;
 use crate::store::{Connection, Store, number};
@@ -17,6 +18,8 @@ pub struct Source {
     epoch: Epoch,
     /// The newest token that was read; tokens are neither changed nor removed.
     newest: i64,
+    /// How it is enforced, encoded.
+    settings: Vec<u8>,
 }
 
 #[derive(sqlx::FromRow)]
@@ -43,17 +46,18 @@ impl Source {
             let mut db = store.read().await?;
             let (epoch, newest) = (tenants::epoch(&mut db, tenant).await?, newest(&mut db).await?);
             let shard_bits = tenants::shard_bits(&mut db, tenant).await?;
+            let settings = settings::load(&mut db, tenant).await?;
             let query = sqlx::AssertSqlSafe(format!("{ROW} WHERE t.tenant_id = $1 AND l.status = $2"));
             let mut rows = sqlx::query_as::<_, Row>(query).bind(tenant).bind(Status::Open).fetch(&mut *db);
             let mut entries = Vec::new();
             while let Some(row) = rows.next().await {
                 entries.push(row?.entry()?);
             }
-            Ok::<_, sqlx::Error>((epoch, newest, shard_bits, entries))
+            Ok::<_, sqlx::Error>((epoch, newest, shard_bits, settings, entries))
         };
-        let (epoch, newest, shard_bits, entries) = read.await.context("reading the index's entries")?;
+        let (epoch, newest, shard_bits, settings, entries) = read.await.context("reading the index's entries")?;
         let index = tokio::task::spawn_blocking(move || IndexSource::from_entries(shard_bits, entries)).await??;
-        Ok(Self { index, epoch, newest })
+        Ok(Self { index, epoch, newest, settings })
     }
 
     /// Reads what has changed since. On an error it is of no use any more, and is loaded again.
@@ -61,6 +65,7 @@ impl Source {
         let read = async {
             let mut db = store.read().await?;
             let (epoch, newest) = (tenants::epoch(&mut db, tenant).await?, newest(&mut db).await?);
+            let settings = settings::load(&mut db, tenant).await?;
             let query = sqlx::AssertSqlSafe(format!(
                 "{ROW} WHERE t.tenant_id = $1 AND t.id > $2
                  UNION ALL
@@ -69,15 +74,15 @@ impl Source {
             ));
             let rows: Vec<Row> =
                 sqlx::query_as(query).bind(tenant).bind(self.newest).bind(self.epoch.epoch).fetch_all(&mut *db).await?;
-            Ok::<_, sqlx::Error>((epoch, newest, rows))
+            Ok::<_, sqlx::Error>((epoch, newest, settings, rows))
         };
-        let (epoch, newest, rows) = read.await.context("reading what has changed")?;
+        let (epoch, newest, settings, rows) = read.await.context("reading what has changed")?;
         for row in rows {
             let is_open = row.status == Status::Open;
             let entry = row.entry()?;
             self.index.apply(if is_open { Change::Put(entry) } else { Change::Remove(entry.fingerprint) })?;
         }
-        (self.epoch, self.newest) = (epoch, newest);
+        (self.epoch, self.newest, self.settings) = (epoch, newest, settings);
         Ok(self)
     }
 
@@ -96,7 +101,10 @@ impl Source {
     pub fn build(&mut self, tenant: &Tenant, keys: &Keys) -> anyhow::Result<Published> {
         let epoch = u64::try_from(self.epoch.epoch).context("a negative epoch")?;
         let built_at = self.epoch.epoch_at;
-        let built = self.index.build(&tenant.name, &keys.fingerprint(tenant.id), epoch, built_at.as_millis())?;
+        let mut built = self.index.build(&tenant.name, &keys.fingerprint(tenant.id), epoch, built_at.as_millis())?;
+        // No gateway would believe it.
+        Settings::read(&self.settings).map_err(anyhow::Error::msg)?;
+        built.header.settings.clone_from(&self.settings);
         let (root, tokens) = (built.header.root(), built.header.tokens);
         Ok(Published { epoch, root, built_at, tokens, sealed: keys.signing.seal(built.header), shards: built.shards })
     }

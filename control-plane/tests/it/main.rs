@@ -11,6 +11,7 @@ mod audit;
 mod people;
 mod leaks;
 mod decisions;
+mod scopes;
 mod lists;
 mod waiting;
 mod many;
