@@ -29,8 +29,10 @@ async fn a_scope_reaches_gateways_and_people_and_another_one_is_another_decision
     let mut gateway = world.connected("edge").await;
     world.leak(&[TOKEN]);
     world.leak(&[OTHER]);
-    let asked = json!({"hosts": ["B.example", "*.a.example"], "path_prefixes": ["/v2"], "exempt_networks": ["10.0.0.0/8", "::1"]});
-    let shown = json!({"hosts": ["*.a.example", "b.example"], "path_prefixes": ["/v2"], "exempt_networks": ["10.0.0.0/8", "::1/128"]});
+    let asked =
+        json!({"hosts": ["B.example", "*.a.example"], "path_prefixes": ["/v2"], "exempt_networks": ["10.0.0.0/8", "::1"]});
+    let shown =
+        json!({"hosts": ["*.a.example", "b.example"], "path_prefixes": ["/v2"], "exempt_networks": ["10.0.0.0/8", "::1/128"]});
     let taken = patch(&world, 1, &asked).created();
     assert_eq!((&taken["decision"]["scope"], &taken["leak"]["virtual_patch"]["scope"]), (&shown, &shown));
     gateway.take_index_until(epoch(&taken)).await;
@@ -56,7 +58,8 @@ async fn a_scope_reaches_gateways_and_people_and_another_one_is_another_decision
     assert!(!settings(&gateway).has_scopes(), "the scope goes with the patch");
 
     let leak = world.api.get("/leaks/1").ok();
-    let scopes: Vec<_> = leak["decisions"].as_array().unwrap().iter().map(|decision| decision["scope"]["hosts"].clone()).collect();
+    let scopes: Vec<_> =
+        leak["decisions"].as_array().unwrap().iter().map(|decision| decision["scope"]["hosts"].clone()).collect();
     assert_eq!(scopes, [json!(["*.a.example", "b.example"]), json!(["b.example"]), json!([])]);
     assert!(world.api.get("/leaks?patched=true").ok()["leaks"][0]["virtual_patch"]["scope"].is_object());
 }
