@@ -13,6 +13,7 @@ use crate::index::Publisher;
 use crate::keys::Keys;
 use crate::metrics::Metrics;
 use crate::people::Passwords;
+use crate::people::sso::Sso;
 use crate::sources::LocalSources;
 use crate::store::Store;
 use crate::tenants::TenantId;
@@ -33,6 +34,8 @@ pub struct App {
     pub storing: Semaphore,
     /// Takes and checks passwords.
     pub passwords: Passwords,
+    /// The provider of single sign-on, when there is one.
+    pub sso: Option<Arc<Sso>>,
     /// How often callers may call.
     pub limits: Limits,
     /// Where people reach the API with their browsers.

@@ -5,6 +5,7 @@ mod database;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::{NonZeroU32, NonZeroU64};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::ValueEnum;
 use serde::Deserialize;
@@ -13,6 +14,8 @@ use tonic::transport::{Identity, ServerTlsConfig};
 use zeroize::Zeroizing;
 
 pub use self::database::{DATABASE_VARIABLE, DatabaseUrl};
+use crate::api::{CALLBACK, Site};
+use crate::people::sso::{Sso, SsoConfig};
 use crate::people::{BreachList, BreachListError};
 
 /// The configuration of `stopleak serve`. Unknown keys are refused: a misspelt setting would be a setting that is not in force.
@@ -47,6 +50,8 @@ pub struct Config {
     pub public_url: Option<String>,
     /// A file of SHA-1 hashes in order, such as Have I Been Pwned's: passwords in it are not taken.
     pub breached_passwords: Option<PathBuf>,
+    /// The provider of single sign-on. Default: none; accounts have passwords.
+    pub oidc: Option<SsoConfig>,
     /// Requests that each caller of the API may make in a minute. Default: 6000.
     pub requests_per_minute: Option<NonZeroU32>,
     /// Addresses of proxies before the API whose `x-forwarded-for` is believed. Default: none.
@@ -144,6 +149,7 @@ impl Config {
             local_sources: if self.local_sources.is_empty() { other.local_sources } else { self.local_sources },
             public_url: self.public_url.or(other.public_url),
             breached_passwords: self.breached_passwords.or(other.breached_passwords),
+            oidc: self.oidc.or(other.oidc),
             requests_per_minute: self.requests_per_minute.or(other.requests_per_minute),
             trusted_proxies: if self.trusted_proxies.is_empty() { other.trusted_proxies } else { self.trusted_proxies },
             max_attempts: self.max_attempts.or(other.max_attempts),
@@ -174,6 +180,7 @@ impl Config {
             self.rules()?;
         }
         self.breached_passwords()?;
+        self.sso()?;
         if self.public_url.as_deref().is_some_and(|url| !is_origin(url)) {
             return refuse("public_url", "is not a scheme, a host and perhaps a port, such as https://stopleak.example");
         }
@@ -218,6 +225,26 @@ impl Config {
         let open = |path: &PathBuf| BreachList::open(path);
         let refuse = |error: BreachListError| ConfigError::Value { key: "breached_passwords", reason: error.to_string() };
         self.breached_passwords.as_ref().map(open).transpose().map_err(refuse)
+    }
+
+    /// The provider of single sign-on.
+    pub fn sso(&self) -> Result<Option<Arc<Sso>>, ConfigError> {
+        let Some(oidc) = &self.oidc else { return Ok(None) };
+        let refuse = |key, reason: &str| Err(ConfigError::Value { key, reason: reason.to_owned() });
+        if let Some((key, reason)) = oidc.trouble() {
+            return refuse(key, reason);
+        }
+        let Some(redirect) = Site::new(self.public_url.as_deref()).url(CALLBACK) else {
+            return refuse("public_url", "is not set, and the provider of `oidc` has to know where to send browsers back to");
+        };
+        let secret = match &oidc.client_secret_file {
+            Some(path) => match std::fs::read_to_string(path) {
+                Ok(secret) => Some(secret.trim().to_owned()),
+                Err(error) => return refuse("oidc.client_secret_file", &format!("{}: {error}", path.display())),
+            },
+            None => std::env::var("STOPLEAK_OIDC_CLIENT_SECRET").ok(),
+        };
+        Ok(Some(Sso::new(oidc.clone(), secret, redirect)))
     }
 
     /// Requests that each caller of the API may make in a minute.
@@ -290,6 +317,11 @@ mod tests {
         Config::read(file.path()).and_then(|config| config.check()).unwrap_err().to_string()
     }
 
+    fn oidc(issuer: &str, role: &str) -> String {
+        let roles = format!("[{{group = \"g\", role = \"{role}\"}}]");
+        format!("[oidc]\nissuer = \"{issuer}\"\nclient_id = \"stopleak\"\nroles = {roles}")
+    }
+
     #[test]
     fn each_refusal_names_the_key() {
         for (text, expected) in [
@@ -305,13 +337,16 @@ mod tests {
             ("[feed_tls]\ncertificate = \"a\"", "`private_key`"),
             ("[feed_tls]\ncertificate = \"/no/a\"\nprivate_key = \"/no/b\"", "`feed_tls.certificate`"),
             ("rules = \"/no/rules.toml\"", "/no/rules.toml"),
+            ("breached_passwords = \"/no/list\"", "/no/list"),
+            (&oidc("http://login.example", "administrator"), "`oidc.issuer`"),
+            (&oidc("https://login.example", "root"), "root"),
+            (&oidc("https://login.example", "analyst"), "`public_url`"),
+            ("public_url = \"stopleak.example\"", "`public_url`"),
+            ("public_url = \"https://a.example/path\"", "`public_url`"),
             ("database = \"leaks.db\"", "`database`"),
             ("database = \"postgres://host/x?pasword=y\"", "pasword"),
             ("database_command = []", "`database_command`"),
             ("database = \"postgres://host/x\"\ndatabase_file = \"/x\"", "`database_file`"),
-            ("breached_passwords = \"/no/list\"", "/no/list"),
-            ("public_url = \"stopleak.example\"", "`public_url`"),
-            ("public_url = \"https://a.example/path\"", "`public_url`"),
         ] {
             let refusal = refusal(text);
             assert!(refusal.contains(expected), "{text} → {refusal}");

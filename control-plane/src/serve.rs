@@ -181,6 +181,7 @@ pub(crate) fn assemble(
         fleet,
         importing: Semaphore::new(imports::READING_AT_ONCE),
         storing: Semaphore::new(feed::STORING_AT_ONCE),
+        sso: config.sso()?,
         passwords: Passwords::new(config.breached_passwords()?),
         limits: Limits::new(config.requests_per_minute()),
         site: api::Site::new(config.public_url.as_deref()),

@@ -24,6 +24,7 @@ mod gateways;
 mod tenants;
 mod users;
 mod session;
+mod sso;
 mod api_tokens;
 mod audit;
 mod health;
@@ -36,6 +37,7 @@ pub use peer::Proxies;
 use problem::Answer;
 pub use problem::Problem;
 pub use server::{HEAD_TIMEOUT, serve};
+pub use sso::CALLBACK;
 
 use std::sync::Arc;
 

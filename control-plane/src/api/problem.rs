@@ -1,5 +1,6 @@
 //! Everything that can be wrong with a request, and how it is told (RFC 9457).
 
+mod of_errors;
 mod of_people;
 
 use std::time::Duration;
@@ -9,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
 use crate::imports::ImportError;
-use crate::leaks::{AddError, Current, Known, RecordError, Refusal, SettleError, Status, leak_id};
+use crate::leaks::{Current, Known, RecordError, Refusal, Status, leak_id};
 use crate::people::Role;
 use crate::people::limits::Left;
 use crate::store::{Trouble, trouble};
@@ -97,6 +98,16 @@ pub enum Problem {
     RateLimited {
         /// What is left.
         left: Left,
+    },
+    /// The provider of single sign-on is down or lies.
+    ProviderFailed {
+        /// How.
+        detail: String,
+    },
+    /// The provider of single sign-on has not vouched for somebody whom we know.
+    SsoRefused {
+        /// Why, and what to do.
+        detail: String,
     },
     /// A request with a session's cookie that no page of ours made.
     CrossSite,
@@ -223,6 +234,8 @@ impl Problem {
             Self::SignInFailed
             | Self::LockedOut { .. }
             | Self::RateLimited { .. }
+            | Self::ProviderFailed { .. }
+            | Self::SsoRefused { .. }
             | Self::CrossSite
             | Self::OwnAccount
             | Self::LastAdministrator { .. } => of_people::told_of(self),
@@ -240,12 +253,7 @@ impl Problem {
             )
             .with("scan", json!(scan)),
             Self::Import(error) => import(error),
-            Self::Busy { what } => told(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "busy",
-                "Busy",
-                format!("{what} already, as many as go at once; send the request again when one has ended"),
-            ),
+            Self::Busy { what } => busy(what),
             Self::Store(error) => store(error),
             Self::Internal(_) => internal(),
         }
@@ -277,55 +285,6 @@ impl IntoResponse for Problem {
             headers.insert(header::RETRY_AFTER, seconds.into());
         }
         response
-    }
-}
-
-impl From<sqlx::Error> for Problem {
-    fn from(error: sqlx::Error) -> Self {
-        Self::Store(error)
-    }
-}
-
-impl From<ImportError> for Problem {
-    fn from(error: ImportError) -> Self {
-        match error {
-            ImportError::NoSuchImport => Self::NotFound { what: "import" },
-            ImportError::Store(error) => Self::Store(error),
-            ImportError::Defect => Self::Internal(error.into()),
-            error => Self::Import(error),
-        }
-    }
-}
-
-impl From<AddError> for Problem {
-    fn from(error: AddError) -> Self {
-        match error {
-            AddError::AlreadyLeaked { position, known } => Self::TokenAlreadyLeaked { position, known },
-            AddError::Store(error) => Self::Store(error),
-        }
-    }
-}
-
-impl From<RecordError> for Problem {
-    fn from(error: RecordError) -> Self {
-        match error {
-            RecordError::NoSuchLeak => Self::NotFound { what: "leak" },
-            RecordError::Refused(refusal, current) => Self::Refused(refusal, current),
-            RecordError::Changed(current) => Self::Changed { current, precondition: false },
-            RecordError::Store(error) => Self::Store(error),
-        }
-    }
-}
-
-impl From<SettleError> for Problem {
-    fn from(error: SettleError) -> Self {
-        match error {
-            SettleError::NoSuch => Self::NotFound { what: "pending decision" },
-            SettleError::Settled(status) => Self::Settled { status },
-            SettleError::SamePerson => Self::SamePerson,
-            SettleError::Record(error) => error.into(),
-            SettleError::Store(error) => Self::Store(error),
-        }
     }
 }
 
@@ -406,6 +365,11 @@ fn import(error: &ImportError) -> Told {
         _ => (StatusCode::UNPROCESSABLE_ENTITY, "report-rejected", "Not a report"),
     };
     told(status, kind, title, error.to_string())
+}
+
+fn busy(what: &str) -> Told {
+    let detail = format!("{what} already, as many as go at once; send the request again when one has ended");
+    told(StatusCode::SERVICE_UNAVAILABLE, "busy", "Busy", detail)
 }
 
 fn store(error: &sqlx::Error) -> Told {

@@ -11,7 +11,7 @@ use axum::routing::{MethodRouter, delete, get, patch, post, put};
 
 use super::{
     api_tokens, attempts, audit, gateways, guard_rails, health, imports, jobs, leaks, policies, responses, scans, session,
-    sources, tenants, users,
+    sources, sso, tenants, users,
 };
 use crate::app::App;
 use crate::people::Role;
@@ -137,6 +137,8 @@ pub fn routes() -> Vec<Route> {
         get    "/api/v1/sessions"                  Own     session::list;
         delete "/api/v1/sessions"                  Own     session::end_all;
         delete "/api/v1/sessions/{id}"             Own     session::end;
+        get    "/api/v1/sso"                       Open    sso::begin;
+        get    "/api/v1/sso/callback"              Open    sso::callback;
         get    "/api/v1/users"                     See     users::list;
         post   "/api/v1/users"                     People  users::add;
         patch  "/api/v1/users/{id}"                People  users::change;

@@ -235,3 +235,31 @@ async fn a_pause_has_a_reason_and_an_end() {
     let index = world.app.publisher.subscribe(stopleak::tenants::TenantId(1)).unwrap();
     eventually("gateways are told", || index.borrow().epoch == epoch + 4).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn gateways_observe_what_they_would_block_while_a_pause_goes_on() {
+    let world = World::start().await;
+    let mut gateway = world.connected("edge").await;
+    let (patched, later) = ("fk_9aQ7zLm2Xw4RtB8v-one", "fk_9aQ7zLm2Xw4RtB8v-two");
+    for (number, token) in [(1, patched), (2, later)] {
+        world.leak(&[token]);
+        if number == 1 {
+            world.api.post("/leaks/1/decisions", &json!({"action": "apply_virtual_patch"})).created();
+        }
+    }
+    gateway.take_index_until(world.epoch()).await;
+    assert_eq!(gateway.verdict(patched), Some((1, true)));
+
+    let until = Time::now().plus(Duration::from_hours(1));
+    world.api.post("/pause", &json!({"reason": "checkout is down", "until": until})).ok();
+    gateway.take_index_until(world.epoch()).await;
+    assert_eq!(gateway.verdict(patched), Some((1, false)));
+    // Nor does what is decided meanwhile block.
+    world.api.post("/leaks/2/decisions", &json!({"action": "apply_virtual_patch"})).created();
+    gateway.take_index_until(world.epoch()).await;
+    assert_eq!(gateway.verdict(later), Some((2, false)));
+
+    world.api.delete("/pause").ok();
+    gateway.take_index_until(world.epoch()).await;
+    assert_eq!((gateway.verdict(patched), gateway.verdict(later)), (Some((1, true)), Some((2, true))));
+}

@@ -22,7 +22,6 @@ fn objects(api: &Api) -> Vec<(&'static str, String)> {
     let source = api.post("/sources", &json!({"location": format!("https://git.example/{MARK}.git")})).created();
     let scan = api.post(&format!("/sources/{}/scans", id(&source)), &json!({})).json();
     let gateway = api.post("/gateways", &json!({"name": MARK})).created();
-    let import = api.post("/imports", &json!({"name": MARK})).created();
     let policy = api.post("/policies", &json!({"name": MARK, "action": "close", "age_days": 9})).created();
     let later = json!({"action": "set_risk", "risk": "low", "reason": MARK, "at": "2999-01-01T00:00:00Z"});
     let pending = api.post(&format!("/leaks/{leak}/decisions"), &later).json();
@@ -31,6 +30,7 @@ fn objects(api: &Api) -> Vec<(&'static str, String)> {
     let user = json!({"name": MARK, "role": "analyst", "password": PASSWORD});
     let user = api.post("/users", &user).created();
     let api_token = api.post("/api-tokens", &json!({"name": MARK, "role": "analyst"})).created();
+    let import = api.post("/imports", &json!({"name": MARK})).created();
     vec![
         ("/policies/", id(&policy)),
         ("/pending/", id(&pending["pending"])),
