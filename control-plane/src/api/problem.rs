@@ -9,6 +9,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
+use self::of_errors::setting_changed;
 use crate::imports::ImportError;
 use crate::leaks::{Current, Known, RecordError, Refusal, Status, leak_id};
 use crate::people::Role;
@@ -63,11 +64,8 @@ pub enum Problem {
     },
     /// The leak does not stand where the decision starts.
     Refused(Refusal, Box<Current>),
-    /// A setting has another version than the caller has seen.
-    SettingChanged {
-        /// It.
-        version: i64,
-    },
+    /// A setting has this version by now, and not the one that the caller has seen.
+    SettingChanged(i64),
     /// Somebody else changed the leak meanwhile.
     Changed {
         /// How it stands now.
@@ -202,13 +200,7 @@ impl Problem {
                 "somebody else has changed the leak since you saw it; look at it again, then decide",
             )
             .with("current", state(current)),
-            Self::SettingChanged { version } => told(
-                StatusCode::PRECONDITION_FAILED,
-                "changed-meanwhile",
-                "Changed meanwhile",
-                "somebody else has changed the setting since you saw it; look at it again, then change it",
-            )
-            .with("version", json!(version)),
+            Self::SettingChanged(version) => setting_changed(*version),
             Self::Settled { status } => told(
                 StatusCode::CONFLICT,
                 "settled",

@@ -15,7 +15,7 @@ use super::leaks::say;
 use super::problem::{Answer, Problem};
 use crate::app::App;
 use crate::people::Caller;
-use crate::responses::{self, ChooseError, Chosen};
+use crate::responses::{self, Chosen};
 use crate::time::Time;
 
 /// What a blocked request is to be answered.
@@ -75,11 +75,7 @@ pub(super) async fn reset(
 }
 
 async fn change(app: &App, caller: &Caller, response: Option<&Response>, seen: Option<i64>) -> Answer<axum::response::Response> {
-    let epoch = match responses::choose(&app.store, caller, response, seen, Time::now()).await {
-        Ok(epoch) => epoch,
-        Err(ChooseError::Changed(version)) => return Err(Problem::SettingChanged { version }),
-        Err(ChooseError::Store(error)) => return Err(error.into()),
-    };
+    let epoch = responses::choose(&app.store, caller, response, seen, Time::now()).await?;
     app.committed(caller.tenant.id, epoch);
     tracing::info!(author = caller.name, epoch, "the response to blocked requests was changed");
     let chosen = responses::current(&mut *app.store.read().await?, caller.tenant.id).await?;
