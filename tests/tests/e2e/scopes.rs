@@ -38,7 +38,8 @@ fn a_scoped_patch_blocks_where_it_applies_and_observes_elsewhere() -> Result<()>
     assert_eq!(to("api.test", "/v2/orders")?, 403);
     assert_eq!(to("api.test", "/v1/orders")?, 200);
     assert_eq!(to("elsewhere.test", "/v2/orders")?, 200);
-    let expected = [("api.test/v1/orders", "observed"), ("api.test/v2/orders", "blocked"), ("elsewhere.test/v2/orders", "observed")];
+    let expected =
+        [("api.test/v1/orders", "observed"), ("api.test/v2/orders", "blocked"), ("elsewhere.test/v2/orders", "observed")];
     assert_eq!(outcomes(&world, 3)?, expected.map(|(place, outcome)| (place.to_owned(), outcome.to_owned())));
 
     for (host, path) in [
@@ -84,7 +85,11 @@ fn an_exempt_client_is_observed() -> Result<()> {
     let token = tokens::own(4);
     let leak = world.observed_leak(&[&token])?;
     patch(&world, leak, &json!({"exempt_networks": ["10.0.0.0/8"]}))?;
-    assert_eq!(world.get("/a").bearer(&token).header("x-forwarded-for", "10.1.2.3").status()?, 403, "what a client says of itself");
+    assert_eq!(
+        world.get("/a").bearer(&token).header("x-forwarded-for", "10.1.2.3").status()?,
+        403,
+        "what a client says of itself"
+    );
     patch(&world, leak, &json!({"exempt_networks": ["10.0.0.0/8", "127.0.0.0/8"]}))?;
     assert_eq!(world.get("/b").bearer(&token).status()?, 200);
     let expected = [("api.test/a", "blocked"), ("api.test/b", "observed")];
