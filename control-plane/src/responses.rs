@@ -88,12 +88,13 @@ pub async fn choose(
     .bind(&caller.name)
     .execute(&mut *db)
     .await?;
-    let [before, after] = [before.response.as_ref(), response].map(|response| response.map(seen_of));
+    let [before, after] = [before.response.as_ref(), response].map(|response| Some(seen_of(response)));
     audit::record(&mut db, caller, "response.change", "response", before, after).await?;
     db.commit().await?;
     Ok(epoch)
 }
 
-fn seen_of(response: &Response) -> serde_json::Value {
-    json!({"status": response.status, "headers": response.headers, "body": String::from_utf8_lossy(&response.body)})
+fn seen_of(response: Option<&Response>) -> serde_json::Value {
+    let Some(response) = response else { return json!({"is_default": true}) };
+    json!({"is_default": false, "status": response.status, "headers": response.headers, "body": String::from_utf8_lossy(&response.body)})
 }

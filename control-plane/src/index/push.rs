@@ -32,7 +32,8 @@ impl Push {
                 before.is_none_or(|before| before.hash.as_slice() != sum.hash)
             };
             header.shards.retain(changed);
-            header.settings.take_if(|settings| *settings == base.settings);
+            // Nothing takes no room, and is understood by whoever has lost what it had.
+            header.settings.take_if(|settings| !settings.is_empty() && *settings == base.settings);
         }
         let shards: Vec<u32> = header.shards.iter().map(|sum| sum.shard).collect();
         let is_whole = shards.len() == published.shards.len() && header.settings.is_some();

@@ -19,6 +19,13 @@ fn epoch(answer: &Value) -> u64 {
     answer["epoch"].as_u64().unwrap()
 }
 
+/// Nothing comes of an epoch that is in force.
+async fn take_until(gateway: &mut Gateway, epoch: u64) {
+    if gateway.index.as_ref().is_none_or(|index| index.header().epoch < epoch) {
+        gateway.take_index_until(epoch).await;
+    }
+}
+
 fn settings(gateway: &Gateway) -> Settings {
     Settings::read(&gateway.index.as_ref().map(Index::header).unwrap().settings).unwrap()
 }
@@ -35,7 +42,7 @@ async fn a_scope_reaches_gateways_and_people_and_another_one_is_another_decision
         json!({"hosts": ["*.a.example", "b.example"], "path_prefixes": ["/v2"], "exempt_networks": ["10.0.0.0/8", "::1/128"]});
     let taken = patch(&world, 1, &asked).created();
     assert_eq!((&taken["decision"]["scope"], &taken["leak"]["virtual_patch"]["scope"]), (&shown, &shown));
-    gateway.take_index_until(epoch(&taken)).await;
+    take_until(&mut gateway, epoch(&taken)).await;
     assert_eq!(gateway.verdict(TOKEN), Some((1, true)));
     let told = settings(&gateway);
     let scope = told.scope_of(1).unwrap();
@@ -50,11 +57,11 @@ async fn a_scope_reaches_gateways_and_people_and_another_one_is_another_decision
     assert_eq!(epoch(&wider), epoch(&taken) + 1);
     assert_eq!(wider["leak"]["virtual_patch"]["applied_at"], applied_at, "it is the same patch");
     let everywhere = patch(&world, 1, &json!({})).created();
-    gateway.take_index_until(epoch(&everywhere)).await;
+    take_until(&mut gateway, epoch(&everywhere)).await;
     assert!(!settings(&gateway).has_scopes());
     patch(&world, 2, &asked).created();
     let closed = world.api.post("/leaks/2/decisions", &json!({"action": "close"})).created();
-    gateway.take_index_until(epoch(&closed)).await;
+    take_until(&mut gateway, epoch(&closed)).await;
     assert!(!settings(&gateway).has_scopes(), "the scope goes with the patch");
 
     let leak = world.api.get("/leaks/1").ok();
@@ -120,7 +127,7 @@ async fn scopes_have_a_limit_that_a_header_can_carry() {
     let decided = world.api.post("/decisions", &many).ok();
     assert!(decided["results"].as_array().unwrap().iter().all(|result| result["outcome"] == "decided"), "{decided}");
     let mut gateway = world.connected("edge").await;
-    gateway.take_index_until(epoch(&decided)).await;
+    take_until(&mut gateway, epoch(&decided)).await;
     assert_eq!(settings(&gateway).scope_of(2), settings(&gateway).scope_of(9));
 }
 
@@ -151,7 +158,7 @@ async fn the_response_is_chosen_shown_and_sent() {
     let chosen = world.api.send_if("PUT", RESPONSE, &wanted, first.etag.as_deref().unwrap()).ok();
     let headers = json!([{"name": "x-help", "value": "https://help.example/"}, {"name": "cache-control", "value": "no-store"}]);
     assert_eq!((&chosen["status"], &chosen["content_type"], &chosen["headers"]), (&json!(451), &json!("text/plain"), &headers));
-    gateway.take_index_until(epoch(&chosen)).await;
+    take_until(&mut gateway, epoch(&chosen)).await;
     let told = settings(&gateway);
     let answer = told.response().unwrap();
     assert_eq!((answer.status, answer.body), (451, &b"ask us"[..]));
@@ -162,7 +169,7 @@ async fn the_response_is_chosen_shown_and_sent() {
     stale.problem(412, "changed-meanwhile");
     let reset = world.api.delete(RESPONSE).ok();
     assert_eq!((&reset["is_default"], &reset["version"]), (&json!(true), &json!(2)));
-    gateway.take_index_until(epoch(&reset)).await;
+    take_until(&mut gateway, epoch(&reset)).await;
     assert!(gateway.index.as_ref().unwrap().header().settings.is_empty());
 }
 
@@ -174,7 +181,7 @@ async fn what_is_no_response_is_refused() {
     let with = |field: &str, value: Value| {
         let mut wanted = good.clone();
         wanted[field] = value;
-        world.api.send("PUT", RESPONSE, &wanted)
+        world.api.send("PUT", &format!("/api/v1{RESPONSE}"), &wanted)
     };
     let header = |name: &str, value: &str| json!([{"name": name, "value": value}]);
     for (field, value, words) in [
@@ -204,17 +211,17 @@ async fn a_pause_is_pushed_with_its_end_and_a_restart_gives_the_same_index() {
     patch(&world, 1, &json!({"exempt_networks": ["127.0.0.0/8"]})).created();
     let until = stopleak::time::Time::now().plus(std::time::Duration::from_hours(1));
     let paused = world.api.post("/pause", &json!({"reason": "checkout is down", "until": until})).ok();
-    gateway.take_index_until(epoch(&paused)).await;
+    take_until(&mut gateway, epoch(&paused)).await;
     assert_eq!(settings(&gateway).paused_until_ms(), until.as_millis());
     assert!(settings(&gateway).scope_of(1).is_some());
     let root = gateway.index.as_ref().unwrap().header().root();
 
     let world = World::start_in(world.stop().await).await;
     let mut gateway = world.connected("other").await;
-    gateway.take_index_until(epoch(&paused)).await;
+    take_until(&mut gateway, epoch(&paused)).await;
     assert_eq!(gateway.index.as_ref().unwrap().header().root(), root);
     let ended = world.api.delete("/pause").ok();
-    gateway.take_index_until(epoch(&ended)).await;
+    take_until(&mut gateway, epoch(&ended)).await;
     assert_eq!(settings(&gateway).paused_until_ms(), 0);
 }
 
@@ -224,7 +231,10 @@ async fn scopes_and_responses_stay_with_their_tenant() {
     world.tenant("other").await;
     world.leak(&[TOKEN]);
     patch(&world, 1, &json!({"hosts": ["a.example"]})).created();
-    world.api.send("PUT", RESPONSE, &json!({"status": 410, "content_type": "text/plain", "body": "gone"})).ok();
+    world
+        .api
+        .send("PUT", &format!("/api/v1{RESPONSE}"), &json!({"status": 410, "content_type": "text/plain", "body": "gone"}))
+        .ok();
     let other = world.api.of_tenant("other");
     assert_eq!(other.get(RESPONSE).ok()["is_default"], true);
     other.post("/leaks", &json!({"title": "t", "tokens": [TOKEN]})).created();
@@ -238,7 +248,7 @@ async fn a_push_leaves_out_settings_that_have_not_changed() {
     world.leak(&[TOKEN]);
     patch(&world, 1, &json!({"hosts": ["a.example"]})).created();
     let mut gateway = world.connected("edge").await;
-    gateway.take_index_until(world.epoch()).await;
+    take_until(&mut gateway, world.epoch()).await;
     world.leak(&[OTHER]);
     let stopleak_contract::feed::wire::to_gateway::Message::Header(header) = gateway.next().await.unwrap() else {
         panic!("no header")
