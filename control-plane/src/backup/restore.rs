@@ -7,7 +7,7 @@ use sqlx::AssertSqlSafe;
 
 use super::BackupError;
 use super::format::{Line, Reader, damaged, fits, from_hex};
-use super::schema::{Kind, Table, tables};
+use super::schema::{COUNTED, Kind, Table, tables};
 use crate::store::{Connection, Database, Store, placeholders};
 
 /// Values in one statement: `PostgreSQL` takes 65,535, `SQLite` 32,766.
@@ -59,6 +59,9 @@ async fn write_all<R: Read>(store: &Store, reader: &mut Reader<R>) -> Result<u64
         match line {
             Line::Table(table) => {
                 let known = expected.iter().find(|known| is_same(known, &table));
+                if COUNTED.contains(&table.table.as_str()) {
+                    sqlx::query(AssertSqlSafe(format!("DELETE FROM {}", table.quoted()))).execute(&mut *db).await?;
+                }
                 under_way = Some((known.ok_or_else(|| damaged("it has a table that there is not"))?, table, Vec::new()));
             }
             Line::Row(row) => {

@@ -31,12 +31,16 @@ pub(super) enum Kind {
 const COLUMNS_OF_SQLITE: &str = "SELECT m.name, p.name, p.type FROM sqlite_master m, pragma_table_info(m.name) p
     WHERE m.type = 'table' AND m.name NOT LIKE '\\_%' ESCAPE '\\' AND m.name NOT LIKE 'sqlite%' ORDER BY m.name, p.cid";
 const COLUMNS_OF_POSTGRES: &str = "SELECT table_name::text, column_name::text, data_type::text FROM information_schema.columns
-    WHERE table_schema = current_schema() AND table_name NOT LIKE '\\_%' ORDER BY 1, ordinal_position";
+    WHERE is_generated = 'NEVER' AND table_schema = current_schema() AND table_name NOT LIKE '\\_%' ORDER BY 1, ordinal_position";
 const REFERENCES_OF_SQLITE: &str = "SELECT m.name, f.\"table\" FROM sqlite_master m, pragma_foreign_key_list(m.name) f
     WHERE m.type = 'table'";
 const REFERENCES_OF_POSTGRES: &str =
     "SELECT c.relname::text, r.relname::text FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid
     JOIN pg_class r ON r.oid = k.confrelid WHERE k.contype = 'f' AND k.connamespace = current_schema()::regnamespace";
+
+/// What triggers keep of other tables. Written last: it takes the place of what they have counted while those were restored, which lacks what
+/// is gone since.
+pub(super) const COUNTED: [&str; 3] = ["day_counts", "leak_counts", "token_lengths"];
 
 /// All tables of the database.
 pub(super) async fn tables(database: &Database, db: &mut Connection) -> Result<Vec<Table>, sqlx::Error> {
@@ -51,7 +55,9 @@ pub(super) async fn tables(database: &Database, db: &mut Connection) -> Result<V
         let kind = Kind::of(&kind).ok_or_else(|| sqlx::Error::Decode(format!("{table}.{name} is a {kind}").into()))?;
         tables.entry(table).or_default().push(Column { name, kind });
     }
-    Ok(in_order(tables, &references))
+    let mut tables = in_order(tables, &references);
+    tables.sort_by_key(|table| COUNTED.contains(&table.table.as_str()));
+    Ok(tables)
 }
 
 fn in_order(mut tables: BTreeMap<String, Vec<Column>>, references: &[(String, String)]) -> Vec<Table> {
