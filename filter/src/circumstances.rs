@@ -32,12 +32,23 @@ pub struct Destination {
 
 /// Those of one request.
 pub struct Circumstances<'a> {
-    authority: &'a [u8],
-    path: &'a [u8],
+    place: Place<'a>,
     around: &'a dyn Around,
-    /// Read once, however many leaked tokens the request has.
-    target: OnceCell<Target>,
+    /// Read once, however many leaked tokens the request has. In a box, since nearly all have none.
+    read: OnceCell<Box<Read>>,
+}
+
+/// What was asked for.
+struct Read {
+    target: Target,
     client: OnceCell<Option<IpAddr>>,
+}
+
+/// Where to find the destination, when it is asked for.
+#[derive(Clone, Copy)]
+enum Place<'a> {
+    Headers(Request<'a>),
+    Kept(Option<&'a Destination>),
 }
 
 impl Around for Unknown {
@@ -62,18 +73,17 @@ impl<'a> Circumstances<'a> {
     /// Of a request whose headers are at hand.
     #[must_use]
     pub fn of(request: Request<'a>, around: &'a dyn Around) -> Self {
-        Self::new(request.authority(), request.path(), around)
+        Self::new(Place::Headers(request), around)
     }
 
     /// Of what follows a request's headers. Where nobody knows where it goes, every virtual patch applies.
     #[must_use]
     pub fn later(destination: Option<&'a Destination>, around: &'a dyn Around) -> Self {
-        let (authority, path) = destination.map_or((&[][..], &[][..]), |kept| (&kept.authority, &kept.path));
-        Self::new(authority, path, around)
+        Self::new(Place::Kept(destination), around)
     }
 
-    fn new(authority: &'a [u8], path: &'a [u8], around: &'a dyn Around) -> Self {
-        Self { authority, path, around, target: OnceCell::new(), client: OnceCell::new() }
+    fn new(place: Place<'a>, around: &'a dyn Around) -> Self {
+        Self { place, around, read: OnceCell::new() }
     }
 
     /// Whether the virtual patch of the leak blocks here and now.
@@ -83,8 +93,9 @@ impl<'a> Circumstances<'a> {
             return false;
         }
         let Some(scope) = settings.scope_of(leak) else { return true };
-        scope.covers(self.target.get_or_init(|| Target::new(self.authority, self.path)))
-            && !(scope.has_exempt_clients() && self.client().is_some_and(|client| scope.exempts(client)))
+        let read = self.read.get_or_init(|| Box::new(Read { target: self.target(), client: OnceCell::new() }));
+        let client = || *read.client.get_or_init(|| self.around.client().parse().ok());
+        scope.covers(&read.target) && !(scope.has_exempt_clients() && client().is_some_and(|client| scope.exempts(client)))
     }
 
     /// Whether what would be refused passes: until the end of the pause, whether or not anybody can say so by then.
@@ -93,8 +104,12 @@ impl<'a> Circumstances<'a> {
         settings.paused_until_ms() != 0 && self.around.now_ms() < settings.paused_until_ms()
     }
 
-    fn client(&self) -> Option<IpAddr> {
-        *self.client.get_or_init(|| self.around.client().parse().ok())
+    fn target(&self) -> Target {
+        match self.place {
+            Place::Headers(request) => Target::new(request.authority(), request.path()),
+            Place::Kept(Some(kept)) => Target::new(&kept.authority, &kept.path),
+            Place::Kept(None) => Target::new(b"", b""),
+        }
     }
 }
 

@@ -45,13 +45,21 @@ struct Root {
 /// One request.
 struct Filter {
     gateway: Rc<RefCell<Gateway>>,
-    observed: Option<Box<(Route, Match)>>,
+    /// What few requests have.
+    kept: Option<Box<Kept>>,
     /// The body is still to be judged.
     waiting: Option<Box<Waiting>>,
     /// The trailers too.
     is_covered: bool,
-    /// Where the request goes, when a virtual patch depends on it.
-    destination: Option<Box<Destination>>,
+}
+
+/// What is kept of a request for later.
+#[derive(Default)]
+struct Kept {
+    /// A leaked token was let through.
+    observed: Option<(Route, Match)>,
+    /// Where it goes, when a virtual patch depends on it.
+    destination: Option<Destination>,
 }
 
 impl Root {
@@ -100,7 +108,7 @@ impl Root {
 
     /// A request begins.
     fn filter(&self) -> Filter {
-        Filter { gateway: Rc::clone(&self.gateway), observed: None, waiting: None, is_covered: false, destination: None }
+        Filter { gateway: Rc::clone(&self.gateway), kept: None, waiting: None, is_covered: false }
     }
 
     /// The configuration is replaced, or Envoy stops.
@@ -132,7 +140,8 @@ impl Filter {
             Verdict::Overflow => return answer(431, TOO_LARGE),
             Verdict::Observe(found) => {
                 // Reported when the response's status is known.
-                self.observed = gateway.route(request, &found).map(|route| Box::new((route, found)));
+                let observed = gateway.route(request, &found).map(|route| (route, found));
+                self.kept.get_or_insert_default().observed = observed;
             }
             Verdict::Block(found) => {
                 if let Some(route) = gateway.route(request, &found) {
@@ -147,7 +156,7 @@ impl Filter {
 
     /// The request is over, and its response known.
     fn done(self) {
-        if let Some((route, found)) = self.observed.map(|observed| *observed) {
+        if let Some((route, found)) = self.kept.and_then(|kept| kept.observed) {
             let observed = used(found, Outcome::Observed, route, response_status());
             self.gateway.borrow_mut().record(observed);
         }

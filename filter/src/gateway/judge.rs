@@ -1,12 +1,10 @@
 //! Judging requests: their headers, and what follows.
 
-use std::rc::Rc;
-
 use stopleak_contract::settings::Answer;
 
 use super::Gateway;
 use crate::body::Missed;
-use crate::circumstances::{Circumstances, Destination};
+use crate::circumstances::{Around, Circumstances, Destination};
 use crate::enforced::Enforced;
 use crate::request::Request;
 use crate::verdict::{Judgement, Policy, Verdict};
@@ -20,9 +18,8 @@ impl Gateway {
 
     /// Judges a request and counts it.
     pub fn judge(&mut self, request: Request<'_>) -> Judgement {
-        let proxy = Rc::clone(&self.proxy);
-        let circumstances = Circumstances::of(request, &*proxy);
-        let (judgement, ()) = self.readable(|policy, enforced| (policy.judge(request, enforced, &circumstances), ()));
+        let (judgement, ()) =
+            self.readable(|policy, enforced, around| (policy.judge(request, enforced, &Circumstances::of(request, around)), ()));
         self.counted.judged(&judgement.verdict, judgement.over_budget);
         judgement
     }
@@ -35,10 +32,8 @@ impl Gateway {
 
     /// Judges the body of a request that has passed, or a part of it, and counts what that adds.
     pub fn judge_body(&mut self, bytes: &[u8], encoding: &[u8], destination: Option<&Destination>) -> (Judgement, Missed) {
-        let proxy = Rc::clone(&self.proxy);
-        let circumstances = Circumstances::later(destination, &*proxy);
-        let (judgement, missed) = self.readable(|policy, enforced| match enforced {
-            Some(enforced) => policy.judge_body(bytes, encoding, enforced, &circumstances),
+        let (judgement, missed) = self.readable(|policy, enforced, around| match enforced {
+            Some(enforced) => policy.judge_body(bytes, encoding, enforced, &Circumstances::later(destination, around)),
             None => (Judgement::of(Verdict::Pass), Missed::default()),
         });
         self.counted.judged_further(&judgement.verdict, judgement.over_budget);
@@ -47,10 +42,8 @@ impl Gateway {
 
     /// Judges the trailers of a request that has passed, and counts what that adds.
     pub fn judge_trailers(&mut self, trailers: Request<'_>, destination: Option<&Destination>) -> Judgement {
-        let proxy = Rc::clone(&self.proxy);
-        let circumstances = Circumstances::later(destination, &*proxy);
-        let (judgement, ()) = self.readable(|policy, enforced| match enforced {
-            Some(enforced) => (policy.judge_trailers(trailers, enforced, &circumstances), ()),
+        let (judgement, ()) = self.readable(|policy, enforced, around| match enforced {
+            Some(enforced) => (policy.judge_trailers(trailers, enforced, &Circumstances::later(destination, around)), ()),
             None => (Judgement::of(Verdict::Pass), ()),
         });
         self.counted.judged_further(&judgement.verdict, judgement.over_budget);
@@ -70,11 +63,11 @@ impl Gateway {
     }
 
     /// Judges again when a page is not what the header says: another VM may have put another index into force.
-    fn readable<T>(&mut self, judge: impl Fn(&Policy, Option<&Enforced>) -> (Judgement, T)) -> (Judgement, T) {
-        let mut judged = judge(&self.policy, self.enforced.as_ref());
+    fn readable<T>(&mut self, judge: impl Fn(&Policy, Option<&Enforced>, &dyn Around) -> (Judgement, T)) -> (Judgement, T) {
+        let mut judged = judge(&self.policy, self.enforced.as_ref(), &*self.proxy);
         if judged.0.unreadable {
             if self.catch_up() {
-                judged = judge(&self.policy, self.enforced.as_ref());
+                judged = judge(&self.policy, self.enforced.as_ref(), &*self.proxy);
             }
             if judged.0.unreadable {
                 self.counted.pages_unreadable += 1;
