@@ -41,7 +41,7 @@ struct Set {
     /// Of the body
     #[arg(long, value_name = "TYPE", default_value = "text/plain; charset=utf-8")]
     content_type: String,
-    /// A header, such as 'x-help: https://help.example/'; give it as often as needed
+    /// A header, such as 'x-help: ask us'; give it as often as needed
     #[arg(long = "header", value_name = "NAME: VALUE", value_parser = header)]
     headers: Vec<(String, String)>,
     /// A file with the body; `-` is standard input

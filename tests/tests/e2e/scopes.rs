@@ -155,7 +155,7 @@ fn a_pause_observes_at_once_and_ends_by_itself_without_a_control_plane() -> Resu
     assert!(ended >= LENGTH, "after {ended:?}");
 
     world.restart_control_plane()?;
-    pause(&world, Duration::from_secs(3600))?;
+    pause(&world, Duration::from_hours(1))?;
     assert_eq!(request.status()?, 200);
     let (_, ended) = world.control_plane.call("DELETE", "/api/v1/pause", None)?;
     in_force(&world, &ended)?;
