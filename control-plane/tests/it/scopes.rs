@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use stopleak_contract::index::Index;
 use stopleak_contract::settings::{Settings, Target};
 
+use crate::cli::Cli;
 use crate::client::Gateway;
 use crate::world::{World, eventually};
 
@@ -256,4 +257,24 @@ async fn a_push_leaves_out_settings_that_have_not_changed() {
     assert_eq!(header.settings, None);
     gateway.take_shards(header).await;
     assert!(settings(&gateway).scope_of(1).is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_command_line_sets_scopes_and_the_response() {
+    let world = World::start().await;
+    world.leak(&[TOKEN]);
+    let cli = Cli { data: world.data.path().to_owned(), proxy: None };
+    let scope = ["--host", "a.example", "--host", "*.b.example", "--path-prefix", "/v2", "--exempt", "10.0.0.0/8"];
+    cli.ok(&[&["leak", "patch", "LK-1", "--confirm"][..], &scope].concat(), "");
+    let shown = cli.ok(&["leak", "show", "LK-1"], "");
+    for part in ["*.b.example", "a.example", "/v2", "10.0.0.0/8"] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+    let refused = cli.output(&["leak", "patch", "LK-1", "--host", "a.example:80"], "");
+    assert!(!refused.status.success() && String::from_utf8_lossy(&refused.stderr).contains("has a port"));
+
+    let set = ["response", "set", "--status", "410", "--header", "x-help: ask us"];
+    let told = cli.ok(&set, "gone for good");
+    assert!(told.contains("410 (chosen)") && told.contains("x-help: ask us") && told.contains("gone for good"), "{told}");
+    assert!(cli.ok(&["response", "reset"], "").contains("403 (the usual one)"));
 }
