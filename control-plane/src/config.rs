@@ -58,6 +58,9 @@ pub struct Config {
     pub trusted_proxies: Vec<IpAddr>,
     /// Attempts that are kept of each tenant; the oldest go when there are more. Default: 1,000,000.
     pub max_attempts: Option<NonZeroU64>,
+    /// The filter module, as gateways run it: by it every index is proved before it is published, and requests are tried. Default:
+    /// `stopleak_filter.wasm` beside the program.
+    pub filter: Option<PathBuf>,
     /// TLS of the feed, for gateways on other machines.
     pub feed_tls: Option<FeedTls>,
 }
@@ -153,6 +156,7 @@ impl Config {
             requests_per_minute: self.requests_per_minute.or(other.requests_per_minute),
             trusted_proxies: if self.trusted_proxies.is_empty() { other.trusted_proxies } else { self.trusted_proxies },
             max_attempts: self.max_attempts.or(other.max_attempts),
+            filter: self.filter.or(other.filter),
             feed_tls: self.feed_tls.or(other.feed_tls),
         }
     }
@@ -185,7 +189,17 @@ impl Config {
             return refuse("public_url", "is not a scheme, a host and perhaps a port, such as https://stopleak.example");
         }
         self.feed_tls()?;
+        self.filter()?;
         self.data_dir().map(drop)
+    }
+
+    /// The file with the filter module; `None` when none is named and none lies beside the program.
+    pub fn filter(&self) -> Result<Option<PathBuf>, ConfigError> {
+        let Some(path) = &self.filter else { return Ok(filter_beside_this_program()) };
+        if !path.is_file() {
+            return Err(ConfigError::Value { key: "filter", reason: format!("{} is no file", path.display()) });
+        }
+        Ok(Some(path.clone()))
     }
 
     /// TLS of the feed.
@@ -280,6 +294,14 @@ impl Config {
     }
 }
 
+/// As a release is unpacked. In a checkout the program lies one folder deeper.
+fn filter_beside_this_program() -> Option<PathBuf> {
+    const NAME: &str = "stopleak_filter.wasm";
+    let program = std::env::current_exe().ok()?;
+    let folders = program.ancestors().skip(1).take(if cfg!(debug_assertions) { 2 } else { 1 });
+    folders.map(|folder| folder.join(NAME)).find(|file| file.is_file())
+}
+
 fn is_origin(url: &str) -> bool {
     let Ok(uri) = url.parse::<axum::http::Uri>() else { return false };
     matches!(uri.scheme_str(), Some("http" | "https"))
@@ -337,6 +359,7 @@ mod tests {
             ("[feed_tls]\ncertificate = \"a\"", "`private_key`"),
             ("[feed_tls]\ncertificate = \"/no/a\"\nprivate_key = \"/no/b\"", "`feed_tls.certificate`"),
             ("rules = \"/no/rules.toml\"", "/no/rules.toml"),
+            ("filter = \"/no/filter.wasm\"", "/no/filter.wasm"),
             ("breached_passwords = \"/no/list\"", "/no/list"),
             (&oidc("http://login.example", "administrator"), "`oidc.issuer`"),
             (&oidc("https://login.example", "root"), "root"),

@@ -121,10 +121,9 @@ async fn reopen(
     now: Time,
 ) -> Result<(), sqlx::Error> {
     let reason = format!("a token of it was found again, in {} of {}", found.path, target.title);
-    let (request, reason) = (Request::of(Action::Reopen), Some(reason.as_str()));
-    let origin = Origin::Regression;
     let caller = Caller::system("regression", tenants::by_id(db, target.tenant).await?);
-    let asked = Asked { request, reason, author: "regression", caller: &caller, origin, approved_by: None, expected: None };
+    let asked = Asked::of(&caller, Origin::Regression, Request::of(Action::Reopen));
+    let asked = Asked { reason: Some(reason.as_str()), ..asked };
     match leaks::take(db, target.tenant, leak, &asked, carrier, now).await {
         Ok(_) => tracing::info!(leak = leaks::leak_id(leak), "a closed leak is open again"),
         Err(RecordError::Store(error)) => return Err(error),

@@ -28,6 +28,7 @@ pub mod scopes;
 pub mod responses;
 pub mod policies;
 pub mod index;
+pub mod verdicts;
 pub mod gateways;
 pub mod feed;
 pub mod attempts;

@@ -20,6 +20,7 @@ mod attempts;
 mod sources;
 mod scans;
 mod imports;
+mod verdicts;
 mod gateways;
 mod tenants;
 mod users;

@@ -1,6 +1,7 @@
 //! Everything that can be wrong with a request, and how it is told (RFC 9457).
 
 mod of_errors;
+mod of_index;
 mod of_people;
 
 use std::time::Duration;
@@ -10,6 +11,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
 use self::of_errors::setting_changed;
+pub use self::of_index::NoIndex;
 use crate::imports::ImportError;
 use crate::leaks::{Current, Known, RecordError, Refusal, Status, leak_id};
 use crate::people::Role;
@@ -125,6 +127,8 @@ pub enum Problem {
     },
     /// A report was not read to its end.
     Import(ImportError),
+    /// There is no index to ask.
+    NoIndex(NoIndex),
     /// As many requests of this kind are under way as there may be.
     Busy {
         /// What they do.
@@ -246,6 +250,7 @@ impl Problem {
             .with("scan", json!(scan)),
             Self::Import(error) => import(error),
             Self::Busy { what } => busy(what),
+            Self::NoIndex(missing) => missing.told(),
             Self::Store(error) => store(error),
             Self::Internal(_) => internal(),
         }

@@ -81,8 +81,7 @@ async fn expire_patch(store: &Store, now: Time) -> Result<Option<(TenantId, Opti
     let request = Request { approved: true, ..Request::of(Action::RemoveVirtualPatch) };
     let reason = Some("the time of the virtual patch is over");
     let caller = Caller::system("expiry", tenants::by_id(&mut db, tenant).await?);
-    let asked =
-        Asked { request, reason, author: "expiry", caller: &caller, origin: Origin::Expiry, approved_by: None, expected: None };
+    let asked = Asked { reason, ..Asked::of(&caller, Origin::Expiry, request) };
     let mut carrier = Carrier::default();
     match take(&mut db, tenant, leak, &asked, &mut carrier, now).await {
         Ok(_) => db.commit().await?,

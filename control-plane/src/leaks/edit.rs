@@ -35,7 +35,7 @@ pub async fn edit(
     expected: Option<i64>,
     now: Time,
 ) -> Result<(), EditError> {
-    let (tenant, author) = (caller.tenant.id, caller.name.as_str());
+    let tenant = caller.tenant.id;
     let mut db = store.write().await?;
     let found = current(&mut db, tenant, leak).await?.ok_or(RecordError::NoSuchLeak)?;
     if expected.is_some_and(|version| version != found.version) {
@@ -63,7 +63,7 @@ pub async fn edit(
     }
     if let Some(risk) = edit.risk {
         let request = Request { risk: Some(risk), ..Request::of(Action::SetRisk) };
-        let asked = Asked { request, reason: None, author, caller, origin: Origin::Person, approved_by: None, expected: None };
+        let asked = Asked::of(caller, Origin::Person, request);
         take(&mut db, tenant, leak, &asked, &mut Carrier::default(), now).await?;
     }
     db.commit().await?;

@@ -324,7 +324,7 @@ async fn carry_out(
     let (confirm, expires_at, scope) = (row.confirm != 0, row.expires_at, row.scope_id.map(ScopeId));
     let request = Request { risk, confirm, expires_at, scope, ..Request::of(row.action) };
     let (reason, approved_by) = (row.reason.as_deref(), row.approved_by.as_deref());
-    let asked = Asked { request, reason, author: &row.author, caller, origin, approved_by, expected: None };
+    let asked = Asked { reason, author: &row.author, approved_by, ..Asked::of(caller, origin, request) };
     take(db, tenant, row.number(), &asked, carrier, now).await
 }
 

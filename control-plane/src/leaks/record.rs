@@ -31,6 +31,14 @@ pub struct Asked<'a> {
     pub expected: Option<i64>,
 }
 
+impl<'a> Asked<'a> {
+    /// What the caller asks, in their own name, and without more.
+    #[must_use]
+    pub fn of(caller: &'a Caller, origin: Origin, request: Request) -> Self {
+        Self { request, reason: None, author: &caller.name, caller, origin, approved_by: None, expected: None }
+    }
+}
+
 /// What makes a decision be taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {

@@ -97,15 +97,7 @@ async fn decide(
     let request = Request::of(policy.action);
     let mut db = store.write().await?;
     let caller = Caller::system(&author, tenants::by_id(&mut db, tenant).await?);
-    let asked = Asked {
-        request,
-        reason: None,
-        author: &author,
-        caller: &caller,
-        origin: Origin::Policy,
-        approved_by: None,
-        expected: None,
-    };
+    let asked = Asked::of(&caller, Origin::Policy, request);
     let mut carrier = Carrier::default();
     for &leak in leaks {
         // Somebody may have decided since it was read.

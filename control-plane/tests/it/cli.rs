@@ -254,3 +254,25 @@ async fn a_profile_names_a_server() {
     cli.ok(&["profile", "remove", "here"], "");
     assert!(cli.fault(&["leak", "list", "--profile", "here"], "", 2).contains("no profile here"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reports_of_other_scanners_are_imported() {
+    let world = World::start().await;
+    let cli = Cli { data: world.data.path().to_owned(), proxy: None };
+    let report = world.data.path().join("gitleaks.json");
+    let finding = |secret: &str| serde_json::json!({"RuleID": "github-pat", "Secret": secret, "File": "a.env", "StartLine": 1});
+    std::fs::write(&report, serde_json::json!([finding(&token(1)), finding("REDACTED")]).to_string()).unwrap();
+    let report = report.to_str().unwrap();
+
+    let told = cli.ok(&["import", report, "--name", "team/service"], "");
+    assert!(told.contains("2 findings, 1 tokens that were not known before") && told.contains("passed over: 1 with"), "{told}");
+    assert!(cli.ok(&["leak", "list"], "").contains("a.env in team/service"));
+    let again = cli.json(&["import", "-"], &std::fs::read_to_string(report).unwrap());
+    assert_eq!((&again["title"], &again["found_new"]), (&Value::from("standard input"), &Value::from(0)));
+
+    let broken = cli.fault(&["import", "-", "--name", "broken"], "no report", 1);
+    assert!(broken.contains("--resume 3"), "{broken}");
+    assert_eq!(cli.json(&["import", report, "--resume", "3"], "")["status"], "done");
+    assert!(cli.ok(&["import", "--list"], "").contains("team/service"));
+    assert!(cli.fault(&["import", "/no/such/report"], "", 2).contains("/no/such/report"));
+}

@@ -30,3 +30,4 @@ mod backup;
 mod index;
 mod start;
 mod secrecy;
+mod verdicts;

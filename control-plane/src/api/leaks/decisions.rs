@@ -115,15 +115,9 @@ pub(in crate::api) async fn decide(
     let reason = reason(&app, &caller, body.reason.as_deref()).await?;
     let scope = scope(&app, &caller, body.scope, body.dry_run).await?;
     let Decide { action, risk, confirm, expires_at, .. } = body;
-    let asked = leaks::Asked {
-        request: Request { action, risk, confirm, expires_at, scope, approved: false },
-        reason: reason.as_deref(),
-        author: &caller.name,
-        caller: &caller,
-        origin: Origin::Person,
-        approved_by: None,
-        expected: seen.or(body.expected),
-    };
+    let request = Request { action, risk, confirm, expires_at, scope, approved: false };
+    let (reason, expected) = (reason.as_deref(), seen.or(body.expected));
+    let asked = leaks::Asked { reason, expected, ..leaks::Asked::of(&caller, Origin::Person, request) };
     let (tenant, now) = (caller.tenant.id, Time::now());
     let told = |error| Problem::record(error, seen.is_some());
     if body.dry_run {
@@ -192,15 +186,8 @@ pub(in crate::api) async fn decide_many(
     };
     let scope = scope(&app, &caller, body.scope, body.dry_run).await?;
     let DecideMany { action, risk, confirm, expires_at, at, dry_run, .. } = body;
-    let asked = leaks::Asked {
-        request: Request { action, risk, confirm, expires_at, scope, approved: false },
-        reason: reason.as_deref(),
-        author: &caller.name,
-        caller: &caller,
-        origin: Origin::Person,
-        approved_by: None,
-        expected: None,
-    };
+    let request = Request { action, risk, confirm, expires_at, scope, approved: false };
+    let asked = leaks::Asked { reason: reason.as_deref(), ..leaks::Asked::of(&caller, Origin::Person, request) };
     let key = key(&caller);
     let bulk = Bulk { asked, author_key: &key, at, dry_run };
     let (results, epoch) = leaks::decide_all(&app.store, tenant, &numbers, &bulk, Time::now()).await?;
