@@ -1,6 +1,6 @@
 //! What beside a leaked token decides whether its virtual patch blocks a request: where to, from whom, and when.
 //!
-//! A request without a match pays nothing for that: it is looked at when there is one that is to be blocked.
+//! A request without a match pays nothing for that: it is looked at when one is to be refused.
 
 use std::cell::OnceCell;
 use std::net::IpAddr;
@@ -9,6 +9,7 @@ use stopleak_contract::index::LeakNumber;
 use stopleak_contract::settings::{Settings, Target};
 
 use crate::request::Request;
+use crate::verdict::Verdict;
 
 /// What the proxy knows of the request at hand.
 pub trait Around {
@@ -18,10 +19,6 @@ pub trait Around {
     /// Milliseconds since the Unix epoch.
     fn now_ms(&self) -> u64;
 }
-
-/// Nothing is known: for judging outside of a proxy.
-#[derive(Clone, Copy, Debug)]
-pub struct Unknown;
 
 /// Where a request goes: kept for its body and trailers, which other filters may meet with other headers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -45,20 +42,12 @@ struct Read {
 }
 
 /// Where to find the destination, when it is asked for.
-#[derive(Clone, Copy)]
-enum Place<'a> {
+#[derive(Clone, Copy, Debug)]
+pub enum Place<'a> {
+    /// In the headers, which are at hand.
     Headers(Request<'a>),
+    /// What was kept of them. Where nobody knows where a request goes, every virtual patch applies.
     Kept(Option<&'a Destination>),
-}
-
-impl Around for Unknown {
-    fn client(&self) -> String {
-        String::new()
-    }
-
-    fn now_ms(&self) -> u64 {
-        0
-    }
 }
 
 impl Destination {
@@ -70,20 +59,20 @@ impl Destination {
 }
 
 impl<'a> Circumstances<'a> {
-    /// Of a request whose headers are at hand.
+    /// Of a request that goes there.
     #[must_use]
-    pub fn of(request: Request<'a>, around: &'a dyn Around) -> Self {
-        Self::new(Place::Headers(request), around)
-    }
-
-    /// Of what follows a request's headers. Where nobody knows where it goes, every virtual patch applies.
-    #[must_use]
-    pub fn later(destination: Option<&'a Destination>, around: &'a dyn Around) -> Self {
-        Self::new(Place::Kept(destination), around)
-    }
-
-    fn new(place: Place<'a>, around: &'a dyn Around) -> Self {
+    pub fn new(place: Place<'a>, around: &'a dyn Around) -> Self {
         Self { place, around, read: OnceCell::new() }
+    }
+
+    /// Whether a verdict that knew nothing of them stands.
+    #[must_use]
+    pub fn bear_out(&self, verdict: &Verdict, settings: &Settings) -> bool {
+        match verdict {
+            Verdict::Block(found) => self.are_of(found.leak, settings),
+            Verdict::Overflow => !self.are_paused(settings),
+            Verdict::Pass | Verdict::Observe(_) | Verdict::NotReady(_) => true,
+        }
     }
 
     /// Whether the virtual patch of the leak blocks here and now.
@@ -101,7 +90,8 @@ impl<'a> Circumstances<'a> {
     /// Whether what would be refused passes: until the end of the pause, whether or not anybody can say so by then.
     #[must_use]
     pub fn are_paused(&self, settings: &Settings) -> bool {
-        settings.paused_until_ms() != 0 && self.around.now_ms() < settings.paused_until_ms()
+        // Who does not know the time does not pause.
+        settings.paused_until_ms() != 0 && (1..settings.paused_until_ms()).contains(&self.around.now_ms())
     }
 
     fn target(&self) -> Target {

@@ -8,7 +8,6 @@ use std::ops::ControlFlow;
 use stopleak_contract::PluginConfig;
 use stopleak_contract::index::{Kind, Kinds};
 use stopleak_filter::body::{Arrived, Body, visit};
-use stopleak_filter::circumstances::{Circumstances, Unknown};
 use stopleak_filter::enforced::Enforced;
 use stopleak_filter::header_map::view;
 use stopleak_filter::request::Request;
@@ -111,8 +110,7 @@ fn judged(body: &[u8], encoding: &str, kind: &str, limit: usize, sizes: &[usize]
         let Some(mut hold) = policy.hold(Request::new(&view(&headers))) else { return };
         let mut look = |bytes: &[u8], encoding: &str| {
             assert!(bytes.len() <= limit, "{} bytes are judged, {limit} are the limit", bytes.len());
-            let (judgement, missed) = ENFORCED
-                .with(|enforced| policy.judge_body(bytes, encoding.as_bytes(), enforced, &Circumstances::later(None, &Unknown)));
+            let (judgement, missed) = ENFORCED.with(|enforced| policy.judge_body(bytes, encoding.as_bytes(), enforced, None));
             assert!(!judgement.unreadable);
             outcome.is_blocked |= matches!(judgement.verdict, Verdict::Block(_));
             outcome.over_limit |= missed.over_limit;

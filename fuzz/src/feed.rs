@@ -8,7 +8,6 @@ use stopleak_contract::PluginConfig;
 use stopleak_contract::feed::wire::{self, to_gateway};
 use stopleak_contract::feed::{Message as _, parts};
 use stopleak_contract::index::{Action, Entry, SigningKey};
-use stopleak_filter::circumstances::{Circumstances, Unknown};
 use stopleak_filter::enforced::Enforced;
 use stopleak_filter::header_map::view;
 use stopleak_filter::records::Records;
@@ -73,11 +72,7 @@ fn epoch(enforced: Option<&Enforced>) -> u64 {
 /// that, but it never passes.
 fn holds_its_word(enforced: &Enforced) {
     let headers = [("authorization".to_owned(), format!("Bearer {PATCHED}").into_bytes())];
-    let verdict = POLICY.with(|policy| {
-        policy
-            .judge(Request::new(&view(&headers)), Some(enforced), &Circumstances::of(Request::new(&view(&headers)), &Unknown))
-            .verdict
-    });
+    let verdict = POLICY.with(|policy| policy.judge(Request::new(&view(&headers)), Some(enforced), None).verdict);
     assert!(matches!(verdict, Verdict::Block(_) | Verdict::NotReady(_)), "{verdict:?}");
 }
 

@@ -113,7 +113,7 @@ impl Source {
         let mut built = self.index.build(&tenant.name, &keys.fingerprint(tenant.id), epoch, built_at.as_millis())?;
         // People count leaked tokens.
         built.header.tokens -= u64::from(self.probe.is_some());
-        // No gateway would believe it.
+        // No gateway would believe others.
         Settings::read(&self.settings).map_err(anyhow::Error::msg)?;
         built.header.settings.clone_from(&self.settings);
         let (root, tokens) = (built.header.root(), built.header.tokens);

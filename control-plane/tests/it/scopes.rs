@@ -272,6 +272,9 @@ async fn the_command_line_sets_scopes_and_the_response() {
     }
     let refused = cli.output(&["leak", "patch", "LK-1", "--host", "a.example:80"], "");
     assert!(!refused.status.success() && String::from_utf8_lossy(&refused.stderr).contains("has a port"));
+    cli.ok(&["leak", "patch", "LK-1", "--confirm", "--everywhere"], "");
+    assert!(!cli.ok(&["leak", "show", "LK-1"], "").contains("b.example"));
+    cli.fault(&["leak", "patch", "LK-1", "--everywhere", "--host", "a.example"], "", 2);
 
     let set = ["response", "set", "--status", "410", "--header", "x-help: ask us"];
     let told = cli.ok(&set, "gone for good");

@@ -43,9 +43,13 @@ fn settings(paused_until_ms: u64) -> Settings {
 fn blocks(leak: LeakNumber, authority: &str, path: &str, client: &'static str) -> bool {
     let headers = [(":authority", authority), (":path", path)].map(|(name, value)| (name.as_bytes(), value.as_bytes()));
     let (request, around) = (Request::new(&headers), scene(client, 5));
-    let now = Circumstances::of(request, &around).are_of(leak, &settings(0));
+    let now = Circumstances::new(Place::Headers(request), &around).are_of(leak, &settings(0));
     let destination = Destination::of(request);
-    assert_eq!(Circumstances::later(Some(&destination), &around).are_of(leak, &settings(0)), now, "its body is judged alike");
+    assert_eq!(
+        Circumstances::new(Place::Kept(Some(&destination)), &around).are_of(leak, &settings(0)),
+        now,
+        "its body is judged alike"
+    );
     now
 }
 
@@ -68,15 +72,17 @@ fn who_is_not_known_is_not_exempt_and_what_goes_nowhere_known_is_in_every_scope(
         assert!(blocks(8, "a.example", "/", client), "{client:?}");
     }
     let around = scene("192.0.2.1", 5);
-    assert!(Circumstances::later(None, &around).are_of(7, &settings(0)));
+    assert!(Circumstances::new(Place::Kept(None), &around).are_of(7, &settings(0)));
 }
 
 #[test]
 fn a_pause_ends_by_itself() {
     let headers = [];
-    for (now_ms, until, blocks) in [(99, 100, false), (100, 100, true), (101, 100, true), (0, 0, true), (5, u64::MAX, false)] {
+    for (now_ms, until, blocks) in
+        [(99, 100, false), (100, 100, true), (101, 100, true), (0, 0, true), (0, 100, true), (5, u64::MAX, false)]
+    {
         let around = scene("192.0.2.1", now_ms);
-        let circumstances = Circumstances::of(Request::new(&headers), &around);
+        let circumstances = Circumstances::new(Place::Headers(Request::new(&headers)), &around);
         assert_eq!(circumstances.are_of(9, &settings(until)), blocks, "{now_ms} {until}");
         assert_eq!(circumstances.are_paused(&settings(until)), !blocks);
     }
@@ -85,7 +91,7 @@ fn a_pause_ends_by_itself() {
 #[test]
 fn the_host_is_asked_for_what_decides_and_once() {
     let (headers, around) = ([], scene("192.0.2.1", 5));
-    let circumstances = Circumstances::of(Request::new(&headers), &around);
+    let circumstances = Circumstances::new(Place::Headers(Request::new(&headers)), &around);
     assert!(circumstances.are_of(9, &settings(0)));
     assert_eq!(around.asked.get(), 0, "neither time nor client matter");
     for _ in 0..100 {

@@ -4,7 +4,7 @@ use stopleak_contract::settings::Answer;
 
 use super::Gateway;
 use crate::body::Missed;
-use crate::circumstances::{Around, Circumstances, Destination};
+use crate::circumstances::{Circumstances, Destination, Place};
 use crate::enforced::Enforced;
 use crate::request::Request;
 use crate::verdict::{Judgement, Policy, Verdict};
@@ -18,8 +18,10 @@ impl Gateway {
 
     /// Judges a request and counts it.
     pub fn judge(&mut self, request: Request<'_>) -> Judgement {
-        let (judgement, ()) =
-            self.readable(|policy, enforced, around| (policy.judge(request, enforced, &Circumstances::of(request, around)), ()));
+        let judge = |policy: &Policy, enforced: Option<&Enforced>, circumstances: Option<&Circumstances<'_>>| {
+            (policy.judge(request, enforced, circumstances), ())
+        };
+        let (judgement, ()) = self.readable(Place::Headers(request), judge);
         self.counted.judged(&judgement.verdict, judgement.over_budget);
         judgement
     }
@@ -32,8 +34,8 @@ impl Gateway {
 
     /// Judges the body of a request that has passed, or a part of it, and counts what that adds.
     pub fn judge_body(&mut self, bytes: &[u8], encoding: &[u8], destination: Option<&Destination>) -> (Judgement, Missed) {
-        let (judgement, missed) = self.readable(|policy, enforced, around| match enforced {
-            Some(enforced) => policy.judge_body(bytes, encoding, enforced, &Circumstances::later(destination, around)),
+        let (judgement, missed) = self.readable(Place::Kept(destination), |policy, enforced, circumstances| match enforced {
+            Some(enforced) => policy.judge_body(bytes, encoding, enforced, circumstances),
             None => (Judgement::of(Verdict::Pass), Missed::default()),
         });
         self.counted.judged_further(&judgement.verdict, judgement.over_budget);
@@ -42,8 +44,8 @@ impl Gateway {
 
     /// Judges the trailers of a request that has passed, and counts what that adds.
     pub fn judge_trailers(&mut self, trailers: Request<'_>, destination: Option<&Destination>) -> Judgement {
-        let (judgement, ()) = self.readable(|policy, enforced, around| match enforced {
-            Some(enforced) => (policy.judge_trailers(trailers, enforced, &Circumstances::later(destination, around)), ()),
+        let (judgement, ()) = self.readable(Place::Kept(destination), |policy, enforced, circumstances| match enforced {
+            Some(enforced) => (policy.judge_trailers(trailers, enforced, circumstances), ()),
             None => (Judgement::of(Verdict::Pass), ()),
         });
         self.counted.judged_further(&judgement.verdict, judgement.over_budget);
@@ -63,11 +65,15 @@ impl Gateway {
     }
 
     /// Judges again when a page is not what the header says: another VM may have put another index into force.
-    fn readable<T>(&mut self, judge: impl Fn(&Policy, Option<&Enforced>, &dyn Around) -> (Judgement, T)) -> (Judgement, T) {
-        let mut judged = judge(&self.policy, self.enforced.as_ref(), &*self.proxy);
+    fn readable<T>(&mut self, place: Place<'_>, judge: impl Judge<T>) -> (Judgement, T) {
+        let mut judged = judge(&self.policy, self.enforced.as_ref(), None);
+        if judged.0.verdict.is_refusal() {
+            self.reconsider(&mut judged, place, &judge);
+        }
         if judged.0.unreadable {
             if self.catch_up() {
-                judged = judge(&self.policy, self.enforced.as_ref(), &*self.proxy);
+                judged = judge(&self.policy, self.enforced.as_ref(), None);
+                self.reconsider(&mut judged, place, &judge);
             }
             if judged.0.unreadable {
                 self.counted.pages_unreadable += 1;
@@ -76,4 +82,20 @@ impl Gateway {
         }
         judged
     }
+
+    /// Judges again when a patch does not block here and now: there may be another token, whose patch does. All others are judged once,
+    /// and without a thought of where they go.
+    #[cold]
+    fn reconsider<T>(&self, judged: &mut (Judgement, T), place: Place<'_>, judge: &impl Judge<T>) {
+        let Some(enforced) = &self.enforced else { return };
+        let circumstances = Circumstances::new(place, &*self.proxy);
+        if !circumstances.bear_out(&judged.0.verdict, enforced.settings()) {
+            *judged = judge(&self.policy, Some(enforced), Some(&circumstances));
+        }
+    }
 }
+
+/// Judges what it has taken along.
+trait Judge<T>: Fn(&Policy, Option<&Enforced>, Option<&Circumstances<'_>>) -> (Judgement, T) {}
+
+impl<T, F: Fn(&Policy, Option<&Enforced>, Option<&Circumstances<'_>>) -> (Judgement, T)> Judge<T> for F {}

@@ -6,7 +6,6 @@ use stopleak_contract::FingerprintKey;
 use stopleak_contract::index::{Entry, IndexSource, SigningKey, build};
 
 use super::*;
-use crate::circumstances::Unknown;
 use crate::enforced::Trust;
 use crate::header_map::view;
 use crate::proxy::Memory;
@@ -37,7 +36,7 @@ fn policy(json: &str) -> Policy {
 }
 
 fn judged(policy: &Policy, request: Request<'_>, enforced: Option<&Enforced>) -> Judgement {
-    policy.judge(request, enforced, &Circumstances::of(request, &Unknown))
+    policy.judge(request, enforced, None)
 }
 
 fn judge(policy: &Policy, pairs: &[(&str, &str)]) -> Verdict {

@@ -54,6 +54,11 @@ fn a_scoped_patch_blocks_where_it_applies_and_observes_elsewhere() -> Result<()>
     ] {
         assert_eq!(to(host, path)?, 403, "{host} {path}");
     }
+    // The absolute form names the host, whatever the header says.
+    let absolute = |url: &str, host: &str| world.get(url).header("host", host).bearer(&token).status();
+    assert_eq!(absolute("http://api.test/v2/x", "elsewhere.test")?, 403);
+    assert_eq!(absolute("HTTP://API.test.:80/x/..//%76%32/x", "elsewhere.test")?, 403);
+    assert_eq!(absolute("http://elsewhere.test/v2/x", "api.test")?, 200);
     assert_eq!(world.get("/v2/x").bearer(&token).over_http2().status()?, 403);
     assert_eq!(world.get("/v1/x").bearer(&token).over_http2().status()?, 200);
     assert_eq!(world.get("/v1/x").header("host", "elsewhere.test").bearer(&other).status()?, 403, "another leak's patch");
@@ -97,6 +102,21 @@ fn an_exempt_client_is_observed() -> Result<()> {
     assert_eq!(world.get("/b").bearer(&token).status()?, 200);
     let expected = [("api.test/a", "blocked"), ("api.test/b", "observed")];
     assert_eq!(outcomes(&world, 2)?, expected.map(|(place, outcome)| (place.to_owned(), outcome.to_owned())));
+    Ok(())
+}
+
+/// Behind a load balancer, Envoy is told how many proxies it may believe.
+#[test]
+fn an_exempt_client_before_a_trusted_proxy_is_observed_and_nobody_can_claim_to_be_it() -> Result<()> {
+    let connection_manager = json!({"use_remote_address": true, "xff_num_trusted_hops": 1});
+    let world = World::with(Setting { connection_manager, ..Setting::default() })?;
+    let token = tokens::own(8);
+    let leak = world.observed_leak(&[&token])?;
+    patch(&world, leak, &json!({"exempt_networks": ["10.0.0.0/8", "2001:db8::/32"]}))?;
+    let from = |forwarded: &str| world.get("/").bearer(&token).header("x-forwarded-for", forwarded).status();
+    assert_eq!((from("10.1.2.3")?, from("192.0.2.9, 10.1.2.3")?, from("2001:db8::7")?), (200, 200, 200));
+    assert_eq!((from("192.0.2.9")?, from("10.1.2.3, 192.0.2.9")?, from("10.1.2.3, nobody")?), (403, 403, 403));
+    assert_eq!(world.get("/").bearer(&token).status()?, 403, "the proxy itself");
     Ok(())
 }
 

@@ -52,6 +52,9 @@ pub(super) struct Scope {
     /// Not for clients in this network, such as 10.0.0.0/8: they are observed
     #[arg(long = "exempt", value_name = "NETWORK")]
     exempt_networks: Vec<String>,
+    /// Everywhere and for everybody: takes the scope of a patch away
+    #[arg(long, conflicts_with_all = ["hosts", "path_prefixes", "exempt_networks"])]
+    everywhere: bool,
 }
 
 #[derive(Args)]
@@ -80,10 +83,10 @@ impl Patch {
 }
 
 impl Scope {
-    /// As the API takes it; `null`: everywhere.
+    /// As the API takes it; `null`: everywhere, when there is no patch yet.
     pub(super) fn asked(&self) -> Value {
-        let Self { hosts, path_prefixes, exempt_networks } = self;
-        if hosts.is_empty() && path_prefixes.is_empty() && exempt_networks.is_empty() {
+        let Self { hosts, path_prefixes, exempt_networks, everywhere } = self;
+        if !everywhere && hosts.is_empty() && path_prefixes.is_empty() && exempt_networks.is_empty() {
             return Value::Null;
         }
         json!({"hosts": hosts, "path_prefixes": path_prefixes, "exempt_networks": exempt_networks})
