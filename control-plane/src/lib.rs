@@ -29,6 +29,7 @@ pub mod responses;
 pub mod policies;
 pub mod index;
 pub mod verdicts;
+pub mod repeats;
 pub mod gateways;
 pub mod feed;
 pub mod attempts;

@@ -31,3 +31,4 @@ mod index;
 mod start;
 mod secrecy;
 mod verdicts;
+mod repeats;

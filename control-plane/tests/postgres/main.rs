@@ -41,6 +41,10 @@ mod scans;
 mod imports;
 #[path = "../it/cli.rs"]
 mod cli;
+#[path = "../it/verdicts.rs"]
+mod verdicts;
+#[path = "../it/repeats.rs"]
+mod repeats;
 #[path = "../it/backup.rs"]
 mod backup;
 
