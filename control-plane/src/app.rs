@@ -11,6 +11,7 @@ use crate::feed::Fleet;
 use crate::index::Publisher;
 use crate::keys::Keys;
 use crate::metrics::Metrics;
+use crate::notifications;
 use crate::sources::LocalSources;
 use crate::store::Store;
 use crate::tenants::TenantId;
@@ -37,6 +38,8 @@ pub struct App {
     pub detector: LazyDetector,
     /// Wakes the worker when a scan was queued.
     pub scan_queued: Notify,
+    /// Sends notifications.
+    pub notifications: notifications::Sender,
     /// Where scans put clones of repositories.
     pub clones: PathBuf,
     /// Where gateways connect to.

@@ -1,5 +1,9 @@
 //! What an operator may set: one struct, from flags and a TOML file; flags win.
 
+mod smtp;
+
+pub use smtp::{Smtp, SmtpTls};
+
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
@@ -9,6 +13,8 @@ use serde::Deserialize;
 use stopleak_detector::Rules;
 use tonic::transport::{Identity, ServerTlsConfig};
 use zeroize::Zeroizing;
+
+use crate::outbound::{self, Destinations};
 
 /// The configuration of `stopleak serve`. Unknown keys are refused: a misspelt setting would be a setting that is not in force.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -34,6 +40,12 @@ pub struct Config {
     pub max_attempts: Option<NonZeroU64>,
     /// TLS of the feed, for gateways on other machines.
     pub feed_tls: Option<FeedTls>,
+    /// Where people reach this server, such as `https://stopleak.example`: for the links in messages.
+    pub public_url: Option<String>,
+    /// Whether notifications may go to addresses of this server's own network, and without TLS. Default: false.
+    pub allow_private_destinations: bool,
+    /// The mail server that notifications go through.
+    pub smtp: Option<Smtp>,
 }
 
 /// Commands that print a key, such as a client of a key management service.
@@ -119,6 +131,9 @@ impl Config {
             local_sources: if self.local_sources.is_empty() { other.local_sources } else { self.local_sources },
             max_attempts: self.max_attempts.or(other.max_attempts),
             feed_tls: self.feed_tls.or(other.feed_tls),
+            public_url: self.public_url.or(other.public_url),
+            allow_private_destinations: self.allow_private_destinations || other.allow_private_destinations,
+            smtp: self.smtp.or(other.smtp),
         }
     }
 
@@ -144,6 +159,14 @@ impl Config {
             self.rules()?;
         }
         self.feed_tls()?;
+        if let Some(url) = &self.public_url
+            && let Err(error) = outbound::check(url, Destinations::Any)
+        {
+            return refuse("public_url", &error.to_string());
+        }
+        if let Some(smtp) = &self.smtp {
+            smtp.check()?;
+        }
         self.data_dir().map(drop)
     }
 
@@ -177,6 +200,12 @@ impl Config {
         let rules = Rules::built_in().with_operator_file(&text).map_err(|error| refuse(&error))?;
         stopleak_detector::prove(&rules).map_err(|error| refuse(&error))?;
         Ok(rules)
+    }
+
+    /// Where notifications may go.
+    #[must_use]
+    pub fn destinations(&self) -> Destinations {
+        if self.allow_private_destinations { Destinations::Any } else { Destinations::Public }
     }
 
     /// The API's address.
@@ -240,6 +269,13 @@ mod tests {
             ("[feed_tls]\ncertificate = \"a\"", "`private_key`"),
             ("[feed_tls]\ncertificate = \"/no/a\"\nprivate_key = \"/no/b\"", "`feed_tls.certificate`"),
             ("rules = \"/no/rules.toml\"", "/no/rules.toml"),
+            ("public_url = \"stopleak.example\"", "`public_url`"),
+            ("[smtp]\nhost = \"mail.example\"", "`from`"),
+            ("[smtp]\nhost = \"mail.example\"\nfrom = \"nobody\"", "from = \"nobody\""),
+            ("[smtp]\nhost = \"mail.example\"\nfrom = \"a@b.example\"\npassword = \"x\"", "`password`"),
+            ("[smtp]\nhost = \"mail.example\"\nfrom = \"a@b.example\"\nusername = \"a\"", "`smtp.username`"),
+            ("[smtp]\nhost = \"mail.example\"\nfrom = \"a@b.example\"\nusername = \"a\"\ntls = \"none\"", "`smtp.tls`"),
+            ("[smtp]\nhost = \"mail.example\"\nfrom = \"a@b.example\"\nauthority = \"/no/ca\"", "`smtp.authority`"),
         ] {
             let refusal = refusal(text);
             assert!(refusal.contains(expected), "{text} → {refusal}");

@@ -1,6 +1,6 @@
 //! Findings: one token at one place each, of a scan or of an import, and how they become leaks.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use stopleak_contract::FingerprintKey;
 use stopleak_contract::index::LeakNumber;
@@ -8,6 +8,7 @@ use stopleak_detector::Risk;
 use stopleak_scanner::Finding;
 
 use crate::leaks::{self, NewLeak, NewToken};
+use crate::notifications::{self, Event};
 use crate::store::Connection;
 use crate::tenants::{self, TenantId};
 use crate::time::Time;
@@ -61,6 +62,7 @@ impl Found {
 pub(crate) async fn write(db: &mut Connection, target: &Target, batch: &[Found], now: Time) -> Result<Written, sqlx::Error> {
     let mut new = 0_i64;
     let mut leaks_of_paths = HashMap::new();
+    let (mut added, mut grown) = (BTreeSet::new(), BTreeSet::new());
     for found in batch {
         let known = leaks::find_token(db, target.tenant, &found.token.fingerprint).await?;
         let token = if let Some(known) = known {
@@ -69,7 +71,17 @@ pub(crate) async fn write(db: &mut Connection, target: &Target, batch: &[Found],
             new += 1;
             let leak = match leaks_of_paths.get(&found.path) {
                 Some(&leak) => leak,
-                None => leak_of(db, target, found, now).await?,
+                None => match open_leak_of(db, target, found).await? {
+                    Some(leak) => {
+                        grown.insert(leak);
+                        leak
+                    }
+                    None => {
+                        let leak = add_leak(db, target, found, now).await?;
+                        added.insert(leak);
+                        leak
+                    }
+                },
             };
             leaks_of_paths.insert(&found.path, leak);
             raise_risk(db, target.tenant, leak, found.risk, now).await?;
@@ -77,14 +89,19 @@ pub(crate) async fn write(db: &mut Connection, target: &Target, batch: &[Found],
         };
         insert_occurrence(db, target, token, found, now).await?;
     }
+    // At the end, when each leak has all tokens of the batch and is as bad as the worst of them.
+    let [added, grown] = [added, grown].map(|leaks| leaks.into_iter().collect::<Vec<_>>());
+    for event in [Event::Added(&added), Event::Grown(&grown)] {
+        notifications::tell(db, target.tenant, &event, now).await?;
+    }
     let epoch = if new > 0 { Some(tenants::next_epoch(db, target.tenant, now).await?) } else { None };
     Ok(Written { new, epoch })
 }
 
 /// The open leak of this source and path. One with a virtual patch is left as it is: its administrator decided to block the
 /// tokens that it had, and nobody has decided on this one.
-async fn leak_of(db: &mut Connection, target: &Target, found: &Found, now: Time) -> Result<LeakNumber, sqlx::Error> {
-    let open: Option<LeakNumber> = sqlx::query_scalar(
+async fn open_leak_of(db: &mut Connection, target: &Target, found: &Found) -> Result<Option<LeakNumber>, sqlx::Error> {
+    sqlx::query_scalar(
         "SELECT number FROM leaks WHERE tenant_id = $1 AND source_id = $2 AND path = $3 AND status = $4
            AND patched_at IS NULL ORDER BY number LIMIT 1",
     )
@@ -92,11 +109,11 @@ async fn leak_of(db: &mut Connection, target: &Target, found: &Found, now: Time)
     .bind(target.source)
     .bind(&found.path)
     .bind(leaks::Status::Open)
-    .fetch_optional(&mut *db)
-    .await?;
-    if let Some(leak) = open {
-        return Ok(leak);
-    }
+    .fetch_optional(db)
+    .await
+}
+
+async fn add_leak(db: &mut Connection, target: &Target, found: &Found, now: Time) -> Result<LeakNumber, sqlx::Error> {
     let title = format!("{} in {}", found.path, target.title);
     let leak = NewLeak { title: &title, risk: found.risk, place: Some((target.source, &found.path)) };
     leaks::insert_leak(db, target.tenant, &leak, now).await

@@ -15,6 +15,7 @@ use stopleak_contract::index::SigningKey;
 use zeroize::Zeroizing;
 
 use crate::config::KeysConfig;
+use crate::sealed::SealingKey;
 use crate::tenants::TenantId;
 
 /// What the control plane keeps secret.
@@ -124,6 +125,14 @@ impl Keys {
         let TenantId(number) = tenant;
         let context = format!("stopleak fingerprint key v1 of tenant {number}");
         FingerprintKey::new(*blake3::keyed_hash(self.fingerprint.as_bytes(), context.as_bytes()).as_bytes())
+    }
+
+    /// The tenant's key for what its database rows keep encrypted.
+    #[must_use]
+    pub fn sealing(&self, tenant: TenantId) -> SealingKey {
+        let TenantId(number) = tenant;
+        let context = format!("stopleak sealing key v1 of tenant {number}");
+        SealingKey::new(blake3::keyed_hash(self.fingerprint.as_bytes(), context.as_bytes()).as_bytes())
     }
 
     /// Values to store with the database, by which [`Keys`] of another installation are recognised; they do not tell the keys.

@@ -10,6 +10,9 @@
 pub mod config;
 pub mod secret;
 pub mod keys;
+pub mod sealed;
+pub mod signature;
+pub mod outbound;
 pub mod time;
 pub mod store;
 pub mod tenants;
@@ -23,6 +26,7 @@ pub mod index;
 pub mod gateways;
 pub mod feed;
 pub mod attempts;
+pub mod notifications;
 pub mod metrics;
 pub mod app;
 

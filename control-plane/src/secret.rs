@@ -16,6 +16,8 @@ pub enum Purpose {
     ApiToken,
     /// `slg_`: a gateway's credential.
     Gateway,
+    /// `slw_`: nothing; it signs the notifications of a webhook.
+    Webhook,
 }
 
 /// A text that may be a token: overwritten when dropped, and never shown.
@@ -36,6 +38,7 @@ impl Purpose {
         match self {
             Self::ApiToken => "slk_",
             Self::Gateway => "slg_",
+            Self::Webhook => "slw_",
         }
     }
 }
@@ -84,7 +87,7 @@ impl Secret {
     /// What the text claims to open, for messages that help.
     #[must_use]
     pub fn purpose(&self) -> Option<Purpose> {
-        [Purpose::ApiToken, Purpose::Gateway].into_iter().find(|purpose| self.0.starts_with(purpose.prefix()))
+        [Purpose::ApiToken, Purpose::Gateway, Purpose::Webhook].into_iter().find(|purpose| self.0.starts_with(purpose.prefix()))
     }
 }
 

@@ -27,7 +27,7 @@ use crate::sources::LocalSources;
 use crate::store::{self, Store, Trouble, trouble};
 use crate::tenants::TenantId;
 use crate::time::Time;
-use crate::{api, attempts, feed, scans, tenants};
+use crate::{api, attempts, feed, notifications, scans, tenants};
 
 /// A control plane whose ports are open.
 pub struct Server {
@@ -97,6 +97,7 @@ impl Server {
             metrics,
             detector: LazyDetector::new(config.rules()?),
             scan_queued: Notify::new(),
+            notifications: notifications::Sender::new(config)?,
             clones: empty_folder(data_dir.join(CLONES))?,
             feed: addresses.feed,
             stopping,
@@ -141,6 +142,7 @@ impl Server {
         };
         tokio::pin!(serving);
         let scanning = tokio::spawn(scans::work(Arc::clone(&app)));
+        let notifying = tokio::spawn(notifications::work(Arc::clone(&app)));
         tokio::select! {
             ended = &mut serving => { ended?; }
             () = stop => {
@@ -153,6 +155,9 @@ impl Server {
         }
         if tokio::time::timeout(GRACE, scanning).await.is_err() {
             tracing::warn!("the scan under way did not stop in time; the next start runs it again");
+        }
+        if tokio::time::timeout(GRACE, notifying).await.is_err() {
+            tracing::warn!("some notifications were cut short; the next start sends them again");
         }
         let _ = fs::remove_file(data_dir.join(ADDRESSES));
         app.store.close().await;

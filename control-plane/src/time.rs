@@ -34,6 +34,12 @@ impl Time {
         u64::try_from(self.0).unwrap_or(0)
     }
 
+    /// So much later.
+    #[must_use]
+    pub fn plus(self, duration: Duration) -> Self {
+        Self::from_millis(self.as_millis().saturating_add(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)))
+    }
+
     /// How long ago that was; zero when it lies ahead.
     #[must_use]
     pub fn age(self, now: Self) -> Duration {

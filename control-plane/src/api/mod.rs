@@ -12,6 +12,7 @@ mod attempts;
 mod sources;
 mod scans;
 mod gateways;
+mod notifications;
 mod health;
 mod server;
 
@@ -43,6 +44,16 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/api/v1/scans/{id}", get(scans::show))
         .route("/api/v1/gateways", get(gateways::list).post(gateways::add))
         .route("/api/v1/gateways/{id}", delete(gateways::revoke))
+        .route("/api/v1/notifications/channels", get(notifications::list).post(notifications::add))
+        .route(
+            "/api/v1/notifications/channels/{id}",
+            get(notifications::show).patch(notifications::change).delete(notifications::remove),
+        )
+        .route("/api/v1/notifications/channels/{id}/secret", post(notifications::renew_secret))
+        .route("/api/v1/notifications/channels/{id}/test", post(notifications::test))
+        .route("/api/v1/notifications/deliveries", get(notifications::deliveries))
+        .route("/api/v1/notifications/deliveries/{id}", get(notifications::delivery))
+        .route("/api/v1/notifications/deliveries/{id}/retry", post(notifications::retry))
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
         .route("/metrics", get(health::metrics))

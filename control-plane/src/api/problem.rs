@@ -62,6 +62,8 @@ pub enum Problem {
         /// That scan.
         scan: i64,
     },
+    /// Only a dead delivery is sent again by hand.
+    NotDead,
     /// The database did not do it.
     Store(sqlx::Error),
     /// A defect, or the system's fault.
@@ -142,6 +144,12 @@ impl Problem {
                 format!("scan {scan} of this source has not ended yet; follow it at /api/v1/scans/{scan}"),
             )
             .with("scan", json!(scan)),
+            Self::NotDead => told(
+                StatusCode::CONFLICT,
+                "not-dead",
+                "Not dead",
+                "only a dead delivery can be sent again, and a test cannot: test the channel once more",
+            ),
             Self::Store(error) => store(error),
             Self::Internal(_) => internal(),
         }

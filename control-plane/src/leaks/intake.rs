@@ -7,6 +7,7 @@ use stopleak_contract::{Fingerprint, FingerprintKey, Token};
 use stopleak_detector::Risk;
 
 use super::Status;
+use crate::notifications::{self, Event};
 use crate::store::{Connection, Store};
 use crate::tenants::{self, TenantId};
 use crate::time::Time;
@@ -105,6 +106,7 @@ pub async fn add(store: &Store, tenant: TenantId, leak: &NewLeak<'_>, tokens: &[
         insert_token(&mut db, tenant, number, token, now).await?;
     }
     let epoch = tenants::next_epoch(&mut db, tenant, now).await?;
+    notifications::tell(&mut db, tenant, &Event::Added(&[number]), now).await?;
     db.commit().await?;
     Ok(Added { leak: number, epoch })
 }

@@ -4,6 +4,7 @@ use stopleak_contract::index::LeakNumber;
 
 use super::decide::{Change, Refusal, Request, State, Status, decide};
 use super::stored_risk;
+use crate::notifications::{self, Event};
 use crate::store::{Connection, Store};
 use crate::tenants::{self, TenantId};
 use crate::time::Time;
@@ -67,6 +68,8 @@ pub async fn record(
     .bind(epoch)
     .fetch_one(&mut *db)
     .await?;
+    let event = Event::Decided { leaks: &[leak], action: request.action, author, reason };
+    notifications::tell(&mut db, tenant, &event, now).await?;
     db.commit().await?;
     Ok(Decided { id, epoch, index_changes: change.index_changes })
 }
