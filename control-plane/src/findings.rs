@@ -69,19 +69,15 @@ pub(crate) async fn write(db: &mut Connection, target: &Target, batch: &[Found],
             known.token
         } else {
             new += 1;
-            let leak = match leaks_of_paths.get(&found.path) {
-                Some(&leak) => leak,
-                None => match open_leak_of(db, target, found).await? {
-                    Some(leak) => {
-                        grown.insert(leak);
-                        leak
-                    }
-                    None => {
-                        let leak = add_leak(db, target, found, now).await?;
-                        added.insert(leak);
-                        leak
-                    }
-                },
+            let leak = if let Some(&leak) = leaks_of_paths.get(&found.path) {
+                leak
+            } else if let Some(leak) = open_leak_of(db, target, found).await? {
+                grown.insert(leak);
+                leak
+            } else {
+                let leak = add_leak(db, target, found, now).await?;
+                added.insert(leak);
+                leak
             };
             leaks_of_paths.insert(&found.path, leak);
             raise_risk(db, target.tenant, leak, found.risk, now).await?;

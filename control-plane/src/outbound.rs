@@ -94,7 +94,7 @@ pub fn explain(error: &ureq::Error) -> String {
     match error {
         ureq::Error::HostNotFound => "the host's name has no address".to_owned(),
         ureq::Error::Timeout(_) => format!("no answer within {} seconds", TIMEOUT.as_secs()),
-        ureq::Error::Io(error) if error.get_ref().is_some_and(|inner| inner.is::<NotPublic>()) => NotPublic.to_string(),
+        _ if is_refused(error) => NotPublic.to_string(),
         // The system's own words for a name that it cannot look up are many.
         ureq::Error::Io(error) => format!("the connection failed: {}", error.kind()),
         ureq::Error::Rustls(_) | ureq::Error::Tls(_) => {
@@ -116,6 +116,10 @@ struct Checked {
 #[derive(Debug, thiserror::Error)]
 #[error("the host has an address that is not public; the operator allows those with allow_private_destinations")]
 struct NotPublic;
+
+fn is_refused(error: &ureq::Error) -> bool {
+    matches!(error, ureq::Error::Io(error) if error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<NotPublic>))
+}
 
 impl Resolver for Checked {
     fn resolve(&self, uri: &Uri, config: &Config, timeout: NextTimeout) -> Result<ResolvedSocketAddrs, ureq::Error> {
@@ -264,8 +268,7 @@ mod tests {
             let error = public.post(format!("https://{host}:{port}/")).send("x").unwrap_err();
             let told = explain(&error);
             // A system without those spellings takes them for names that do not exist.
-            let unknown = ["2130706433", "0x7f000001", "0177.0.0.1", "127.1", "0"].contains(&host)
-                && !matches!(error, ureq::Error::Io(ref io) if io.get_ref().is_some_and(|inner| inner.is::<NotPublic>()));
+            let unknown = ["2130706433", "0x7f000001", "0177.0.0.1", "127.1", "0"].contains(&host) && !is_refused(&error);
             assert!(unknown || told.contains("not public"), "{host}: {error}");
         }
         v4.set_nonblocking(true).unwrap();

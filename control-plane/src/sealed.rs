@@ -14,13 +14,20 @@ pub struct Unopenable;
 
 impl SealingKey {
     /// From 32 bytes that serve no other purpose.
+    ///
+    /// # Panics
+    ///
+    /// Never: the algorithm refuses keys of another length only.
     #[must_use]
     pub fn new(key: &[u8; 32]) -> Self {
-        // Fails for another length only.
         Self(LessSafeKey::new(UnboundKey::new(&CHACHA20_POLY1305, key).expect("the algorithm's keys have 32 bytes")))
     }
 
     /// Seals a text for one purpose: a random nonce, the encrypted text and its tag.
+    ///
+    /// # Panics
+    ///
+    /// Never: the algorithm refuses texts of over 256 GiB only.
     pub fn seal(&self, purpose: &str, text: &[u8]) -> Result<Vec<u8>, getrandom::Error> {
         // 96 random bits: under one key, billions of texts can be sealed before two nonces are likely to be the same.
         let mut nonce = [0; NONCE_LEN];

@@ -229,7 +229,7 @@ async fn find(app: &App, caller: &crate::api_tokens::Caller, id: i64) -> Answer<
 fn address(app: &App, kind: Kind, url: Option<SecretText>, recipients: Option<Vec<String>>) -> Answer<Option<(Address, String)>> {
     match (kind, url, recipients) {
         (_, None, None) => Ok(None),
-        (Kind::Email, None, Some(recipients)) => email(app, recipients).map(Some),
+        (Kind::Email, None, Some(recipients)) => email(app, &recipients).map(Some),
         (Kind::Email, Some(_), _) => Err(invalid("url", "belongs to webhook and slack; e-mail has \"recipients\"")),
         (_, _, Some(_)) => Err(invalid("recipients", "belong to e-mail; webhook and slack have \"url\"")),
         (_, Some(SecretText(url)), None) => {
@@ -245,7 +245,7 @@ fn address(app: &App, kind: Kind, url: Option<SecretText>, recipients: Option<Ve
     }
 }
 
-fn email(app: &App, recipients: Vec<String>) -> Answer<(Address, String)> {
+fn email(app: &App, recipients: &[String]) -> Answer<(Address, String)> {
     if !app.notifications.has_mail() {
         return Err(invalid("kind", "is email, and the server's configuration has no [smtp]"));
     }

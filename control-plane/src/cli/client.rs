@@ -116,6 +116,11 @@ impl Client {
         self.answer(request.header("content-type", "application/json").send(json))
     }
 
+    pub(super) fn patch(&self, path: &str, body: &Value) -> Result<Value, Fault> {
+        let request = self.agent.patch(self.url(path)).header("authorization", self.authorization());
+        self.answer(request.header("content-type", "application/json").send(body.to_string()))
+    }
+
     pub(super) fn delete(&self, path: &str) -> Result<(), Fault> {
         let request = self.agent.delete(self.url(path)).header("authorization", self.authorization());
         self.answer(request.call()).map(drop)

@@ -11,6 +11,7 @@ mod leak;
 mod attempts;
 mod source;
 mod gateway;
+mod notification;
 mod index;
 mod admin_token;
 mod completions;
@@ -35,6 +36,7 @@ enum Command {
     Attempts(attempts::Attempts),
     Source(source::Source),
     Gateway(gateway::Gateway),
+    Notification(notification::Notification),
     Index(index::Index),
     AdminToken(admin_token::AdminToken),
     Completions(completions::Completions),
@@ -62,6 +64,7 @@ impl Cli {
             Command::Attempts(attempts) => attempts.run(),
             Command::Source(source) => source.run(),
             Command::Gateway(gateway) => gateway.run(),
+            Command::Notification(notification) => notification.run(),
             Command::Index(index) => index.run(),
             Command::AdminToken(admin_token) => admin_token.run(),
             Command::Completions(completions) => completions.run(),

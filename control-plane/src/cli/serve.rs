@@ -32,7 +32,9 @@ The keys come from files under <data-dir>/keys, or from STOPLEAK_FINGERPRINT_KEY
   signing_command = [\"vault\", \"kv\", \"get\", \"-field=signing\", \"secret/stopleak\"]
 
 Other keys of the configuration: data_dir, http, feed, log_format, log (such as \"stopleak=debug,info\"),
-rules (a file with your own token formats), local_sources (folders of this machine that sources may name), max_attempts (that are kept, 1000000), and [feed_tls] with certificate and private_key (PEM files).
+rules (a file with your own token formats), local_sources (folders of this machine that sources may name), max_attempts (that are kept, 1000000), [feed_tls] with certificate and private_key (PEM files),
+public_url and [smtp] for notifications (host, port, tls, authority, from, username, password_file, password_command), and
+allow_private_destinations (whether they may go to addresses of your own network).
 
 Exit codes: 0 stopped by SIGTERM or SIGINT, 1 could not start or serve, 2 bad flags or configuration.")]
 pub(super) struct Serve {

@@ -79,7 +79,7 @@ pub(super) struct Claimed {
     pub(super) tries: i64,
     pub(super) created_at: Time,
     /// Another worker takes it then.
-    claimed_until: Time,
+    until: Time,
 }
 
 /// How long a worker has for one delivery: more than any way of sending takes.
@@ -128,7 +128,7 @@ pub(super) async fn claim(db: &mut Connection, slots: i64, now: Time) -> Result<
         body,
         tries,
         created_at,
-        claimed_until,
+        until: claimed_until,
     };
     Ok(rows.into_iter().map(claimed).collect())
 }
@@ -164,7 +164,7 @@ pub(super) async fn insert_test(
     .fetch_one(&mut *db)
     .await?;
     remove_oldest(db, tenant).await?;
-    Ok(Claimed { id, tenant, channel, event, body, tries: 1, created_at: now, claimed_until })
+    Ok(Claimed { id, tenant, channel, event, body, tries: 1, created_at: now, until: claimed_until })
 }
 
 /// Writes down what became of a try. Nothing is written when another worker has taken the delivery meanwhile.
@@ -183,7 +183,7 @@ pub(super) async fn finish(db: &mut Connection, claimed: &Claimed, outcome: &Out
     )
     .bind(claimed.tenant)
     .bind(claimed.id)
-    .bind(claimed.claimed_until)
+    .bind(claimed.until)
     .bind(status.as_str())
     .bind(next_at)
     .bind(&outcome.error)

@@ -98,7 +98,7 @@ async fn deliver(app: Arc<App>, claimed: Claimed, clock: impl Fn() -> Time) {
         (Ok(Status::Dead), error) => tracing::warn!(delivery, channel, tries, error, "notification given up"),
         (Ok(Status::Waiting), error) => tracing::info!(delivery, channel, tries, error, "notification not delivered yet"),
         (Err(error), _) => {
-            tracing::error!(delivery, %error, "what became of a notification was not written down; it is sent again")
+            tracing::error!(delivery, %error, "what became of a notification was not written down; it is sent again");
         }
     }
 }

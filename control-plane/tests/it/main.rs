@@ -13,3 +13,4 @@ mod cli;
 mod index;
 mod start;
 mod secrecy;
+mod notifications;

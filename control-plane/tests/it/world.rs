@@ -128,6 +128,14 @@ impl Api {
         call(agent().delete(url).header("authorization", format!("Bearer {}", self.token)).call())
     }
 
+    pub fn patch(&self, path: &str, body: &Value) -> Answer {
+        let request = agent()
+            .patch(format!("{}/api/v1{path}", self.base))
+            .header("authorization", format!("Bearer {}", self.token))
+            .header("content-type", "application/json");
+        call(request.send(body.to_string()))
+    }
+
     pub fn post(&self, path: &str, body: &Value) -> Answer {
         self.post_text(path, &body.to_string(), "application/json")
     }
