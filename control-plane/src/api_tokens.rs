@@ -2,31 +2,11 @@
 
 use std::time::Duration;
 
+use crate::people::{Caller, Role, Who};
 use crate::secret::{Purpose, Secret};
 use crate::store::Connection;
 use crate::tenants::{Tenant, TenantId};
 use crate::time::Time;
-
-/// What a caller may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]
-#[sqlx(rename_all = "snake_case")]
-pub enum Role {
-    /// Manages the leaks of its tenant.
-    Administrator,
-    /// Reads.
-    Analyst,
-}
-
-/// Who called.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Caller {
-    /// Whose rows the caller sees.
-    pub tenant: Tenant,
-    /// What the caller may do.
-    pub role: Role,
-    /// The name of the token: the author of decisions.
-    pub name: String,
-}
 
 /// The answer to a presented token.
 #[derive(Debug, PartialEq, Eq)]
@@ -50,7 +30,7 @@ const LAST_USED_STEP: Duration = Duration::from_mins(1);
 struct Row {
     id: i64,
     name: String,
-    role: Role,
+    role: String,
     tenant_id: TenantId,
     tenant: String,
     last_used_at: Option<Time>,
@@ -71,7 +51,7 @@ pub async fn add(
     sqlx::query("INSERT INTO api_tokens (tenant_id, name, role, hash, created_at) VALUES ($1, $2, $3, $4, $5)")
         .bind(tenant)
         .bind(name)
-        .bind(role)
+        .bind(role.as_str())
         .bind(secret.hash().as_slice())
         .bind(now)
         .execute(db)
@@ -114,7 +94,13 @@ pub async fn present(db: &mut Connection, secret: &Secret, now: Time) -> Result<
         return Ok((Presented::Expired(at), None));
     }
     let stale = row.last_used_at.is_none_or(|at| at.age(now) >= LAST_USED_STEP);
-    let caller = Caller { tenant: Tenant { id: row.tenant_id, name: row.tenant }, role: row.role, name: row.name };
+    let caller = Caller {
+        who: Who::ApiToken(row.id),
+        name: row.name,
+        role: Role::stored(&row.role)?,
+        tenant: Tenant { id: row.tenant_id, name: row.tenant },
+        address: None,
+    };
     Ok((Presented::Known(caller), stale.then_some(row.id)))
 }
 

@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 use stopleak_detector::{Detector, Rules};
 use tokio::sync::{Notify, Semaphore, watch};
 
+use crate::api::Proxies;
 use crate::feed::Fleet;
 use crate::index::Publisher;
 use crate::keys::Keys;
@@ -26,8 +27,12 @@ pub struct App {
     pub publisher: Arc<Publisher>,
     /// The connected gateways.
     pub fleet: Arc<Fleet>,
+    /// Turns at reading a report: each takes a thread, and writes a lot.
+    pub importing: Semaphore,
     /// Turns at storing attempts: gateways may report many, and decisions go through the same writer.
     pub storing: Semaphore,
+    /// The proxies before the API whose word on where a request comes from is taken.
+    pub proxies: Proxies,
     /// The folders of this machine that may be scanned.
     pub local_sources: LocalSources,
     /// Attempts that are kept of each tenant.

@@ -4,7 +4,7 @@ mod smtp;
 
 pub use smtp::{Smtp, SmtpTls};
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 
@@ -36,6 +36,8 @@ pub struct Config {
     pub rules: Option<PathBuf>,
     /// Folders of this machine that sources may name, as a path or a `file://` URL. Default: none.
     pub local_sources: Vec<PathBuf>,
+    /// Addresses of proxies before the API whose `x-forwarded-for` is believed. Default: none.
+    pub trusted_proxies: Vec<IpAddr>,
     /// Attempts that are kept of each tenant; the oldest go when there are more. Default: 1,000,000.
     pub max_attempts: Option<NonZeroU64>,
     /// TLS of the feed, for gateways on other machines.
@@ -129,6 +131,7 @@ impl Config {
             },
             rules: self.rules.or(other.rules),
             local_sources: if self.local_sources.is_empty() { other.local_sources } else { self.local_sources },
+            trusted_proxies: if self.trusted_proxies.is_empty() { other.trusted_proxies } else { self.trusted_proxies },
             max_attempts: self.max_attempts.or(other.max_attempts),
             feed_tls: self.feed_tls.or(other.feed_tls),
             public_url: self.public_url.or(other.public_url),
@@ -238,9 +241,19 @@ impl Config {
 /// `$XDG_DATA_HOME/stopleak`, or `~/.local/share/stopleak`.
 #[must_use]
 pub fn default_data_dir() -> Option<PathBuf> {
+    folder_of_this_user("XDG_DATA_HOME", ".local/share")
+}
+
+/// `$XDG_CONFIG_HOME/stopleak`, or `~/.config/stopleak`.
+#[must_use]
+pub fn default_config_dir() -> Option<PathBuf> {
+    folder_of_this_user("XDG_CONFIG_HOME", ".config")
+}
+
+fn folder_of_this_user(variable: &str, within_home: &str) -> Option<PathBuf> {
     let absolute = |path: PathBuf| path.is_absolute().then_some(path);
-    let base = std::env::var_os("XDG_DATA_HOME").map(PathBuf::from).and_then(absolute);
-    let home = || std::env::var_os("HOME").map(PathBuf::from).and_then(absolute).map(|home| home.join(".local/share"));
+    let base = std::env::var_os(variable).map(PathBuf::from).and_then(absolute);
+    let home = || std::env::var_os("HOME").map(PathBuf::from).and_then(absolute).map(|home| home.join(within_home));
     base.or_else(home).map(|base| base.join("stopleak"))
 }
 

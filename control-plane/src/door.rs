@@ -4,6 +4,7 @@
 //! other's descriptors, nor those of the database and of scans.
 
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -26,6 +27,7 @@ pub struct Door {
 /// A connection that holds its place until it is dropped.
 pub struct Guest {
     stream: TcpStream,
+    peer: SocketAddr,
     admission: Admission,
     /// Until then it has to be admitted.
     deadline: Option<Pin<Box<Sleep>>>,
@@ -84,11 +86,11 @@ impl Door {
             // The semaphore is never closed.
             let Ok(place) = Arc::clone(&self.room).acquire_owned().await else { return std::future::pending().await };
             match self.listener.accept().await {
-                Ok((stream, _)) => {
+                Ok((stream, peer)) => {
                     // Messages are small: waiting to fill a packet would only delay them.
                     let _ = stream.set_nodelay(true);
                     let deadline = deadline.map(|deadline| Box::pin(tokio::time::sleep(deadline)));
-                    return Guest { stream, admission: Admission::default(), deadline, _place: place };
+                    return Guest { stream, peer, admission: Admission::default(), deadline, _place: place };
                 }
                 Err(error) => {
                     tracing::warn!(%error, "a connection could not be accepted");
@@ -96,6 +98,14 @@ impl Door {
                 }
             }
         }
+    }
+}
+
+impl Guest {
+    /// The other end.
+    #[must_use]
+    pub fn peer(&self) -> SocketAddr {
+        self.peer
     }
 }
 

@@ -59,7 +59,7 @@ impl Found {
 }
 
 /// Writes findings down, together with the epoch that carries their tokens.
-pub(crate) async fn write(db: &mut Connection, target: &Target, batch: &[Found], now: Time) -> Result<Written, sqlx::Error> {
+pub(crate) async fn write(db: &mut Connection, target: &Target, batch: &[&Found], now: Time) -> Result<Written, sqlx::Error> {
     let mut new = 0_i64;
     let mut leaks_of_paths = HashMap::new();
     let (mut added, mut grown) = (BTreeSet::new(), BTreeSet::new());

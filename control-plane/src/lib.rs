@@ -3,8 +3,8 @@
 //! The flow: a [`config`] names a data folder that holds the [`keys`] and, apart from them, the [`store`]. A scan of one of the
 //! [`sources`] (or an administrator) brings tokens, which become [`leaks`]; a decision on a leak changes what the [`index`] holds;
 //! the publisher builds and seals it, and the [`feed`] pushes it to the [`gateways`], which report [`attempts`]. What
-//! happens to leaks is told by [`notifications`]. The [`api`] is how people reach all that, each port has a [`door`], [`serve`] puts
-//! it together, and [`cli`] is the API from a terminal.
+//! happens to leaks is told by [`notifications`]. The [`api`] is how [`people`] reach all that, each port has a [`door`], [`serve`]
+//! puts it together, and [`cli`] is the API from a terminal.
 //!
 //! A token's text lives from the moment it is read until its fingerprint is known, in memory, and nowhere else.
 
@@ -17,6 +17,7 @@ pub mod outbound;
 pub mod time;
 pub mod store;
 pub mod tenants;
+pub mod people;
 pub mod api_tokens;
 pub mod sources;
 mod findings;

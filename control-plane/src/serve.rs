@@ -14,7 +14,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{Notify, Semaphore, watch};
 use tonic::transport::ServerTlsConfig;
 
-use crate::api_tokens::{self, Role};
+use crate::api_tokens;
 use crate::app::{App, LazyDetector};
 use crate::config::Config;
 use crate::door::{Door, Room};
@@ -22,12 +22,13 @@ use crate::feed::Fleet;
 use crate::index::Publisher;
 use crate::keys::{Keys, create_private_folder, write_private};
 use crate::metrics::Metrics;
+use crate::people::Role;
 use crate::secret::{Purpose, Secret};
 use crate::sources::LocalSources;
 use crate::store::{self, Store, Trouble, trouble};
 use crate::tenants::TenantId;
 use crate::time::Time;
-use crate::{api, attempts, feed, notifications, scans, tenants};
+use crate::{api, attempts, feed, imports, notifications, scans, tenants};
 
 /// A control plane whose ports are open.
 pub struct Server {
@@ -91,7 +92,9 @@ impl Server {
             keys,
             publisher,
             fleet,
+            importing: Semaphore::new(imports::READING_AT_ONCE),
             storing: Semaphore::new(feed::STORING_AT_ONCE),
+            proxies: api::Proxies::new(config.trusted_proxies.clone()),
             local_sources: LocalSources::new(config.local_sources.clone()),
             max_attempts: config.max_attempts.map_or(attempts::MAX_ATTEMPTS, NonZeroU64::get),
             metrics,
@@ -217,7 +220,7 @@ async fn make_admin_token(db: &mut store::Connection, tenant: TenantId, data_dir
     let file = data_dir.join(ADMIN_TOKEN);
     // Before the commit: a crash in between leaves a file that the next try replaces, not a lock without a key.
     write_private(&file, secret.expose())?;
-    api_tokens::add(db, tenant, api_tokens::FIRST, Role::Administrator, &secret, now).await?;
+    api_tokens::add(db, tenant, api_tokens::FIRST, Role::GlobalAdministrator, &secret, now).await?;
     Ok(file)
 }
 

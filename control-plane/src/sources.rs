@@ -115,6 +115,9 @@ pub fn title_of(location: &str) -> String {
     if last.is_empty() { location.to_owned() } else { last }
 }
 
+/// The kind of source that imports belong to, and what their locations begin with: a relative path, which nobody can add to be scanned.
+pub const IMPORT: &str = "import";
+
 /// Adds a source, or finds the one of this location; true when it is new.
 pub async fn add(
     db: &mut Connection,

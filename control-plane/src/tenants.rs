@@ -1,5 +1,6 @@
 //! Tenants: whom each row belongs to, and the epoch of the index that each has.
 
+use serde::Serialize;
 use stopleak_contract::index::{LeakNumber, MAX_LEAK};
 
 use crate::store::Connection;
@@ -28,18 +29,93 @@ pub struct Epoch {
     pub epoch_at: Time,
 }
 
+/// A tenant as people see it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct TenantView {
+    /// How callers and gateways call it. It never changes, since it is in every index that a gateway holds.
+    pub name: String,
+    /// What people call it.
+    pub title: String,
+    /// Whether its API Leaks module is on.
+    pub api_leaks: bool,
+    /// When it was made.
+    pub created_at: Time,
+    /// The epoch of its index.
+    pub epoch: i64,
+}
+
+/// What may be changed of a tenant.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TenantChange {
+    /// What people call it.
+    pub title: Option<String>,
+    /// Whether its API Leaks module is on.
+    pub api_leaks: Option<bool>,
+}
+
+#[derive(sqlx::FromRow)]
+struct ViewRow {
+    name: String,
+    title: String,
+    api_leaks: i64,
+    created_at: Time,
+    epoch: i64,
+}
+
 /// The tenant that every installation has.
 pub const DEFAULT: &str = "default";
 
+/// The first epoch is 1: a gateway without an index says 0.
+const INSERT: &str = "INSERT INTO tenants (name, title, epoch, epoch_at, created_at) VALUES ($1, $2, 1, $3, $3)
+                      ON CONFLICT (name) DO NOTHING";
+
 /// Makes sure that the tenant is there.
 pub async fn ensure(db: &mut Connection, name: &str, now: Time) -> Result<Tenant, sqlx::Error> {
-    // The first epoch is 1: a gateway without an index says 0.
-    sqlx::query("INSERT INTO tenants (name, epoch, epoch_at) VALUES ($1, 1, $2) ON CONFLICT (name) DO NOTHING")
-        .bind(name)
-        .bind(now)
-        .execute(&mut *db)
-        .await?;
+    sqlx::query(INSERT).bind(name).bind(name).bind(now).execute(&mut *db).await?;
     sqlx::query_as("SELECT id, name FROM tenants WHERE name = $1").bind(name).fetch_one(db).await
+}
+
+/// Makes a tenant; `None` when the name is taken.
+pub async fn add(db: &mut Connection, name: &str, title: &str, now: Time) -> Result<Option<Tenant>, sqlx::Error> {
+    if sqlx::query(INSERT).bind(name).bind(title).bind(now).execute(&mut *db).await?.rows_affected() == 0 {
+        return Ok(None);
+    }
+    find(db, name).await
+}
+
+/// The tenant of this name.
+pub async fn find(db: &mut Connection, name: &str) -> Result<Option<Tenant>, sqlx::Error> {
+    sqlx::query_as("SELECT id, name FROM tenants WHERE name = $1").bind(name).fetch_optional(db).await
+}
+
+/// Changes a tenant.
+pub async fn change(db: &mut Connection, tenant: TenantId, change: &TenantChange) -> Result<(), sqlx::Error> {
+    sqlx::query("UPDATE tenants SET title = coalesce($2, title), api_leaks = coalesce($3, api_leaks) WHERE id = $1")
+        .bind(tenant)
+        .bind(&change.title)
+        .bind(change.api_leaks.map(i64::from))
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+/// One tenant as people see it.
+pub async fn view(db: &mut Connection, tenant: TenantId) -> Result<TenantView, sqlx::Error> {
+    let row = sqlx::query_as("SELECT name, title, api_leaks, created_at, epoch FROM tenants WHERE id = $1");
+    row.bind(tenant).fetch_one(db).await.map(ViewRow::view)
+}
+
+/// All tenants as people see them.
+pub async fn views(db: &mut Connection) -> Result<Vec<TenantView>, sqlx::Error> {
+    let rows =
+        sqlx::query_as("SELECT name, title, api_leaks, created_at, epoch FROM tenants ORDER BY name").fetch_all(db).await?;
+    Ok(rows.into_iter().map(ViewRow::view).collect())
+}
+
+/// Whether the tenant's API Leaks module is on.
+pub async fn is_on(db: &mut Connection, tenant: TenantId) -> Result<bool, sqlx::Error> {
+    let on: i64 = sqlx::query_scalar("SELECT api_leaks FROM tenants WHERE id = $1").bind(tenant).fetch_one(db).await?;
+    Ok(on != 0)
 }
 
 /// All tenants.
@@ -77,4 +153,11 @@ pub async fn next_leak(db: &mut Connection, tenant: TenantId) -> Result<LeakNumb
     let query = "UPDATE tenants SET last_leak = last_leak + 1 WHERE id = $1 AND last_leak < $2 RETURNING last_leak";
     let number = sqlx::query_scalar(query).bind(tenant).bind(MAX_LEAK).fetch_optional(db).await?;
     number.ok_or_else(|| sqlx::Error::Protocol("the tenant has as many leaks as an index can number".to_owned()))
+}
+
+impl ViewRow {
+    fn view(self) -> TenantView {
+        let Self { name, title, api_leaks, created_at, epoch } = self;
+        TenantView { name, title, api_leaks: api_leaks != 0, created_at, epoch }
+    }
 }

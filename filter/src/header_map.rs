@@ -28,6 +28,25 @@ pub fn read(bytes: &[u8]) -> Pairs<'_> {
     pairs
 }
 
+/// Writes pairs, for the host to read.
+#[must_use]
+pub fn write<N: AsRef<[u8]>, V: AsRef<[u8]>>(pairs: &[(N, V)]) -> Vec<u8> {
+    // No text has as many bytes as 32 bits can count.
+    let number = |number: usize| u32::try_from(number).unwrap_or(u32::MAX).to_le_bytes();
+    let mut bytes = number(pairs.len()).to_vec();
+    for (name, value) in pairs {
+        bytes.extend(number(name.as_ref().len()));
+        bytes.extend(number(value.as_ref().len()));
+    }
+    for (name, value) in pairs {
+        for text in [name.as_ref(), value.as_ref()] {
+            bytes.extend(text);
+            bytes.push(0);
+        }
+    }
+    bytes
+}
+
 /// The same view of pairs that are kept in another form.
 #[must_use]
 pub fn view<N: AsRef<[u8]>, V: AsRef<[u8]>>(pairs: &[(N, V)]) -> Pairs<'_> {
@@ -51,18 +70,6 @@ mod tests {
 
     use super::*;
 
-    fn written(pairs: &[(Vec<u8>, Vec<u8>)]) -> Vec<u8> {
-        let number = |number: usize| u32::try_from(number).unwrap().to_le_bytes();
-        let mut bytes = number(pairs.len()).to_vec();
-        for (name, value) in pairs {
-            bytes.extend([number(name.len()), number(value.len())].concat());
-        }
-        for (name, value) in pairs {
-            bytes.extend([name.as_slice(), b"\0", value, b"\0"].concat());
-        }
-        bytes
-    }
-
     #[test]
     fn a_map_as_envoy_writes_it() {
         let bytes = b"\x02\0\0\0\x07\0\0\0\x03\0\0\0\x01\0\0\0\0\0\0\0:method\0GET\0x\0\0";
@@ -81,7 +88,7 @@ mod tests {
     proptest! {
         #[test]
         fn what_was_written_is_read(pairs in prop::collection::vec((any::<Vec<u8>>(), any::<Vec<u8>>()), 0..20)) {
-            let bytes = written(&pairs);
+            let bytes = write(&pairs);
             let expected: Pairs<'_> = pairs.iter().map(|(name, value)| (name.as_slice(), value.as_slice())).collect();
             prop_assert_eq!(read(&bytes), expected);
         }
@@ -93,7 +100,7 @@ mod tests {
             damage in any::<(prop::sample::Index, u8)>(),
         ) {
             prop_assert!(read(&bytes).len() <= bytes.len());
-            let mut damaged = written(&pairs);
+            let mut damaged = write(&pairs);
             let at = damage.0.index(damaged.len());
             damaged[at] = damage.1;
             prop_assert!(read(&damaged).len() <= damaged.len());

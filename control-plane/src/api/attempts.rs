@@ -6,12 +6,12 @@ use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 
-use super::auth::Reader;
 use super::input::{Asked, limit};
 use super::problem::{Answer, Problem};
 use crate::app::App;
 use crate::attempts::{self, AttemptView, Filter, Outcome};
 use crate::leaks::parse_leak_id;
+use crate::people::Caller;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -31,7 +31,7 @@ pub(super) struct AttemptList {
 
 pub(super) async fn list(
     State(app): State<Arc<App>>,
-    Reader(caller): Reader,
+    caller: Caller,
     Asked(asked): Asked<ListAttempts>,
 ) -> Answer<Json<AttemptList>> {
     let leak = asked.leak.map(|text| {

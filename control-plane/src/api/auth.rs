@@ -1,60 +1,127 @@
-//! Who calls, and whether they may.
+//! Who calls, and whether they may: one middleware, by the table of `rights`, before any handler.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use axum::extract::FromRequestParts;
-use axum::http::header;
+use axum::extract::{FromRequestParts, MatchedPath, Request, State};
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, Method, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
 
-use super::Problem;
-use crate::api_tokens::{self, Caller, Presented, Role};
+use super::peer::Peer;
+use super::rights::{Right, Route};
+use super::{Answer, Problem};
+use crate::api_tokens::{self, Presented};
 use crate::app::App;
+use crate::people::Caller;
 use crate::secret::{Purpose, Secret};
+use crate::tenants;
 use crate::time::Time;
 
-/// Anybody with an API token of the tenant: may read.
-pub struct Reader(pub Caller);
+/// By which a global caller chooses the tenant; without it, it is [`tenants::DEFAULT`].
+pub const TENANT_HEADER: &str = "stopleak-tenant";
 
-/// An administrator: may change things.
-pub struct Administrator(pub Caller);
+/// The rights of every route, by path.
+#[derive(Default)]
+pub(super) struct Gate {
+    rights: HashMap<&'static str, Vec<(Method, Right)>>,
+}
 
-impl FromRequestParts<Arc<App>> for Reader {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
-        let secret = bearer(parts)?;
-        let now = Time::now();
-        let (presented, stale) = api_tokens::present(&mut *app.store.read().await?, &secret, now).await?;
-        if let Some(id) = stale {
-            note_use(app, id, now);
+impl Gate {
+    pub(super) fn of(routes: &[Route]) -> Self {
+        let mut gate = Self::default();
+        for route in routes {
+            gate.rights.entry(route.path).or_default().push((route.method.clone(), route.right));
         }
-        match presented {
-            Presented::Known(caller) => Ok(Self(caller)),
-            other => Err(Problem::Unauthenticated(refusal(&other, &secret))),
-        }
+        gate
+    }
+
+    /// What the route needs; `None` when the table does not have it.
+    fn right(&self, path: &str, method: &Method) -> Result<Right, Option<String>> {
+        let rows = self.rights.get(path).ok_or(None)?;
+        let wanted = if method == Method::HEAD { &Method::GET } else { method };
+        let row = rows.iter().find(|(method, _)| method == wanted);
+        row.map(|(_, right)| *right).ok_or_else(|| Some(allowed(rows)))
     }
 }
 
-impl FromRequestParts<Arc<App>> for Administrator {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
-        let Reader(caller) = Reader::from_request_parts(parts, app).await?;
-        match caller.role {
-            Role::Administrator => Ok(Self(caller)),
-            Role::Analyst => Err(Problem::Forbidden),
+/// Lets a request through to its handler, with a [`Caller`], or refuses it.
+pub(super) async fn authorise(State((app, gate)): State<(Arc<App>, Arc<Gate>)>, mut request: Request, next: Next) -> Response {
+    // Without a path nothing matched, and what follows says so.
+    let Some(path) = request.extensions().get::<MatchedPath>().cloned() else { return next.run(request).await };
+    let right = match gate.right(path.as_str(), request.method()) {
+        Ok(right) => right,
+        Err(Some(allow)) => return method_not_allowed(&allow),
+        // Somebody added a route beside the table: nobody has a right to it.
+        Err(None) => return Problem::Forbidden { roles: &[] }.into_response(),
+    };
+    if right == Right::Open {
+        return next.run(request).await;
+    }
+    let peer = Peer::of(&request);
+    match recognise(&app, request.headers(), peer).await.and_then(|caller| permit(caller, right)) {
+        Ok(caller) => {
+            request.extensions_mut().insert(caller);
+            next.run(request).await
         }
+        Err(problem) => problem.into_response(),
     }
 }
 
-fn bearer(parts: &Parts) -> Result<Secret, Problem> {
+fn permit(caller: Caller, right: Right) -> Answer<Caller> {
+    if right.roles().contains(&caller.role) { Ok(caller) } else { Err(Problem::Forbidden { roles: right.roles() }) }
+}
+
+async fn recognise(app: &Arc<App>, headers: &HeaderMap, peer: Peer) -> Answer<Caller> {
+    let secret = bearer(headers)?;
+    let now = Time::now();
+    let mut db = app.store.read().await?;
+    let (presented, stale) = api_tokens::present(&mut db, &secret, now).await?;
+    if let Some(id) = stale {
+        note_use(app, id, now);
+    }
+    let Presented::Known(mut caller) = presented else {
+        return Err(Problem::Unauthenticated(refusal(&presented, &secret)));
+    };
+    caller.address = app.proxies.client(headers, peer);
+    if let Some(name) = headers.get(TENANT_HEADER) {
+        choose_tenant(&mut db, &mut caller, name).await?;
+    }
+    Ok(caller)
+}
+
+/// A tenant that is not there and one that is none of the caller's business look alike.
+async fn choose_tenant(db: &mut crate::store::Connection, caller: &mut Caller, name: &HeaderValue) -> Answer<()> {
+    let no_such = Problem::NotFound { what: "tenant" };
+    let Some(name) = name.to_str().ok() else { return Err(no_such) };
+    if caller.tenant.name == name {
+        return Ok(());
+    }
+    if !caller.role.is_global() {
+        return Err(no_such);
+    }
+    caller.tenant = tenants::find(db, name).await?.ok_or(no_such)?;
+    Ok(())
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Caller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let nobody = || Problem::Internal(anyhow::anyhow!("a route that is open to all asks for a caller"));
+        parts.extensions.get::<Self>().cloned().ok_or_else(nobody)
+    }
+}
+
+fn bearer(headers: &HeaderMap) -> Result<Secret, Problem> {
     let missing = || {
         Problem::Unauthenticated(
             "send an API token as `authorization: Bearer slk_…`; the first one is in the file admin-token of the data folder"
                 .to_owned(),
         )
     };
-    let value = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).ok_or_else(missing)?;
+    let value = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).ok_or_else(missing)?;
     let (scheme, token) = value.split_once(' ').ok_or_else(missing)?;
     scheme.eq_ignore_ascii_case("bearer").then(|| Secret::presented(token)).ok_or_else(missing)
 }
@@ -83,4 +150,35 @@ fn note_use(app: &Arc<App>, id: i64, now: Time) {
             tracing::warn!(%error, "the use of an API token was not written down");
         }
     });
+}
+
+fn method_not_allowed(allow: &str) -> Response {
+    let mut response = Problem::MethodNotAllowed.into_response();
+    if let Ok(allow) = HeaderValue::from_str(allow) {
+        response.headers_mut().insert(header::ALLOW, allow);
+    }
+    response
+}
+
+fn allowed(rows: &[(Method, Right)]) -> String {
+    let mut methods: Vec<&str> = rows.iter().map(|(method, _)| method.as_str()).collect();
+    if methods.contains(&"GET") {
+        methods.push("HEAD");
+    }
+    methods.join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::rights;
+
+    #[test]
+    fn only_what_the_table_has_is_let_through() {
+        let gate = Gate::of(&rights::routes());
+        assert_eq!(gate.right("/api/v1/leaks", &Method::HEAD), Ok(Right::See));
+        assert_eq!(gate.right("/api/v1/leaks", &Method::POST), Ok(Right::Decide));
+        assert_eq!(gate.right("/api/v1/leaks", &Method::PUT), Err(Some("GET,POST,HEAD".to_owned())));
+        assert_eq!(gate.right("/api/v1/beside-the-table", &Method::GET), Err(None));
+    }
 }

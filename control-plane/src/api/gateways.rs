@@ -9,12 +9,12 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::auth::{Administrator, Reader};
 use super::input::{Body, IdInPath, line};
 use super::problem::{Answer, Problem};
 use crate::app::App;
 use crate::feed::GatewayState;
 use crate::gateways::{self, Gateway};
+use crate::people::Caller;
 use crate::secret::{Purpose, Secret};
 use crate::tenants;
 use crate::time::Time;
@@ -59,15 +59,13 @@ pub(super) struct GatewayList {
     epoch: i64,
     /// What gateways pin.
     public_key: String,
+    /// Whether the tenant's API Leaks module is on: while it is off, nothing is pushed, and gateways keep the index that they have.
+    api_leaks: bool,
 }
 
 const MAX_NAME: usize = 100;
 
-pub(super) async fn add(
-    State(app): State<Arc<App>>,
-    Administrator(caller): Administrator,
-    Body(request): Body<AddGateway>,
-) -> Answer<Response> {
+pub(super) async fn add(State(app): State<Arc<App>>, caller: Caller, Body(request): Body<AddGateway>) -> Answer<Response> {
     let name = line("name", &request.name, MAX_NAME)?;
     let credential =
         Secret::generate(Purpose::Gateway).map_err(|error| Problem::Internal(anyhow::Error::msg(error.to_string())))?;
@@ -92,10 +90,11 @@ pub(super) async fn add(
     Ok((StatusCode::CREATED, headers, Json(added)).into_response())
 }
 
-pub(super) async fn list(State(app): State<Arc<App>>, Reader(caller): Reader) -> Answer<Json<GatewayList>> {
+pub(super) async fn list(State(app): State<Arc<App>>, caller: Caller) -> Answer<Json<GatewayList>> {
     let mut db = app.store.read().await?;
     let gateways = gateways::list(&mut db, caller.tenant.id).await?;
     let epoch = tenants::epoch(&mut db, caller.tenant.id).await?.epoch;
+    let api_leaks = tenants::is_on(&mut db, caller.tenant.id).await?;
     let now = Time::now();
     let view = |gateway: Gateway| {
         let state = app.fleet.gateway(gateway.id, now);
@@ -106,15 +105,12 @@ pub(super) async fn list(State(app): State<Arc<App>>, Reader(caller): Reader) ->
     Ok(Json(GatewayList {
         gateways: gateways.into_iter().map(view).collect(),
         epoch,
+        api_leaks,
         public_key: app.keys.signing.public_key().to_hex(),
     }))
 }
 
-pub(super) async fn revoke(
-    State(app): State<Arc<App>>,
-    Administrator(caller): Administrator,
-    IdInPath(id): IdInPath,
-) -> Answer<StatusCode> {
+pub(super) async fn revoke(State(app): State<Arc<App>>, caller: Caller, IdInPath(id): IdInPath) -> Answer<StatusCode> {
     let mut db = app.store.write().await?;
     let revoked = gateways::revoke(&mut db, caller.tenant.id, id, Time::now()).await?;
     revoked.ok_or(Problem::NotFound { what: "gateway" })?;

@@ -10,12 +10,11 @@ use serde::{Deserialize, Serialize};
 use stopleak_contract::Token;
 use stopleak_detector::Risk;
 
-use super::auth::{Administrator, Reader};
 use super::input::{Asked, Body, LeakInPath, limit, line};
 use super::problem::{Answer, Problem};
-use crate::api_tokens::Caller;
 use crate::app::App;
 use crate::leaks::{self, Action, DecisionView, Filter, LeakDetail, LeakNumber, LeakSummary, NewLeak, NewToken, Status};
+use crate::people::Caller;
 use crate::secret::SecretText;
 use crate::tenants::TenantId;
 use crate::time::Time;
@@ -78,11 +77,7 @@ const MAX_REASON: usize = 1000;
 /// The whole leak is written in one transaction, and nobody else writes meanwhile.
 const MAX_TOKENS: usize = 10_000;
 
-pub(super) async fn add(
-    State(app): State<Arc<App>>,
-    Administrator(caller): Administrator,
-    Body(request): Body<AddLeak>,
-) -> Answer<Response> {
+pub(super) async fn add(State(app): State<Arc<App>>, caller: Caller, Body(request): Body<AddLeak>) -> Answer<Response> {
     let title = line("title", &request.title, MAX_TITLE)?;
     let tokens = take_tokens(&app, caller.tenant.id, &title, request.tokens)?;
     refuse_tokens(&app, &caller, "title", &title).await?;
@@ -96,11 +91,7 @@ pub(super) async fn add(
     Ok((StatusCode::CREATED, location, Json(LeakAdded { leak, epoch: added.epoch })).into_response())
 }
 
-pub(super) async fn list(
-    State(app): State<Arc<App>>,
-    Reader(caller): Reader,
-    Asked(asked): Asked<ListLeaks>,
-) -> Answer<Response> {
+pub(super) async fn list(State(app): State<Arc<App>>, caller: Caller, Asked(asked): Asked<ListLeaks>) -> Answer<Response> {
     let filter = Filter {
         status: asked.status,
         risk: asked.risk.map(|risk| risk.as_str().to_owned()),
@@ -116,7 +107,7 @@ pub(super) async fn list(
 
 pub(super) async fn show(
     State(app): State<Arc<App>>,
-    Reader(caller): Reader,
+    caller: Caller,
     LeakInPath(number): LeakInPath,
 ) -> Answer<Json<LeakDetail>> {
     load(&app, &caller, number).await.map(Json)
@@ -124,7 +115,7 @@ pub(super) async fn show(
 
 pub(super) async fn decide(
     State(app): State<Arc<App>>,
-    Administrator(caller): Administrator,
+    caller: Caller,
     LeakInPath(number): LeakInPath,
     Body(asked): Body<Decide>,
 ) -> Answer<Response> {

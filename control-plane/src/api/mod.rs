@@ -1,21 +1,28 @@
 //! The API, `/api/v1`: JSON in, JSON out, problem+json when something is wrong.
 //!
-//! A request passes the access log, then `auth` says who calls, `input` reads what they send, and a handler beside its noun
-//! answers. Neither log lines nor answers ever repeat what was sent where it might be a token.
+//! A request passes the access log, then `auth` says who calls and whether `rights` lets them, `input` reads what they send, and a
+//! handler beside its noun answers. Neither log lines nor answers ever repeat what was sent where it might be a token.
 
 mod problem;
 mod input;
+pub mod rights;
 mod auth;
+mod peer;
 mod access_log;
 mod leaks;
 mod attempts;
 mod sources;
 mod scans;
+mod imports;
 mod gateways;
 mod notifications;
+mod tenants;
 mod health;
 mod server;
 
+pub use auth::TENANT_HEADER;
+pub use peer::Proxies;
+use problem::Answer;
 pub use problem::Problem;
 pub use server::{HEAD_TIMEOUT, serve};
 
@@ -23,42 +30,23 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
-use axum::middleware::{Next, from_fn};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{delete, get, post};
 
 use crate::app::App;
 
 /// Largest body of a request: room for tens of thousands of tokens.
 pub const MAX_BODY: usize = 2 * 1024 * 1024;
 
-/// All routes.
+/// All routes of the table, and what refuses everything else.
 pub fn router(app: Arc<App>) -> Router {
-    Router::new()
-        .route("/api/v1/leaks", get(leaks::list).post(leaks::add))
-        .route("/api/v1/leaks/{number}", get(leaks::show))
-        .route("/api/v1/leaks/{number}/decisions", post(leaks::decide))
-        .route("/api/v1/attempts", get(attempts::list))
-        .route("/api/v1/sources", get(sources::list).post(sources::add))
-        .route("/api/v1/sources/{id}/scans", post(scans::start))
-        .route("/api/v1/scans/{id}", get(scans::show))
-        .route("/api/v1/gateways", get(gateways::list).post(gateways::add))
-        .route("/api/v1/gateways/{id}", delete(gateways::revoke))
-        .route("/api/v1/notifications/channels", get(notifications::list).post(notifications::add))
-        .route(
-            "/api/v1/notifications/channels/{id}",
-            get(notifications::show).patch(notifications::change).delete(notifications::remove),
-        )
-        .route("/api/v1/notifications/channels/{id}/secret", post(notifications::renew_secret))
-        .route("/api/v1/notifications/channels/{id}/test", post(notifications::test))
-        .route("/api/v1/notifications/deliveries", get(notifications::deliveries))
-        .route("/api/v1/notifications/deliveries/{id}", get(notifications::delivery))
-        .route("/api/v1/notifications/deliveries/{id}/retry", post(notifications::retry))
-        .route("/healthz", get(health::healthz))
-        .route("/readyz", get(health::readyz))
-        .route("/metrics", get(health::metrics))
+    let routes = rights::routes();
+    let gate = Arc::new(auth::Gate::of(&routes));
+    let router = routes.into_iter().fold(Router::new(), |router, route| router.route(route.path, route.handler));
+    router
         .fallback(async || Problem::NoSuchRoute)
         .method_not_allowed_fallback(async || Problem::MethodNotAllowed)
+        .layer(from_fn_with_state((Arc::clone(&app), gate), auth::authorise))
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(from_fn(access_log::log))
         .layer(from_fn(to_the_end))

@@ -9,7 +9,6 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use stopleak_detector::Risk;
 
-use super::auth::{Administrator, Reader};
 use super::input::{Asked, Body, IdInPath, limit, line};
 use super::problem::{Answer, Problem};
 use crate::app::App;
@@ -17,6 +16,7 @@ use crate::notifications::{
     self, Address, Channel, ChannelError, DeliveryView, Filter, Kind, NewChannel, Settings, Status, Topic,
 };
 use crate::outbound;
+use crate::people::Caller;
 use crate::secret::{Purpose, Secret, SecretText};
 use crate::time::Time;
 
@@ -86,11 +86,7 @@ const MAX_RECIPIENTS: usize = 20;
 const NO_CHANNEL: Problem = Problem::NotFound { what: "channel" };
 const NO_DELIVERY: Problem = Problem::NotFound { what: "delivery" };
 
-pub(super) async fn add(
-    State(app): State<Arc<App>>,
-    Administrator(caller): Administrator,
-    Body(asked): Body<AddChannel>,
-) -> Answer<Response> {
+pub(super) async fn add(State(app): State<Arc<App>>, caller: Caller, Body(asked): Body<AddChannel>) -> Answer<Response> {
     let settings = Settings {
         name: line("name", &asked.name, MAX_NAME)?,
         events: events(asked.events.unwrap_or_else(|| Topic::ALL.to_vec()))?,
@@ -112,19 +108,19 @@ pub(super) async fn add(
     Ok((StatusCode::CREATED, location, Json(ChannelWithSecret { channel, secret })).into_response())
 }
 
-pub(super) async fn list(State(app): State<Arc<App>>, Reader(caller): Reader) -> Answer<Json<ChannelList>> {
+pub(super) async fn list(State(app): State<Arc<App>>, caller: Caller) -> Answer<Json<ChannelList>> {
     let channels = notifications::list(&mut *app.store.read().await?, caller.tenant.id).await?;
     Ok(Json(ChannelList { channels }))
 }
 
-pub(super) async fn show(State(app): State<Arc<App>>, Reader(caller): Reader, IdInPath(id): IdInPath) -> Answer<Json<Channel>> {
+pub(super) async fn show(State(app): State<Arc<App>>, caller: Caller, IdInPath(id): IdInPath) -> Answer<Json<Channel>> {
     let channel = notifications::get(&mut *app.store.read().await?, caller.tenant.id, id).await?;
     channel.map(Json).ok_or(NO_CHANNEL)
 }
 
 pub(super) async fn change(
     State(app): State<Arc<App>>,
-    Administrator(caller): Administrator,
+    caller: Caller,
     IdInPath(id): IdInPath,
     Body(asked): Body<ChangeChannel>,
 ) -> Answer<Json<Channel>> {
@@ -145,11 +141,7 @@ pub(super) async fn change(
     Ok(Json(channel))
 }
 
-pub(super) async fn remove(
-    State(app): State<Arc<App>>,
-    Administrator(caller): Administrator,
-    IdInPath(id): IdInPath,
-) -> Answer<StatusCode> {
+pub(super) async fn remove(State(app): State<Arc<App>>, caller: Caller, IdInPath(id): IdInPath) -> Answer<StatusCode> {
     let mut db = app.store.write().await?;
     if !notifications::remove(&mut db, caller.tenant.id, id).await? {
         return Err(NO_CHANNEL);
@@ -162,7 +154,7 @@ pub(super) async fn remove(
 /// Gives a webhook another secret; the old one is of no use from now on.
 pub(super) async fn renew_secret(
     State(app): State<Arc<App>>,
-    Administrator(caller): Administrator,
+    caller: Caller,
     IdInPath(id): IdInPath,
 ) -> Answer<Json<ChannelWithSecret>> {
     let (tenant, secret) = (caller.tenant.id, new_secret()?);
@@ -175,11 +167,7 @@ pub(super) async fn renew_secret(
 }
 
 /// Answers when the message has arrived or has not: the delivery says which.
-pub(super) async fn test(
-    State(app): State<Arc<App>>,
-    Administrator(caller): Administrator,
-    IdInPath(id): IdInPath,
-) -> Answer<Json<DeliveryView>> {
+pub(super) async fn test(State(app): State<Arc<App>>, caller: Caller, IdInPath(id): IdInPath) -> Answer<Json<DeliveryView>> {
     let tenant = caller.tenant.id;
     let delivery = notifications::test(&app, tenant, id, Time::now()).await?.ok_or(NO_CHANNEL)?;
     find(&app, &caller, delivery).await.map(Json)
@@ -187,7 +175,7 @@ pub(super) async fn test(
 
 pub(super) async fn deliveries(
     State(app): State<Arc<App>>,
-    Reader(caller): Reader,
+    caller: Caller,
     Asked(asked): Asked<ListDeliveries>,
 ) -> Answer<Json<DeliveryList>> {
     let filter = Filter { channel: asked.channel, status: asked.status, before: asked.before, limit: limit(asked.limit)? };
@@ -197,20 +185,12 @@ pub(super) async fn deliveries(
     Ok(Json(DeliveryList { deliveries, next }))
 }
 
-pub(super) async fn delivery(
-    State(app): State<Arc<App>>,
-    Reader(caller): Reader,
-    IdInPath(id): IdInPath,
-) -> Answer<Json<DeliveryView>> {
+pub(super) async fn delivery(State(app): State<Arc<App>>, caller: Caller, IdInPath(id): IdInPath) -> Answer<Json<DeliveryView>> {
     find(&app, &caller, id).await.map(Json)
 }
 
 /// 202 when the dead delivery is sent again.
-pub(super) async fn retry(
-    State(app): State<Arc<App>>,
-    Administrator(caller): Administrator,
-    IdInPath(id): IdInPath,
-) -> Answer<Response> {
+pub(super) async fn retry(State(app): State<Arc<App>>, caller: Caller, IdInPath(id): IdInPath) -> Answer<Response> {
     let mut db = app.store.write().await?;
     match notifications::retry(&mut db, caller.tenant.id, id, Time::now()).await? {
         None => return Err(NO_DELIVERY),
@@ -221,7 +201,7 @@ pub(super) async fn retry(
     Ok((StatusCode::ACCEPTED, Json(delivery)).into_response())
 }
 
-async fn find(app: &App, caller: &crate::api_tokens::Caller, id: i64) -> Answer<DeliveryView> {
+async fn find(app: &App, caller: &Caller, id: i64) -> Answer<DeliveryView> {
     notifications::find_delivery(&mut *app.store.read().await?, caller.tenant.id, id).await?.ok_or(NO_DELIVERY)
 }
 

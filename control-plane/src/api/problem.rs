@@ -4,7 +4,9 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
+use crate::imports::ImportError;
 use crate::leaks::{AddError, Known, RecordError, Refusal, Status, leak_id};
+use crate::people::Role;
 use crate::store::{Trouble, trouble};
 
 /// What is wrong. The detail is for the caller and never repeats a value that was sent.
@@ -16,8 +18,11 @@ pub enum Problem {
     MethodNotAllowed,
     /// No token, or one that is not in force.
     Unauthenticated(String),
-    /// The token's role does not allow it.
-    Forbidden,
+    /// The caller's role does not allow it.
+    Forbidden {
+        /// Which roles would.
+        roles: &'static [Role],
+    },
     /// No such object in the caller's tenant.
     NotFound {
         /// The noun.
@@ -57,6 +62,8 @@ pub enum Problem {
         /// The noun.
         what: &'static str,
     },
+    /// The tenant's API Leaks module is off.
+    ModuleOff,
     /// A scan of the source has not ended yet.
     ScanUnderWay {
         /// That scan.
@@ -64,6 +71,13 @@ pub enum Problem {
     },
     /// Only a dead delivery is sent again by hand.
     NotDead,
+    /// A report was not read to its end.
+    Import(ImportError),
+    /// As many requests of this kind are under way as there may be.
+    Busy {
+        /// What they do.
+        what: &'static str,
+    },
     /// The database did not do it.
     Store(sqlx::Error),
     /// A defect, or the system's fault.
@@ -93,12 +107,7 @@ impl Problem {
                 "the path exists, but not with this method; the Allow header names those it has",
             ),
             Self::Unauthenticated(detail) => told(StatusCode::UNAUTHORIZED, "unauthenticated", "Sign in first", detail.as_str()),
-            Self::Forbidden => told(
-                StatusCode::FORBIDDEN,
-                "forbidden",
-                "Not allowed",
-                "an analyst's API token reads only; use an administrator's",
-            ),
+            Self::Forbidden { roles } => forbidden(roles),
             Self::NotFound { what } => told(
                 StatusCode::NOT_FOUND,
                 "not-found",
@@ -137,6 +146,12 @@ impl Problem {
                 "Already there",
                 format!("there is a {what} of this name already; choose another name"),
             ),
+            Self::ModuleOff => told(
+                StatusCode::CONFLICT,
+                "module-off",
+                "Module off",
+                "the tenant's API Leaks module is off: nothing is scanned or pushed; a global administrator switches it on",
+            ),
             Self::ScanUnderWay { scan } => told(
                 StatusCode::CONFLICT,
                 "scan-under-way",
@@ -149,6 +164,13 @@ impl Problem {
                 "not-dead",
                 "Not dead",
                 "only a dead delivery can be sent again, and a test cannot: test the channel once more",
+            ),
+            Self::Import(error) => import(error),
+            Self::Busy { what } => told(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "busy",
+                "Busy",
+                format!("{what} already, as many as go at once; send the request again when one has ended"),
             ),
             Self::Store(error) => store(error),
             Self::Internal(_) => internal(),
@@ -189,6 +211,17 @@ impl From<sqlx::Error> for Problem {
     }
 }
 
+impl From<ImportError> for Problem {
+    fn from(error: ImportError) -> Self {
+        match error {
+            ImportError::NoSuchImport => Self::NotFound { what: "import" },
+            ImportError::Store(error) => Self::Store(error),
+            ImportError::Defect => Self::Internal(error.into()),
+            error => Self::Import(error),
+        }
+    }
+}
+
 impl From<AddError> for Problem {
     fn from(error: AddError) -> Self {
         match error {
@@ -219,6 +252,12 @@ fn told(status: StatusCode, kind: &'static str, title: &'static str, detail: imp
     Told { status, kind, title, detail: detail.into(), members: Map::new() }
 }
 
+fn forbidden(roles: &[Role]) -> Told {
+    let roles: Vec<&str> = roles.iter().map(|role| role.as_str()).collect();
+    let detail = format!("this needs the role {}", roles.join(" or "));
+    told(StatusCode::FORBIDDEN, "forbidden", "Not allowed", detail).with("roles", json!(roles))
+}
+
 fn already_leaked(position: usize, known: &Known) -> Told {
     let leak = leak_id(known.leak);
     let (status, advice) = match known.status {
@@ -245,6 +284,16 @@ fn refused(refusal: &Refusal) -> Told {
         }
         Refusal::Incomplete(_) => told(StatusCode::UNPROCESSABLE_ENTITY, "invalid", "Invalid value", detail),
     }
+}
+
+fn import(error: &ImportError) -> Told {
+    let (status, kind, title) = match error {
+        ImportError::Done => (StatusCode::CONFLICT, "import-done", "Already done"),
+        ImportError::UnderWay => (StatusCode::CONFLICT, "import-under-way", "Already reading"),
+        ImportError::Other => (StatusCode::CONFLICT, "other-report", "Another report"),
+        _ => (StatusCode::UNPROCESSABLE_ENTITY, "report-rejected", "Not a report"),
+    };
+    told(status, kind, title, error.to_string())
 }
 
 fn store(error: &sqlx::Error) -> Told {

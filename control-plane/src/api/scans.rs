@@ -7,22 +7,26 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-use super::auth::{Administrator, Reader};
 use super::input::IdInPath;
 use super::problem::{Answer, Problem};
 use crate::app::App;
+use crate::people::Caller;
 use crate::scans::{self, Queued, ScanView};
 use crate::sources;
+use crate::tenants;
 use crate::time::Time;
 
 /// A body is not needed, and none is read.
-pub(super) async fn start(
-    State(app): State<Arc<App>>,
-    Administrator(caller): Administrator,
-    IdInPath(source): IdInPath,
-) -> Answer<Response> {
+pub(super) async fn start(State(app): State<Arc<App>>, caller: Caller, IdInPath(source): IdInPath) -> Answer<Response> {
     let mut db = app.store.write().await?;
     let source = sources::get(&mut db, caller.tenant.id, source).await?.ok_or(Problem::NotFound { what: "source" })?;
+    if source.kind == sources::IMPORT {
+        let detail = "holds what imports brought, and is not scanned; add the place itself as a source".to_owned();
+        return Err(Problem::Invalid { field: "source", detail });
+    }
+    if !tenants::is_on(&mut db, caller.tenant.id).await? {
+        return Err(Problem::ModuleOff);
+    }
     let scan = match scans::queue(&mut db, caller.tenant.id, source.id, Time::now()).await? {
         Queued::New(scan) => scan,
         Queued::UnderWay(scan) => return Err(Problem::ScanUnderWay { scan }),
@@ -35,11 +39,11 @@ pub(super) async fn start(
     Ok((StatusCode::ACCEPTED, location, Json(view)).into_response())
 }
 
-pub(super) async fn show(State(app): State<Arc<App>>, Reader(caller): Reader, IdInPath(id): IdInPath) -> Answer<Json<ScanView>> {
+pub(super) async fn show(State(app): State<Arc<App>>, caller: Caller, IdInPath(id): IdInPath) -> Answer<Json<ScanView>> {
     load(&app, &caller, id).await.map(Json)
 }
 
-async fn load(app: &App, caller: &crate::api_tokens::Caller, id: i64) -> Answer<ScanView> {
+async fn load(app: &App, caller: &Caller, id: i64) -> Answer<ScanView> {
     let scan = scans::get(&mut *app.store.read().await?, caller.tenant.id, id).await?;
     scan.ok_or(Problem::NotFound { what: "scan" })
 }

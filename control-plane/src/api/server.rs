@@ -3,11 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 
+use super::peer::Peer;
 use crate::app::App;
 use crate::door::Door;
 
@@ -28,7 +32,12 @@ pub async fn serve(app: Arc<App>, door: Door) {
             () = &mut stopped => break,
             // A connection's deadline is that of its requests' heads.
             guest = door.accept(None) => {
-                let connection = under_way.watch(http.serve_connection(TokioIo::new(guest), service.clone()));
+                let (service, peer) = (service.clone(), Peer(Some(guest.peer())));
+                let service = service_fn(move |mut request: Request<Incoming>| {
+                    request.extensions_mut().insert(peer);
+                    service.call(request)
+                });
+                let connection = under_way.watch(http.serve_connection(TokioIo::new(guest), service));
                 tokio::spawn(async move {
                     if let Err(error) = connection.await {
                         tracing::debug!(%error, "a connection ended");

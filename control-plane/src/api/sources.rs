@@ -8,10 +8,10 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 
-use super::auth::{Administrator, Reader};
 use super::input::{Body, line};
 use super::problem::{Answer, Problem};
 use crate::app::App;
+use crate::people::Caller;
 use crate::scans::{self, Status};
 use crate::sources::{self, Source};
 use crate::time::Time;
@@ -46,11 +46,7 @@ const MAX_LOCATION: usize = 2000;
 const MAX_TITLE: usize = 200;
 
 /// 201 when the source is new, 200 when there was one of this location already.
-pub(super) async fn add(
-    State(app): State<Arc<App>>,
-    Administrator(caller): Administrator,
-    Body(request): Body<AddSource>,
-) -> Answer<Response> {
+pub(super) async fn add(State(app): State<Arc<App>>, caller: Caller, Body(request): Body<AddSource>) -> Answer<Response> {
     let location = line("location", &request.location, MAX_LOCATION)?;
     let (_, kind) = sources::check(&location, &app.local_sources)
         .map_err(|error| Problem::Invalid { field: "location", detail: error.to_string() })?;
@@ -63,7 +59,7 @@ pub(super) async fn add(
     Ok((status, location, Json(source)).into_response())
 }
 
-pub(super) async fn list(State(app): State<Arc<App>>, Reader(caller): Reader) -> Answer<Json<SourceList>> {
+pub(super) async fn list(State(app): State<Arc<App>>, caller: Caller) -> Answer<Json<SourceList>> {
     let mut db = app.store.read().await?;
     let mut views = Vec::new();
     for source in sources::list(&mut db, caller.tenant.id).await? {

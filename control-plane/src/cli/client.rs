@@ -1,6 +1,7 @@
 //! Calls a server's API.
 
 use std::fs;
+use std::io::Read;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -8,10 +9,12 @@ use std::time::Duration;
 use clap::Args;
 use serde_json::Value;
 use ureq::http::{Response, Uri};
-use ureq::{Agent, Body};
+use ureq::{Agent, Body, RequestBuilder, SendBody};
 use zeroize::Zeroizing;
 
 use super::Fault;
+use super::profile::Profiles;
+use crate::api::TENANT_HEADER;
 use crate::config::default_data_dir;
 use crate::secret::Secret;
 use crate::serve::{ADDRESSES, ADMIN_TOKEN, Addresses};
@@ -20,8 +23,11 @@ use crate::serve::{ADDRESSES, ADMIN_TOKEN, Addresses};
 #[derive(Args)]
 #[command(next_help_heading = "Server")]
 pub(super) struct Remote {
-    /// The server's address, such as `https://stopleak.example` [default: the one that serves the data folder]
-    #[arg(long, env = "STOPLEAK_SERVER", value_name = "URL")]
+    /// A server by the name that `stopleak profile add` gave it [default: the default profile, if any]
+    #[arg(long, env = "STOPLEAK_PROFILE", value_name = "NAME")]
+    profile: Option<String>,
+    /// The server's address, such as `https://stopleak.example` [default: the profile's, or the one that serves the data folder]
+    #[arg(long, env = "STOPLEAK_SERVER", value_name = "URL", conflicts_with = "profile")]
     server: Option<String>,
     /// A file with an API token; `STOPLEAK_API_TOKEN` may hold the token instead [default: admin-token in the data folder]
     #[arg(long, value_name = "FILE")]
@@ -29,6 +35,9 @@ pub(super) struct Remote {
     /// The data folder of the server on this machine [default: ~/.local/share/stopleak]
     #[arg(long, env = "STOPLEAK_DATA_DIR", value_name = "DIR")]
     data_dir: Option<PathBuf>,
+    /// The tenant, for those who reach over all of them [default: default]
+    #[arg(long, env = "STOPLEAK_TENANT", value_name = "NAME")]
+    tenant: Option<String>,
     /// Print the API's JSON
     #[arg(long)]
     pub(super) json: bool,
@@ -39,6 +48,7 @@ pub(super) struct Client {
     agent: Agent,
     base: String,
     token: Secret,
+    tenant: Option<String>,
 }
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -51,7 +61,13 @@ impl Remote {
     /// Finds the server and the token.
     pub(super) fn client(&self) -> Result<Client, Fault> {
         let data_dir = self.data_dir.clone().or_else(default_data_dir);
-        let base = match &self.server {
+        // Whoever names a server or a data folder means that one.
+        let profile = match (&self.server, &self.data_dir, &self.profile) {
+            (Some(_), ..) | (None, Some(_), None) => None,
+            (None, _, name) => Profiles::of_this_user()?.choose(name.as_deref())?,
+        };
+        let server = self.server.as_ref().or(profile.as_ref().map(|profile| &profile.server));
+        let base = match server {
             Some(server) => server.trim_end_matches('/').to_owned(),
             None => data_dir.as_deref().and_then(served).unwrap_or_else(|| DEFAULT_SERVER.to_owned()),
         };
@@ -62,7 +78,10 @@ impl Remote {
         if !local && uri.scheme_str() == Some("http") {
             eprintln!("stopleak: warning: the API token goes to {host} unencrypted; use https://");
         }
-        let token = self.token(data_dir.as_deref().filter(|_| local), host)?;
+        let token = match profile {
+            Some(profile) if self.api_token_file.is_none() => read_token(&profile.api_token_file)?,
+            _ => self.token(data_dir.as_deref().filter(|_| local), host)?,
+        };
         let mut config = Agent::config_builder()
             .http_status_as_error(false)
             .timeout_connect(Some(CONNECT_TIMEOUT))
@@ -71,7 +90,7 @@ impl Remote {
         if local || uri.scheme_str() == Some("http") {
             config = config.proxy(None);
         }
-        Ok(Client { agent: config.build().into(), base, token })
+        Ok(Client { agent: config.build().into(), base, token, tenant: self.tenant.clone() })
     }
 
     /// The administrator's token of this machine is for the server of this machine: it is sent to no other.
@@ -100,7 +119,8 @@ impl Client {
 
     /// With a query of what is not null.
     pub(super) fn ask(&self, path: &str, query: &[(&str, Value)]) -> Result<Value, Fault> {
-        let mut request = self.agent.get(self.url(path)).header("authorization", self.authorization());
+        let request = self.agent.get(self.url(path));
+        let mut request = self.as_caller(request);
         for (name, value) in query.iter().filter(|(_, value)| !value.is_null()) {
             request = request.query(name, value.as_str().map_or_else(|| value.to_string(), str::to_owned));
         }
@@ -112,26 +132,36 @@ impl Client {
     }
 
     pub(super) fn post_text(&self, path: &str, json: &str) -> Result<Value, Fault> {
-        let request = self.agent.post(self.url(path)).header("authorization", self.authorization());
+        let request = self.as_caller(self.agent.post(self.url(path)));
         self.answer(request.header("content-type", "application/json").send(json))
     }
 
+    /// Sends a stream, however long that takes.
+    pub(super) fn put_stream(&self, path: &str, stream: impl Read + 'static) -> Result<Value, Fault> {
+        let request = self.as_caller(self.agent.put(self.url(path)));
+        let request = request.config().timeout_global(None).build();
+        self.answer(request.send(SendBody::from_owned_reader(stream)))
+    }
+
     pub(super) fn patch(&self, path: &str, body: &Value) -> Result<Value, Fault> {
-        let request = self.agent.patch(self.url(path)).header("authorization", self.authorization());
+        let request = self.as_caller(self.agent.patch(self.url(path)));
         self.answer(request.header("content-type", "application/json").send(body.to_string()))
     }
 
     pub(super) fn delete(&self, path: &str) -> Result<(), Fault> {
-        let request = self.agent.delete(self.url(path)).header("authorization", self.authorization());
-        self.answer(request.call()).map(drop)
+        self.answer(self.as_caller(self.agent.delete(self.url(path))).call()).map(drop)
     }
 
     fn url(&self, path: &str) -> String {
         format!("{}/api/v1{path}", self.base)
     }
 
-    fn authorization(&self) -> String {
-        format!("Bearer {}", self.token.expose())
+    fn as_caller<B>(&self, request: RequestBuilder<B>) -> RequestBuilder<B> {
+        let request = request.header("authorization", format!("Bearer {}", self.token.expose()));
+        match &self.tenant {
+            Some(tenant) => request.header(TENANT_HEADER, tenant),
+            None => request,
+        }
     }
 
     fn answer(&self, response: Result<Response<Body>, ureq::Error>) -> Result<Value, Fault> {
@@ -182,7 +212,14 @@ mod tests {
     use super::*;
 
     fn remote(server: &str, data_dir: &Path) -> Remote {
-        Remote { server: Some(server.to_owned()), api_token_file: None, data_dir: Some(data_dir.to_owned()), json: false }
+        Remote {
+            profile: None,
+            server: Some(server.to_owned()),
+            api_token_file: None,
+            data_dir: Some(data_dir.to_owned()),
+            tenant: None,
+            json: false,
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The command line: one binary that serves, scans, and calls a server's API.
 //!
-//! `serve`, `scan`, `index` and `admin-token` do their work here; every other command is a call of the API by the `client`, shown by `table` or,
+//! `serve`, `scan`, `index`, `profile` and `admin-token` do their work here; every other command is a call of the API by the `client`, shown by `table` or,
 //! with `--json`, as the API's own JSON.
 
 mod serve;
@@ -10,10 +10,13 @@ mod table;
 mod leak;
 mod attempts;
 mod source;
+mod import;
 mod gateway;
 mod notification;
+mod tenant;
 mod index;
 mod admin_token;
+mod profile;
 mod completions;
 
 use std::process::ExitCode;
@@ -35,10 +38,13 @@ enum Command {
     Leak(leak::Leak),
     Attempts(attempts::Attempts),
     Source(source::Source),
+    Import(import::Import),
     Gateway(gateway::Gateway),
     Notification(notification::Notification),
+    Tenant(tenant::Tenant),
     Index(index::Index),
     AdminToken(admin_token::AdminToken),
+    Profile(profile::ProfileCommand),
     Completions(completions::Completions),
 }
 
@@ -63,10 +69,13 @@ impl Cli {
             Command::Leak(leak) => leak.run(),
             Command::Attempts(attempts) => attempts.run(),
             Command::Source(source) => source.run(),
+            Command::Import(import) => import.run(),
             Command::Gateway(gateway) => gateway.run(),
             Command::Notification(notification) => notification.run(),
+            Command::Tenant(tenant) => tenant.run(),
             Command::Index(index) => index.run(),
             Command::AdminToken(admin_token) => admin_token.run(),
+            Command::Profile(profile) => profile.run(),
             Command::Completions(completions) => completions.run(),
         };
         match outcome {

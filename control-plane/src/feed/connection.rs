@@ -168,6 +168,10 @@ impl Connection {
     }
 
     fn push(&mut self, session: &mut Session, outbox: &mut Outbox) {
+        // Switching it on publishes, and that is heard here.
+        if !self.app.publisher.is_on(self.subscriber.tenant.id) {
+            return;
+        }
         let published = Arc::clone(&self.index.borrow_and_update());
         if session.push(published.epoch, &published.root) {
             let push = Push::new(Arc::clone(&published), self.base.as_deref());

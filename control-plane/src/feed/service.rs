@@ -83,6 +83,11 @@ impl Feed for Service {
         let member = self.app.fleet.enter(subscriber.tenant.id, subscriber.gateway).ok_or_else(|| self.crowded(&subscriber))?;
         // Once more, now that a revocation would reach the member: one in between would be missed otherwise.
         let subscriber = self.present(&credential).await?;
+        // Another process may have made the tenant.
+        self.app.publisher.open(&subscriber.tenant).await.map_err(|error| {
+            tracing::error!(tenant = subscriber.tenant.name, error = format!("{error:#}"), "the tenant's index cannot be built");
+            Status::unavailable("the tenant has no index yet; reconnect")
+        })?;
         let index = self
             .app
             .publisher

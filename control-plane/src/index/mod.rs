@@ -8,6 +8,7 @@ mod source;
 mod push;
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -41,6 +42,7 @@ pub struct Publisher {
     store: Store,
     keys: Arc<Keys>,
     channels: Mutex<BTreeMap<TenantId, Arc<Channel>>>,
+    opening: tokio::sync::Mutex<()>,
 }
 
 struct Channel {
@@ -49,6 +51,8 @@ struct Channel {
     newest: watch::Sender<Arc<Published>>,
     /// What gateways that come back may still have: they are sent the difference.
     recent: Mutex<VecDeque<Arc<Published>>>,
+    /// Whether the tenant's module is on.
+    on: AtomicBool,
 }
 
 /// Between two tries when the database cannot be read.
@@ -66,18 +70,36 @@ impl Publisher {
     /// Publishes the index of every tenant, and goes on whenever it is woken.
     pub async fn start(store: Store, keys: Arc<Keys>) -> anyhow::Result<Arc<Self>> {
         let tenants = tenants::all(&mut *store.read().await?).await?;
-        let publisher = Arc::new(Self { store, keys, channels: Mutex::default() });
+        let publisher = Arc::new(Self { store, keys, channels: Mutex::default(), opening: tokio::sync::Mutex::default() });
         for tenant in tenants {
-            let source = Source::load(&publisher.store, tenant.id).await?;
-            let (source, first) = publisher.build(&tenant, source).await?;
-            let (first, recent) = (Arc::new(first), Mutex::default());
-            let channel =
-                Arc::new(Channel { wake: Notify::new(), newest: watch::Sender::new(Arc::clone(&first)), recent, tenant });
-            channel.remember(first);
-            lock(&publisher.channels).insert(channel.tenant.id, Arc::clone(&channel));
-            tokio::spawn(Arc::clone(&publisher).run(channel, source));
+            publisher.open(&tenant).await?;
         }
         Ok(publisher)
+    }
+
+    /// Publishes the tenant's index from now on, if that is not done already: tenants are made while the control plane runs.
+    pub async fn open(self: &Arc<Self>, tenant: &Tenant) -> anyhow::Result<()> {
+        // Two who make the same channel would each build, and gateways would hear of one of them only.
+        let _turn = self.opening.lock().await;
+        if lock(&self.channels).contains_key(&tenant.id) {
+            return Ok(());
+        }
+        let source = Source::load(&self.store, tenant.id).await?;
+        let (source, first) = self.build(tenant, source).await?;
+        let first = Arc::new(first);
+        let on = AtomicBool::new(tenants::is_on(&mut *self.store.read().await?, tenant.id).await?);
+        let newest = watch::Sender::new(Arc::clone(&first));
+        let channel = Arc::new(Channel { wake: Notify::new(), newest, recent: Mutex::default(), on, tenant: tenant.clone() });
+        channel.remember(first);
+        lock(&self.channels).insert(tenant.id, Arc::clone(&channel));
+        tokio::spawn(Arc::clone(self).run(channel, source));
+        Ok(())
+    }
+
+    /// Whether the tenant's API Leaks module is on, as far as this process has heard. While it is off nothing is pushed, not even to a
+    /// gateway that comes newly.
+    pub fn is_on(&self, tenant: TenantId) -> bool {
+        lock(&self.channels).get(&tenant).is_some_and(|channel| channel.on.load(Ordering::Relaxed))
     }
 
     /// Tells that the tenant's epoch has grown.
@@ -121,10 +143,16 @@ impl Publisher {
     /// Publishes what the database says now. Without a source, all of it is read.
     async fn publish(&self, channel: &Channel, source: Option<Source>) -> anyhow::Result<Source> {
         let started = Instant::now();
+        let on = tenants::is_on(&mut *self.store.read().await?, channel.tenant.id).await?;
+        channel.on.store(on, Ordering::Relaxed);
         let source = match source {
             Some(source) => source.update(&self.store, channel.tenant.id).await?,
             None => Source::load(&self.store, channel.tenant.id).await?,
         };
+        if !on {
+            tracing::info!(tenant = channel.tenant.name, "the API Leaks module is off: nothing is pushed");
+            return Ok(source);
+        }
         let (source, published) = self.build(&channel.tenant, source).await?;
         tracing::info!(
             tenant = channel.tenant.name,

@@ -92,7 +92,8 @@ async fn claim(app: &App) -> Result<Option<Job>, sqlx::Error> {
     let mut db = app.store.write().await?;
     let row: Option<(i64, crate::tenants::TenantId, i64, String, String)> = sqlx::query_as(
         "SELECT c.id, c.tenant_id, s.id, s.title, s.location FROM scans c JOIN sources s ON s.id = c.source_id
-         WHERE c.status = $1 ORDER BY c.id LIMIT 1",
+         JOIN tenants n ON n.id = c.tenant_id
+         WHERE c.status = $1 AND n.api_leaks = 1 ORDER BY c.id LIMIT 1",
     )
     .bind(Status::Queued)
     .fetch_optional(&mut *db)
@@ -161,7 +162,8 @@ async fn run(app: &Arc<App>, job: Job, cancel: &Cancel) {
 /// In one transaction; returns the epoch that carries what is new.
 async fn write(app: &App, scan: i64, target: &Target, batch: &[Found]) -> Result<Option<i64>, sqlx::Error> {
     let mut db = app.store.write().await?;
-    let written = findings::write(&mut db, target, batch, Time::now()).await?;
+    let found: Vec<&Found> = batch.iter().collect();
+    let written = findings::write(&mut db, target, &found, Time::now()).await?;
     sqlx::query("UPDATE scans SET found = found + $2, found_new = found_new + $3 WHERE id = $1")
         .bind(scan)
         .bind(i64::try_from(batch.len()).unwrap_or(i64::MAX))

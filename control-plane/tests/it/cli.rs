@@ -9,13 +9,13 @@ use serde_json::Value;
 use crate::scans::{Repository, token};
 use crate::world::World;
 
-struct Cli {
-    data: std::path::PathBuf,
-    proxy: Option<String>,
+pub struct Cli {
+    pub data: std::path::PathBuf,
+    pub proxy: Option<String>,
 }
 
 impl Cli {
-    fn output(&self, arguments: &[&str], input: &str) -> Output {
+    pub fn output(&self, arguments: &[&str], input: &str) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_stopleak"));
         if let Some(proxy) = &self.proxy {
             command.envs(["http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "ALL_PROXY"].map(|name| (name, proxy)));
@@ -24,6 +24,8 @@ impl Cli {
         let mut child = command
             .args(arguments)
             .env("STOPLEAK_DATA_DIR", &self.data)
+            .env("XDG_CONFIG_HOME", self.data.join("config"))
+            .env_remove("STOPLEAK_PROFILE")
             .env_remove("STOPLEAK_SERVER")
             .env_remove("STOPLEAK_API_TOKEN")
             .stdin(Stdio::piped())
@@ -36,19 +38,19 @@ impl Cli {
         child.wait_with_output().unwrap()
     }
 
-    fn ok(&self, arguments: &[&str], input: &str) -> String {
+    pub fn ok(&self, arguments: &[&str], input: &str) -> String {
         let output = self.output(arguments, input);
         let error = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(output.status.success(), "{arguments:?}: {error}");
         String::from_utf8(output.stdout).unwrap()
     }
 
-    fn json(&self, arguments: &[&str], input: &str) -> Value {
+    pub fn json(&self, arguments: &[&str], input: &str) -> Value {
         let arguments = [arguments, &["--json"]].concat();
         serde_json::from_str(&self.ok(&arguments, input)).unwrap()
     }
 
-    fn fault(&self, arguments: &[&str], input: &str, code: i32) -> String {
+    pub fn fault(&self, arguments: &[&str], input: &str, code: i32) -> String {
         let output = self.output(arguments, input);
         let error = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(code), "{arguments:?}: {error}");
@@ -208,4 +210,19 @@ async fn channels_are_added_tested_and_removed() {
     assert!(cli.fault(&["notification", "retry", "1"], "", 1).contains("only a dead delivery"), "a test is not sent again");
     cli.ok(&["notification", "remove", "1"], "");
     assert!(!cli.ok(&["notification", "list"], "").contains("soc"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_profile_names_a_server() {
+    let world = World::start().await;
+    let elsewhere = tempfile::tempdir().unwrap();
+    let cli = Cli { data: elsewhere.path().to_owned(), proxy: None };
+    let token = world.data.path().join("admin-token");
+    let add = ["profile", "add", "here", &world.api.base, "--api-token-file", token.to_str().unwrap()];
+    cli.ok(&add, "");
+    assert!(cli.ok(&["profile", "list"], "").contains(&world.api.base));
+    assert!(cli.json(&["leak", "list", "--profile", "here"], "")["leaks"].is_array());
+    assert!(cli.fault(&["leak", "list", "--profile", "there"], "", 2).contains("no profile there"));
+    cli.ok(&["profile", "remove", "here"], "");
+    assert!(cli.fault(&["leak", "list", "--profile", "here"], "", 2).contains("no profile here"));
 }

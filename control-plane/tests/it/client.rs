@@ -18,6 +18,7 @@ pub struct Gateway {
     outbound: mpsc::Sender<wire::ToControlPlane>,
     inbound: Streaming<wire::ToGateway>,
     public_key: PublicKey,
+    pub tenant: String,
     pub key: Option<FingerprintKey>,
     pub index: Option<Index>,
     /// Of the index.
@@ -49,7 +50,7 @@ impl Gateway {
         let path = format!("/{SERVICE}/{METHOD}").parse().unwrap();
         let codec = tonic_prost::ProstCodec::<wire::ToControlPlane, wire::ToGateway>::default();
         let inbound = grpc.streaming(request, path, codec).await?.into_inner();
-        Ok(Self { outbound, inbound, public_key, key: None, index: None, shards: Vec::new() })
+        Ok(Self { outbound, inbound, public_key, tenant: String::new(), key: None, index: None, shards: Vec::new() })
     }
 
     pub async fn send(&self, message: to_control_plane::Message) {
@@ -85,7 +86,7 @@ impl Gateway {
         };
         self.send(to_control_plane::Message::Hello(hello)).await;
         let to_gateway::Message::Welcome(welcome) = self.next().await.unwrap() else { panic!("no Welcome") };
-        assert_eq!(welcome.tenant, "default");
+        self.tenant = welcome.tenant;
         self.key = FingerprintKey::from_slice(&welcome.fingerprint_key);
         self.ack(epoch, 0).await;
     }
@@ -100,7 +101,7 @@ impl Gateway {
     pub async fn take_shards(&mut self, header: wire::IndexHeader) -> u64 {
         let expected = header.shards.iter().map(|sum| sum.shard).collect();
         let sealed = SealedHeader::from_wire(header, self.index.as_ref().map(Index::header)).unwrap();
-        let header = sealed.verify(&self.public_key, "default", self.key.as_ref().unwrap(), 0).unwrap();
+        let header = sealed.verify(&self.public_key, &self.tenant, self.key.as_ref().unwrap(), 0).unwrap();
         self.shards.resize(header.shards.len(), Vec::new());
         let mut assembly = Assembly::new(header, expected);
         while !assembly.is_complete() {

@@ -120,7 +120,7 @@ async fn only_known_tokens_may_call_and_only_administrators_may_change() {
     world.api.with_token("slk_unknown").get("/leaks").problem(401, "unauthenticated");
     world.api.with_token("").get("/leaks").problem(401, "unauthenticated");
 
-    let analyst = world.token(stopleak::api_tokens::Role::Analyst).await;
+    let analyst = world.token(stopleak::people::Role::Analyst).await;
     let analyst = world.api.with_token(&analyst);
     for path in ["/leaks", "/attempts", "/sources", "/gateways"] {
         analyst.get(path).ok();

@@ -2,6 +2,8 @@
 
 mod world;
 mod client;
+mod rights;
+mod tenants;
 mod leaks;
 mod decisions;
 mod doors;
@@ -9,6 +11,7 @@ mod feed;
 mod flood;
 mod tls;
 mod scans;
+mod imports;
 mod cli;
 mod index;
 mod start;

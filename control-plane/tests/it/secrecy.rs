@@ -50,6 +50,13 @@ async fn seeded_tokens_are_in_no_file_and_in_no_log() {
     api.post("/leaks", &json!({"title": format!("id {}", uuid.to_uppercase()), "tokens": [uuid]})).problem(422, "invalid");
     api.post("/leaks/1/decisions", &json!({"action": "apply_virtual_patch"})).created();
 
+    let import = api.post("/imports", &json!({"name": "gitleaks"})).created();
+    let report = json!([
+        {"RuleID": SEEDED[0], "Secret": SEEDED[0], "File": format!("a/{}.env", SEEDED[0]), "StartLine": 1},
+        {"RuleID": "x", "Secret": "another-made-up-secret-1", "Match": SEEDED[1], "File": "b", "Message": SEEDED[1]},
+    ]);
+    api.put_text(&format!("/imports/{}/report", import["id"]), &report.to_string()).ok();
+
     let added = api.post("/gateways", &json!({"name": "edge"})).created();
     let credential = added["credential"].as_str().unwrap();
     let key = PublicKey::from_hex(added["public_key"].as_str().unwrap()).unwrap();

@@ -4,9 +4,10 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use stopleak::api_tokens::{self, Role};
+use stopleak::api_tokens;
 use stopleak::app::App;
 use stopleak::config::Config;
+use stopleak::people::Role;
 use stopleak::secret::{Purpose, Secret};
 use stopleak::serve::{Addresses, Server};
 use stopleak::tenants::TenantId;
@@ -29,8 +30,9 @@ pub struct World {
 /// Calls the API with a token.
 #[derive(Clone)]
 pub struct Api {
-    base: String,
-    token: String,
+    pub base: String,
+    pub token: String,
+    tenant: Option<String>,
 }
 
 /// What the API said.
@@ -94,11 +96,23 @@ impl World {
 
     /// A new API token of the role.
     pub async fn token(&self, role: Role) -> String {
+        self.token_of(TenantId(1), role).await
+    }
+
+    /// A new API token of a tenant.
+    pub async fn token_of(&self, tenant: TenantId, role: Role) -> String {
         let secret = Secret::generate(Purpose::ApiToken).unwrap();
         let mut db = self.app.store.write().await.unwrap();
-        api_tokens::add(&mut db, TenantId(1), "of a test", role, &secret, Time::now()).await.unwrap();
+        api_tokens::add(&mut db, tenant, "of a test", role, &secret, Time::now()).await.unwrap();
         db.commit().await.unwrap();
         secret.expose().to_owned()
+    }
+
+    /// A new tenant.
+    pub async fn tenant(&self, name: &str) -> TenantId {
+        self.api.post("/tenants", &json!({"name": name})).created();
+        let mut db = self.app.store.read().await.unwrap();
+        stopleak::tenants::find(&mut db, name).await.unwrap().unwrap().id
     }
 
     pub fn epoch(&self) -> u64 {
@@ -108,11 +122,36 @@ impl World {
 
 impl Api {
     pub fn new(addresses: Addresses, token: &str) -> Self {
-        Self { base: format!("http://{}", addresses.http), token: token.to_owned() }
+        Self { base: format!("http://{}", addresses.http), token: token.to_owned(), tenant: None }
     }
 
     pub fn with_token(&self, token: &str) -> Self {
-        Self { base: self.base.clone(), token: token.to_owned() }
+        Self { token: token.to_owned(), ..self.clone() }
+    }
+
+    /// As somebody who chooses this tenant.
+    pub fn of_tenant(&self, tenant: &str) -> Self {
+        Self { tenant: Some(tenant.to_owned()), ..self.clone() }
+    }
+
+    /// Any method, with a body as JSON.
+    pub fn send(&self, method: &str, path: &str, body: &Value) -> Answer {
+        let request = ureq::http::Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", self.base))
+            .header("content-type", "application/json");
+        let request = match &self.tenant {
+            Some(tenant) => request.header("stopleak-tenant", tenant),
+            None => request,
+        };
+        let request =
+            if self.token.is_empty() { request } else { request.header("authorization", format!("Bearer {}", self.token)) };
+        let body = if method == "GET" { String::new() } else { body.to_string() };
+        call(agent().run(request.body(body).unwrap()))
+    }
+
+    pub fn patch(&self, path: &str, body: &Value) -> Answer {
+        self.send("PATCH", &format!("/api/v1{path}"), body)
     }
 
     pub fn get(&self, path: &str) -> Answer {
@@ -120,24 +159,20 @@ impl Api {
     }
 
     pub fn get_raw(&self, path: &str) -> Answer {
-        call(agent().get(format!("{}{path}", self.base)).header("authorization", format!("Bearer {}", self.token)).call())
+        self.send("GET", path, &Value::Null)
     }
 
     pub fn delete(&self, path: &str) -> Answer {
-        let url = format!("{}/api/v1{path}", self.base);
-        call(agent().delete(url).header("authorization", format!("Bearer {}", self.token)).call())
+        self.send("DELETE", &format!("/api/v1{path}"), &Value::Null)
     }
 
-    pub fn patch(&self, path: &str, body: &Value) -> Answer {
-        let request = agent()
-            .patch(format!("{}/api/v1{path}", self.base))
-            .header("authorization", format!("Bearer {}", self.token))
-            .header("content-type", "application/json");
-        call(request.send(body.to_string()))
+    pub fn put_text(&self, path: &str, body: &str) -> Answer {
+        let request = agent().put(format!("{}/api/v1{path}", self.base));
+        call(request.header("authorization", format!("Bearer {}", self.token)).send(body))
     }
 
     pub fn post(&self, path: &str, body: &Value) -> Answer {
-        self.post_text(path, &body.to_string(), "application/json")
+        self.send("POST", &format!("/api/v1{path}"), body)
     }
 
     pub fn post_text(&self, path: &str, body: &str, content_type: &str) -> Answer {

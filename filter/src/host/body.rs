@@ -1,11 +1,9 @@
 //! What follows a request's headers: its body, while Envoy holds it back, and its trailers.
 
-use proxy_wasm::hostcalls;
-use proxy_wasm::types::{Action, BufferType, MapType};
 use stopleak_contract::OnNotReady;
 use stopleak_contract::feed::wire::Outcome;
 
-use super::header_map::header_map;
+use super::abi::{self, Action, Buffer, Map};
 use super::{BLOCKED, BODY_TOO_LARGE, Filter, NOT_READY, TOO_LARGE, answer, describe, used};
 use crate::body::{Arrived, Hold, Missed, Part};
 use crate::header_map::read;
@@ -33,12 +31,12 @@ impl Filter {
         self.is_covered = true;
         let Some(hold) = policy.hold(request) else { return Action::Continue };
         let action = if policy.holds_headers() && !hold.is_stream() { Action::Pause } else { Action::Continue };
-        self.waiting = Some(Waiting {
+        self.waiting = Some(Box::new(Waiting {
             hold,
             encoding: request.all(b"content-encoding"),
             message_encoding: request.get(b"grpc-encoding").to_vec(),
             missed: Missed::default(),
-        });
+        }));
         action
     }
 
@@ -71,7 +69,7 @@ impl Filter {
         if !self.is_covered {
             return Action::Continue;
         }
-        let Some(trailers) = header_map(MapType::HttpRequestTrailers) else { return Action::Continue };
+        let Ok(trailers) = abi::header_map(Map::RequestTrailers) else { return Action::Continue };
         let judgement = self.gateway.borrow_mut().judge_trailers(Request::new(&read(&trailers)));
         self.act(judgement, (431, TOO_LARGE))
     }
@@ -99,7 +97,7 @@ impl Filter {
     }
 
     fn body_done(&mut self) {
-        if let Some(Waiting { hold, mut missed, .. }) = self.waiting.take() {
+        if let Some(Waiting { hold, mut missed, .. }) = self.waiting.take().map(|waiting| *waiting) {
             missed.over_limit |= hold.is_over_limit();
             self.gateway.borrow_mut().body_missed(missed);
         }
@@ -114,7 +112,7 @@ impl Filter {
         }
         describe(&verdict);
         let route = |found| {
-            let headers = header_map(MapType::HttpRequestHeaders).unwrap_or_default();
+            let headers = abi::header_map(Map::RequestHeaders).unwrap_or_default();
             self.gateway.borrow().route(Request::new(&read(&headers)), found)
         };
         match verdict {
@@ -122,7 +120,7 @@ impl Filter {
             Verdict::NotReady(OnNotReady::Deny) => answer(503, NOT_READY),
             Verdict::Overflow => answer(status, too_large),
             Verdict::Observe(found) => {
-                self.observed = route(&found).map(|route| (route, found));
+                self.observed = route(&found).map(|route| Box::new((route, found)));
                 Action::Continue
             }
             Verdict::Block(found) => {
@@ -138,5 +136,5 @@ impl Filter {
 
 /// Up to this many bytes from the start of what Envoy has of the body.
 fn held(most: usize) -> Vec<u8> {
-    hostcalls::get_buffer(BufferType::HttpRequestBody, 0, most).ok().flatten().unwrap_or_default()
+    abi::buffer(Buffer::RequestBody, most).unwrap_or_default()
 }

@@ -1,8 +1,6 @@
 //! Envoy's counters and gauges.
 
-use proxy_wasm::hostcalls;
-use proxy_wasm::types::MetricType;
-
+use super::abi::{self, Metric};
 use crate::counted::{COUNTERS, Counted};
 use crate::gateway::Gauges;
 
@@ -19,11 +17,11 @@ const GAUGES: [&str; 4] =
 impl Metrics {
     /// Makes them known to the host.
     pub fn define() -> Self {
-        let define = |kind, names: &[&str]| names.iter().filter_map(|name| hostcalls::define_metric(kind, name).ok()).collect();
+        let define = |kind: Metric, names: &[&str]| names.iter().filter_map(|name| abi::define_metric(kind, name).ok()).collect();
         Self {
-            counters: define(MetricType::Counter, &Counted::NAMES),
+            counters: define(Metric::Counter, &Counted::NAMES),
             written: [0; COUNTERS],
-            gauges: define(MetricType::Gauge, &GAUGES),
+            gauges: define(Metric::Gauge, &GAUGES),
         }
     }
 
@@ -31,13 +29,13 @@ impl Metrics {
     pub fn write(&mut self, counted: &Counted, gauges: Gauges) {
         for ((counter, total), written) in self.counters.iter().zip(counted.values()).zip(&mut self.written) {
             if total > *written {
-                let _ = hostcalls::increment_metric(*counter, i64::try_from(total - *written).unwrap_or(i64::MAX));
+                let _ = abi::increment_metric(*counter, i64::try_from(total - *written).unwrap_or(i64::MAX));
                 *written = total;
             }
         }
         let Gauges { index_epoch, index_tokens, index_age_seconds, feed_connected } = gauges;
         for (gauge, value) in self.gauges.iter().zip([index_epoch, index_tokens, index_age_seconds, feed_connected]) {
-            let _ = hostcalls::record_metric(*gauge, value);
+            let _ = abi::record_metric(*gauge, value);
         }
     }
 }

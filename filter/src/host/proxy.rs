@@ -1,10 +1,10 @@
 //! Envoy, as the gateway sees it.
 
-use proxy_wasm::hostcalls;
-use proxy_wasm::types::LogLevel;
 use stopleak_contract::feed::{METHOD, SERVICE};
 
+use super::abi::{self, LogLevel};
 use super::calls;
+use crate::header_map;
 use crate::proxy::{Level, Proxy, Shared};
 
 /// Its calls.
@@ -12,41 +12,41 @@ pub struct Envoy;
 
 impl Shared for Envoy {
     fn read(&self, key: &str) -> Option<(Vec<u8>, u32)> {
-        let (bytes, version) = hostcalls::get_shared_data(key).ok()?;
-        Some((bytes.unwrap_or_default(), version?))
+        // One that was never written has no version.
+        abi::shared_data(key).ok().filter(|(_, version)| *version != 0)
     }
 
     fn write(&self, key: &str, value: &[u8], version: Option<u32>) -> bool {
-        hostcalls::set_shared_data(key, Some(value), version).is_ok()
+        abi::set_shared_data(key, value, version.unwrap_or(0)).is_ok()
     }
 }
 
 impl Proxy for Envoy {
     fn open_queue(&self, name: &str) -> Option<u32> {
-        hostcalls::register_shared_queue(name).ok()
+        abi::register_queue(name).ok()
     }
 
     fn enqueue(&self, queue: u32, message: &[u8]) {
         // A queue that is gone belonged to a VM that is gone.
-        let _ = hostcalls::enqueue_shared_queue(queue, Some(message));
+        let _ = abi::enqueue(queue, message);
     }
 
     fn dequeue(&self, queue: u32) -> Option<Vec<u8>> {
-        hostcalls::dequeue_shared_queue(queue).ok().flatten()
+        abi::dequeue(queue).ok()
     }
 
     fn open_stream(&self, target: &str, credential: &str) -> Result<u32, String> {
         let authorization = format!("Bearer {credential}");
-        let metadata = vec![("authorization", authorization.as_bytes())];
-        hostcalls::open_grpc_stream(target, SERVICE, METHOD, metadata).map_err(|status| format!("{status:?}"))
+        let metadata = header_map::write(&[("authorization", &authorization)]);
+        abi::open_stream(target, SERVICE, METHOD, &metadata).map_err(|status| format!("{status:?}"))
     }
 
     fn send(&self, stream: u32, message: &[u8]) {
-        let _ = hostcalls::send_grpc_stream_message(stream, Some(message), false);
+        let _ = abi::send(stream, message);
     }
 
     fn cancel(&self, stream: u32) {
-        let _ = hostcalls::cancel_grpc_stream(stream);
+        let _ = abi::cancel(stream);
     }
 
     fn now_ms(&self) -> u64 {
@@ -67,6 +67,6 @@ impl Proxy for Envoy {
             Level::Warn => LogLevel::Warn,
             Level::Error => LogLevel::Error,
         };
-        calls::log(level, message);
+        abi::log(level, message);
     }
 }

@@ -1,20 +1,16 @@
 //! The control plane's half of the feed, as far as a filter needs it to have an index.
 
-use stopleak_contract::feed::wire::{self, to_control_plane, to_gateway};
-use stopleak_contract::feed::{Message as _, parts};
+use anyhow::{Result, ensure};
+use stopleak_contract::feed::parts;
+use stopleak_contract::feed::wire::{self, to_gateway};
 use stopleak_contract::index::{Action, Entry, SigningKey, build};
 use stopleak_contract::{Fingerprint, FingerprintKey, Token};
 use stopleak_detector::Rules;
-use wasmtime::{Result, bail, ensure};
-
-use crate::host::Vm;
+use stopleak_filter_host::{Answer, Vm};
 
 const TENANT: &str = "acme";
 const EPOCH: u64 = 1;
 const BUILT_AT_MS: u64 = 1_767_225_600_000;
-/// Enough for the shards of the largest index.
-const TICKS: usize = 200;
-
 /// What the filter has to be told to believe.
 pub fn public_key() -> String {
     signing_key().public_key().to_hex()
@@ -28,28 +24,15 @@ pub fn push(vm: &mut Vm, tokens: usize) -> Result<()> {
     let built = build(TENANT, &key, EPOCH, BUILT_AT_MS, entries)?;
     let sealed = signing_key().seal(built.header);
 
-    vm.tick()?;
-    ensure!(vm.streams() == 1, "the filter opens no stream: {:?}", vm.log());
     let welcome = wire::Welcome { fingerprint_key: key.as_bytes().to_vec(), tenant: TENANT.to_owned() };
-    send(vm, to_gateway::Message::Welcome(welcome))?;
-    send(vm, to_gateway::Message::Header(sealed.to_wire()))?;
+    let mut messages = vec![to_gateway::Message::Welcome(welcome), to_gateway::Message::Header(sealed.to_wire())];
     for (shard, bytes) in (0..).zip(&built.shards) {
-        for part in parts(EPOCH, shard, bytes) {
-            send(vm, to_gateway::Message::Shard(part))?;
-        }
+        messages.extend(parts(EPOCH, shard, bytes).map(to_gateway::Message::Shard));
     }
-    // The prefilters are taken from the pages bit by bit.
-    for _ in 0..TICKS {
-        vm.tick()?;
-    }
-    for answer in vm.take_sent() {
-        if let Some(to_control_plane::Message::Ack(ack)) = wire::ToControlPlane::decode(answer.as_slice())?.message
-            && (ack.epoch, ack.tokens) == (EPOCH, tokens as u64)
-        {
-            return Ok(());
-        }
-    }
-    bail!("the index is not acknowledged: {:?}", vm.log())
+    vm.connect()?;
+    let answer = vm.feed(messages.into_iter().map(|message| wire::ToGateway { message: Some(message) }), built.shards)?;
+    ensure!(answer == Answer::Enforced { epoch: EPOCH, tokens: tokens as u64 }, "{answer:?}: {}", vm.log());
+    Ok(())
 }
 
 /// A token of the index, from its place in it.
@@ -72,8 +55,4 @@ fn entry(key: &FingerprintKey, token: &str, n: usize) -> Entry {
 
 fn signing_key() -> SigningKey {
     SigningKey::new(&[3; 32])
-}
-
-fn send(vm: &mut Vm, message: to_gateway::Message) -> Result<()> {
-    vm.receive(&wire::ToGateway { message: Some(message) }.encode_to_vec())
 }

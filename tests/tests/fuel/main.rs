@@ -1,17 +1,16 @@
 //! What a request costs, in WebAssembly instructions: a measure that is the same on every machine and in every run.
 //!
-//! The release module runs under `wasmtime`, which counts a unit of fuel for nearly every instruction. `tests/fuel.toml` holds what each request
+//! The release module runs in `filter-host/`, which counts a unit of fuel for nearly every instruction. `tests/fuel.toml` holds what each request
 //! took when it was last accepted; a version of the filter that takes more is refused here.
 
-mod host;
 mod feed;
 mod table;
 
+use anyhow::Result;
+use stopleak_filter_host::{Clock, FilterModule, Limits, Settings, SharedData, Vm};
 use stopleak_tests::Tools;
 use stopleak_tests::traffic::{json, samples};
-use wasmtime::{Module, Result};
 
-use self::host::Vm;
 use self::table::Table;
 
 /// Sizes of the index.
@@ -54,7 +53,7 @@ fn the_module_does_not_grow_unnoticed() {
     assert!(size <= MOST_BYTES, "the module has {size} bytes, and {MOST_BYTES} were accepted");
 }
 
-fn measure(module: &Module, sizes: &[usize]) -> Result<Table> {
+fn measure(module: &FilterModule, sizes: &[usize]) -> Result<Table> {
     let mut table = Table::default();
     for &tokens in sizes {
         let mut vm = vm(module, tokens)?;
@@ -64,23 +63,31 @@ fn measure(module: &Module, sizes: &[usize]) -> Result<Table> {
                 vm.request(headers().collect(), &body)?;
             }
             let outcome = vm.request(headers().collect(), &body)?;
-            assert_eq!(outcome.answered, None, "{}: {:?}", sample.name, vm.log());
+            assert_eq!(outcome.answered, None, "{}: {}", sample.name, vm.log());
             table.put(sample.name, tokens, outcome.fuel);
         }
     }
     Ok(table)
 }
 
-fn module() -> Result<Module> {
-    let tools = Tools::find().map_err(|error| wasmtime::Error::msg(format!("{error:#}")))?;
-    Module::from_file(&host::engine()?, tools.filter)
+fn module() -> Result<FilterModule> {
+    Ok(FilterModule::from_file(&Tools::find()?.filter)?)
 }
 
 /// A filter that enforces an index of so many tokens.
-fn vm(module: &Module, tokens: usize) -> Result<Vm> {
+fn vm(module: &FilterModule, tokens: usize) -> Result<Vm> {
+    /// 2026-01-01, for ever.
+    const NOW_NS: u64 = 1_767_225_600_000_000_000;
     let public_key = feed::public_key();
-    let environment = [("STOPLEAK_CREDENTIAL", "credential-of-a-test"), ("STOPLEAK_PUBLIC_KEY", &public_key)];
-    let mut vm = Vm::start(module, &environment, r#"{"cluster": "stopleak_feed", "body": {}}"#)?;
+    let settings = Settings {
+        environment: &[("STOPLEAK_CREDENTIAL", "credential-of-a-test"), ("STOPLEAK_PUBLIC_KEY", &public_key)],
+        configuration: r#"{"cluster": "stopleak_feed", "body": {}}"#,
+        limits: Limits::NONE,
+        clock: Clock::Fixed(NOW_NS),
+        shared_data: SharedData::default(),
+        number: 0,
+    };
+    let mut vm = Vm::start(module, settings)?;
     feed::push(&mut vm, tokens)?;
     Ok(vm)
 }

@@ -1,7 +1,6 @@
 //! Channels: who may do what with them, and what nobody is shown.
 
-use stopleak::api_tokens::{self, Role};
-use stopleak::secret::{Purpose, Secret};
+use stopleak::people::Role;
 use stopleak::tenants;
 
 use super::*;
@@ -130,14 +129,10 @@ async fn only_administrators_of_the_tenant_have_a_say() {
         analyst.post(&format!("/notifications/{path}"), &json!({})).problem(403, "forbidden");
     }
 
-    let other = {
-        let secret = Secret::generate(Purpose::ApiToken).unwrap();
-        let mut db = world.app.store.write().await.unwrap();
-        let tenant = tenants::ensure(&mut db, "other", Time::now()).await.unwrap();
-        api_tokens::add(&mut db, tenant.id, "of a test", Role::Administrator, &secret, Time::now()).await.unwrap();
-        db.commit().await.unwrap();
-        world.api.with_token(secret.expose())
-    };
+    let mut db = world.app.store.write().await.unwrap();
+    let tenant = tenants::ensure(&mut db, "other", Time::now()).await.unwrap();
+    db.commit().await.unwrap();
+    let other = world.api.with_token(&world.token_of(tenant.id, Role::Administrator).await);
     assert_eq!(other.get("/notifications/channels").ok()["channels"], json!([]));
     assert_eq!(other.get("/notifications/deliveries").ok()["deliveries"], json!([]));
     for path in ["channels/1", "deliveries/1"] {

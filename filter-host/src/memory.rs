@@ -1,8 +1,8 @@
 //! The guest's memory: what it hands over is read, what it asks for is put where it can find it.
 
-use wasmtime::{Caller, Memory, Result, bail};
+use wasmtime::{Caller, Memory, Result, bail, ensure};
 
-use super::Host;
+use crate::host::Host;
 
 /// What every imported function works with.
 pub struct Guest<'c> {
@@ -24,6 +24,8 @@ impl<'c> Guest<'c> {
     }
 
     pub fn read(&self, at: u32, size: u32) -> Result<Vec<u8>> {
+        // Not more than there is: it may ask for any number.
+        ensure!(size as usize <= self.memory.data_size(&self.caller), "the module hands over more than it has");
         let mut bytes = vec![0; size as usize];
         self.memory.read(&self.caller, at as usize, &mut bytes)?;
         Ok(bytes)

@@ -2,8 +2,8 @@
 
 use wasmtime::{Caller, Linker, Result, bail};
 
-use super::Host;
-use super::memory::Guest;
+use crate::host::Host;
+use crate::memory::Guest;
 
 const MODULE: &str = "wasi_snapshot_preview1";
 const SUCCESS: u32 = 0;
@@ -44,7 +44,7 @@ pub fn define(linker: &mut Linker<Host>) -> Result<()> {
             for piece in 0..count {
                 let (at, size) = (guest.read_u32(pieces_at + 8 * piece)?, guest.read_u32(pieces_at + 8 * piece + 4)?);
                 let text = guest.read_text(at, size)?;
-                guest.host().log.push(text);
+                guest.host().note(text);
                 written += size;
             }
             guest.write(written_at, &written.to_le_bytes())?;

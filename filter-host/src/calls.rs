@@ -2,8 +2,8 @@
 
 use wasmtime::{Caller, Linker, Result};
 
-use super::memory::Guest;
-use super::{HeaderMap, Host};
+use crate::host::{HeaderMap, Host};
+use crate::memory::Guest;
 
 const MODULE: &str = "env";
 
@@ -11,9 +11,7 @@ const OK: u32 = 0;
 const NOT_FOUND: u32 = 1;
 const EMPTY: u32 = 7;
 const CAS_MISMATCH: u32 = 8;
-
-/// 2026-01-01, for ever.
-const NOW_NS: u64 = 1_767_225_600_000_000_000;
+const INTERNAL_FAILURE: u32 = 10;
 
 pub fn define(linker: &mut Linker<Host>) -> Result<()> {
     environment(linker)?;
@@ -28,11 +26,13 @@ fn environment(linker: &mut Linker<Host>) -> Result<()> {
     linker.func_wrap(MODULE, "proxy_log", |caller: Caller<'_, Host>, _level: u32, at: u32, size: u32| -> Result<u32> {
         let mut guest = Guest::new(caller)?;
         let line = guest.read_text(at, size)?;
-        guest.host().log.push(line);
+        guest.host().note(line);
         Ok(OK)
     })?;
     linker.func_wrap(MODULE, "proxy_get_current_time_nanoseconds", |caller: Caller<'_, Host>, at: u32| -> Result<u32> {
-        Guest::new(caller)?.write(at, &NOW_NS.to_le_bytes())?;
+        let mut guest = Guest::new(caller)?;
+        let now = guest.host().now_ns();
+        guest.write(at, &now.to_le_bytes())?;
         Ok(OK)
     })?;
     linker.func_wrap(MODULE, "proxy_set_tick_period_milliseconds", |_period: u32| OK)?;
@@ -137,7 +137,7 @@ fn shared_data(linker: &mut Linker<Host>) -> Result<()> {
         |caller: Caller<'_, Host>, key: u32, key_size: u32, at_address: u32, at_size: u32, at_cas: u32| -> Result<u32> {
             let mut guest = Guest::new(caller)?;
             let key = guest.read(key, key_size)?;
-            let Some((value, cas)) = guest.host().shared_data.get(&key).cloned() else { return Ok(NOT_FOUND) };
+            let Some((value, cas)) = guest.host().shared_data.get(&key) else { return Ok(NOT_FOUND) };
             guest.give(&value, at_address, at_size)?;
             guest.write(at_cas, &cas.to_le_bytes())?;
             Ok(OK)
@@ -149,19 +149,15 @@ fn shared_data(linker: &mut Linker<Host>) -> Result<()> {
         |caller: Caller<'_, Host>, key: u32, key_size: u32, value: u32, value_size: u32, cas: u32| -> Result<u32> {
             let mut guest = Guest::new(caller)?;
             let (key, value) = (guest.read(key, key_size)?, guest.read(value, value_size)?);
-            let shared_data = &mut guest.host().shared_data;
-            let before = shared_data.get(&key).map_or(0, |(_, cas)| *cas);
-            if cas != 0 && before != 0 && cas != before {
-                return Ok(CAS_MISMATCH);
-            }
-            shared_data.insert(key, (value, before + 1));
-            Ok(OK)
+            let host = guest.host();
+            let value = host.page(&value).unwrap_or_else(|| value.into());
+            Ok(if host.shared_data.set(key, value, cas) { OK } else { CAS_MISMATCH })
         },
     )?;
     Ok(())
 }
 
-/// Queues lead to other VMs, and there is only one.
+/// Queues lead to other VMs: the host keeps what would go there.
 fn queues(linker: &mut Linker<Host>) -> Result<()> {
     linker.func_wrap(
         MODULE,
@@ -174,7 +170,20 @@ fn queues(linker: &mut Linker<Host>) -> Result<()> {
             Ok(OK)
         },
     )?;
-    linker.func_wrap(MODULE, "proxy_enqueue_shared_queue", |_queue: u32, _value: u32, _size: u32| OK)?;
+    linker.func_wrap(
+        MODULE,
+        "proxy_enqueue_shared_queue",
+        |caller: Caller<'_, Host>, _queue: u32, value: u32, size: u32| -> Result<u32> {
+            let mut guest = Guest::new(caller)?;
+            let message = guest.read(value, size)?;
+            let host = guest.host();
+            if !host.has_room(&message) {
+                return Ok(INTERNAL_FAILURE);
+            }
+            host.queued.push(message);
+            Ok(OK)
+        },
+    )?;
     linker.func_wrap(MODULE, "proxy_dequeue_shared_queue", |_queue: u32, _at_address: u32, _at_size: u32| EMPTY)?;
     Ok(())
 }
@@ -237,9 +246,17 @@ fn grpc(linker: &mut Linker<Host>) -> Result<()> {
         |caller: Caller<'_, Host>, _stream: u32, message: u32, size: u32, _end: u32| -> Result<u32> {
             let mut guest = Guest::new(caller)?;
             let message = guest.read(message, size)?;
-            guest.host().sent.push(message);
+            let host = guest.host();
+            if !host.has_room(&message) {
+                return Ok(INTERNAL_FAILURE);
+            }
+            host.sent.push(message);
             Ok(OK)
         },
     )?;
+    linker.func_wrap(MODULE, "proxy_grpc_cancel", |mut caller: Caller<'_, Host>, _stream: u32| {
+        caller.data_mut().cancelled += 1;
+        OK
+    })?;
     Ok(())
 }

@@ -1,0 +1,172 @@
+//! Who may do what: the one table of it.
+//!
+//! The router is built from [`routes`], and [`super::auth`] looks every request up there before any handler runs, so that a route
+//! without a row does not exist, and one that got past the table is refused. [`COMMANDS`] says which right each command of the
+//! command line needs; a test walks all rows with every role and with none, and compares.
+
+use std::sync::Arc;
+
+use axum::http::Method;
+use axum::routing::{MethodRouter, delete, get, patch, post, put};
+
+use super::{attempts, gateways, health, imports, leaks, notifications, scans, sources, tenants};
+use crate::app::App;
+use crate::people::Role;
+
+/// What a route or a command needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Right {
+    /// Nothing: machines, and people who have not signed in yet.
+    Open,
+    /// To be somebody: what only concerns the caller.
+    Own,
+    /// To see what is in the tenant.
+    See,
+    /// To add leaks and to decide on them.
+    Decide,
+    /// To manage sources, scans, gateways and notifications.
+    Operate,
+    /// To manage users and API tokens.
+    People,
+    /// To manage tenants.
+    Tenants,
+}
+
+impl Right {
+    /// Which roles have it. Nobody needs a role for what is open.
+    #[must_use]
+    pub const fn roles(self) -> &'static [Role] {
+        match self {
+            Self::Open | Self::Own | Self::See => &Role::ALL,
+            Self::Decide | Self::Operate | Self::People => &[Role::Administrator, Role::GlobalAdministrator],
+            Self::Tenants => &[Role::GlobalAdministrator],
+        }
+    }
+}
+
+/// One method of one path.
+pub struct Route {
+    /// The method. `HEAD` is let in where `GET` is.
+    pub method: Method,
+    /// The template of the path, as the router spells it.
+    pub path: &'static str,
+    /// What it needs.
+    pub right: Right,
+    /// What answers.
+    pub(super) handler: MethodRouter<Arc<App>>,
+}
+
+/// A table that reads like one.
+macro_rules! table {
+    ($($method:ident $path:literal $right:ident $handler:path;)*) => {
+        vec![$(Route {
+            method: method(stringify!($method)),
+            path: $path,
+            right: Right::$right,
+            handler: $method($handler),
+        }),*]
+    };
+}
+
+/// Every route.
+#[must_use]
+pub fn routes() -> Vec<Route> {
+    table! {
+        get    "/healthz"                          Open    health::healthz;
+        get    "/readyz"                           Open    health::readyz;
+        get    "/metrics"                          Open    health::metrics;
+
+        get    "/api/v1/leaks"                     See     leaks::list;
+        post   "/api/v1/leaks"                     Decide  leaks::add;
+        get    "/api/v1/leaks/{number}"            See     leaks::show;
+        post   "/api/v1/leaks/{number}/decisions"  Decide  leaks::decide;
+        get    "/api/v1/attempts"                  See     attempts::list;
+
+        get    "/api/v1/sources"                   See     sources::list;
+        post   "/api/v1/sources"                   Operate sources::add;
+        post   "/api/v1/sources/{id}/scans"        Operate scans::start;
+        get    "/api/v1/scans/{id}"                See     scans::show;
+        get    "/api/v1/imports"                   See     imports::list;
+        post   "/api/v1/imports"                   Decide  imports::add;
+        get    "/api/v1/imports/{id}"              See     imports::show;
+        put    "/api/v1/imports/{id}/report"       Decide  imports::read;
+        get    "/api/v1/gateways"                  See     gateways::list;
+        post   "/api/v1/gateways"                  Operate gateways::add;
+        delete "/api/v1/gateways/{id}"             Operate gateways::revoke;
+
+        get    "/api/v1/notifications/channels"              See     notifications::list;
+        post   "/api/v1/notifications/channels"              Operate notifications::add;
+        get    "/api/v1/notifications/channels/{id}"         See     notifications::show;
+        patch  "/api/v1/notifications/channels/{id}"         Operate notifications::change;
+        delete "/api/v1/notifications/channels/{id}"         Operate notifications::remove;
+        post   "/api/v1/notifications/channels/{id}/test"    Operate notifications::test;
+        post   "/api/v1/notifications/channels/{id}/secret"  Operate notifications::renew_secret;
+        get    "/api/v1/notifications/deliveries"            See     notifications::deliveries;
+        get    "/api/v1/notifications/deliveries/{id}"       See     notifications::delivery;
+        post   "/api/v1/notifications/deliveries/{id}/retry" Operate notifications::retry;
+
+        get    "/api/v1/tenants"                   See     tenants::list;
+        post   "/api/v1/tenants"                   Tenants tenants::add;
+        patch  "/api/v1/tenants/{name}"            Tenants tenants::change;
+    }
+}
+
+/// What a command needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Needs {
+    /// It calls the API with a token that has this right.
+    Api(Right),
+    /// It needs the server's data folder, and with it the right of whoever runs the machine.
+    Machine,
+    /// It calls nobody and opens no database.
+    Nothing,
+}
+
+/// Every command of the command line.
+pub const COMMANDS: &[(&str, Needs)] = &[
+    ("serve", Needs::Machine),
+    ("admin-token", Needs::Machine),
+    ("scan", Needs::Nothing),
+    ("index bench", Needs::Nothing),
+    ("completions", Needs::Nothing),
+    ("leak list", Needs::Api(Right::See)),
+    ("leak show", Needs::Api(Right::See)),
+    ("leak add", Needs::Api(Right::Decide)),
+    ("leak patch", Needs::Api(Right::Decide)),
+    ("leak false", Needs::Api(Right::Decide)),
+    ("leak close", Needs::Api(Right::Decide)),
+    ("leak reopen", Needs::Api(Right::Decide)),
+    ("leak risk", Needs::Api(Right::Decide)),
+    ("attempts list", Needs::Api(Right::See)),
+    ("source list", Needs::Api(Right::See)),
+    ("source add", Needs::Api(Right::Operate)),
+    ("source scan", Needs::Api(Right::Operate)),
+    ("import", Needs::Api(Right::Decide)),
+    ("profile add", Needs::Nothing),
+    ("profile list", Needs::Nothing),
+    ("profile remove", Needs::Nothing),
+    ("gateway list", Needs::Api(Right::See)),
+    ("gateway add", Needs::Api(Right::Operate)),
+    ("gateway revoke", Needs::Api(Right::Operate)),
+    ("notification list", Needs::Api(Right::See)),
+    ("notification add", Needs::Api(Right::Operate)),
+    ("notification change", Needs::Api(Right::Operate)),
+    ("notification remove", Needs::Api(Right::Operate)),
+    ("notification test", Needs::Api(Right::Operate)),
+    ("notification renew-secret", Needs::Api(Right::Operate)),
+    ("notification deliveries", Needs::Api(Right::See)),
+    ("notification retry", Needs::Api(Right::Operate)),
+    ("tenant list", Needs::Api(Right::See)),
+    ("tenant add", Needs::Api(Right::Tenants)),
+    ("tenant set", Needs::Api(Right::Tenants)),
+];
+
+fn method(name: &str) -> Method {
+    match name {
+        "post" => Method::POST,
+        "put" => Method::PUT,
+        "patch" => Method::PATCH,
+        "delete" => Method::DELETE,
+        _ => Method::GET,
+    }
+}

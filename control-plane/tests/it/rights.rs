@@ -1,0 +1,143 @@
+//! Every route and every command, with every role and with none, against the table of rights.
+
+use std::collections::BTreeSet;
+
+use clap::CommandFactory as _;
+use serde_json::{Value, json};
+use stopleak::api::rights::{COMMANDS, Needs, Right, Route, routes};
+use stopleak::cli::Cli as Parser;
+use stopleak::people::Role;
+
+use crate::cli::Cli;
+use crate::scans::token;
+use crate::world::{Answer, World};
+
+/// What each kind of object is called in a path, for objects that the tenant has.
+fn filled(path: &str) -> String {
+    path.replace("{name}", "default").replace("{number}", "1").replace("{id}", "1")
+}
+
+/// Whether the answer says that the role is not enough.
+fn is_refused(answer: &Answer) -> bool {
+    if answer.status != 403 {
+        return false;
+    }
+    answer.problem(403, "forbidden");
+    true
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_route_is_open_to_the_roles_of_the_table_and_to_no_others() {
+    let world = World::start().await;
+    for Route { method, path, right, .. } in routes() {
+        let send = |token: &str| world.api.with_token(token).send(method.as_str(), &filled(path), &json!({}));
+        for role in Role::ALL {
+            let answer = send(&world.token(role).await);
+            let may = right.roles().contains(&role);
+            assert_eq!(!is_refused(&answer), may, "{method} {path} as {role:?}: {}", answer.text);
+            assert_ne!(answer.status, 401, "{method} {path} as {role:?}");
+        }
+        let nobody = send("");
+        assert_eq!(nobody.status != 401, right == Right::Open, "{method} {path}: {}", nobody.text);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn methods_beside_the_table_are_refused_and_those_of_it_are_told() {
+    let world = World::start().await;
+    let routes = routes();
+    for Route { path, .. } in &routes {
+        let is_there = |method: &str| routes.iter().any(|route| route.path == *path && route.method == method);
+        for method in ["PUT", "OPTIONS", "TRACE"].into_iter().filter(|method| !is_there(method)) {
+            world.api.send(method, &filled(path), &Value::Null).problem(405, "method-not-allowed");
+        }
+    }
+}
+
+/// The paths of all commands that do something.
+fn leaves(command: &clap::Command, above: &str, found: &mut Vec<(String, clap::Command)>) {
+    for child in command.get_subcommands() {
+        let path = format!("{above} {}", child.get_name()).trim().to_owned();
+        if child.has_subcommands() {
+            leaves(child, &path, found);
+        } else {
+            found.push((path, child.clone()));
+        }
+    }
+}
+
+#[test]
+fn the_table_has_every_command_and_no_other() {
+    let mut commands = Vec::new();
+    leaves(&Parser::command(), "", &mut commands);
+    let there: BTreeSet<&str> = commands.iter().map(|(path, _)| path.as_str()).collect();
+    let listed: BTreeSet<&str> = COMMANDS.iter().map(|(path, _)| *path).collect();
+    assert_eq!(there, listed);
+    for (path, command) in &commands {
+        let has = |name: &str| command.get_arguments().any(|argument| argument.get_long() == Some(name));
+        let (_, needs) = COMMANDS.iter().find(|(listed, _)| listed == path).unwrap();
+        assert_eq!(has("server"), matches!(needs, Needs::Api(_)), "{path}: whether it calls the API");
+        assert_eq!(has("data-dir"), *needs != Needs::Nothing, "{path}: whether it uses the data folder");
+    }
+}
+
+/// Arguments with which each command comes to call the API.
+fn arguments(command: &str) -> Option<&'static [&'static str]> {
+    Some(match command {
+        "leak list"
+        | "attempts list"
+        | "source list"
+        | "gateway list"
+        | "tenant list"
+        | "notification list"
+        | "notification deliveries" => &[],
+        "leak show" | "leak patch" | "leak false" | "leak close" | "leak reopen" => &["LK-1"],
+        "leak risk" => &["LK-1", "low"],
+        "leak add" => &["--title", "a leak"],
+        "source add" => &["https://git.example/team/api.git"],
+        "source scan" => &["7"],
+        "import" => &["-", "--name", "a report"],
+        "gateway add" => &["other"],
+        "gateway revoke" => &["edge"],
+        "notification add" => &["soc", "slack", "--url", "https://stopleak.invalid/"],
+        "notification change" => &["7", "--name", "siem"],
+        "notification remove" | "notification test" | "notification renew-secret" | "notification retry" => &["7"],
+        "tenant add" => &["acme"],
+        "tenant set" => &["default", "--title", "Default"],
+        _ => return None,
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_command_is_open_to_the_roles_of_the_table_and_to_no_others() {
+    let world = World::start().await;
+    world.leak(&["fk_9aQ7zLm2Xw4RtB8v"]);
+    let cli = Cli { data: world.data.path().to_owned(), proxy: None };
+    let unknown = world.data.path().join("unknown-token");
+    std::fs::write(&unknown, "slk_unknown").unwrap();
+    let mut tokens = Vec::new();
+    for role in Role::ALL {
+        let file = world.data.path().join(role.as_str());
+        std::fs::write(&file, world.token(role).await).unwrap();
+        tokens.push((role, file));
+    }
+    for (command, needs) in COMMANDS {
+        let Needs::Api(right) = needs else { continue };
+        let own = arguments(command).unwrap_or_else(|| panic!("give arguments for `stopleak {command}`"));
+        let call = |file: &std::path::Path| {
+            // For the command that revokes it.
+            world.api.post("/gateways", &json!({"name": "edge"}));
+            let words: Vec<&str> = command.split(' ').collect();
+            let arguments = [&words[..], own, &["--json", "--api-token-file", file.to_str().unwrap()]].concat();
+            let output = cli.output(&arguments, &token(1));
+            assert_ne!(output.status.code(), Some(2), "{}", String::from_utf8_lossy(&output.stderr));
+            String::from_utf8_lossy(&output.stderr).into_owned()
+        };
+        for (role, file) in &tokens {
+            let error = call(file);
+            assert_eq!(!error.contains("this needs the role"), right.roles().contains(role), "{command} as {role:?}: {error}");
+            assert!(!error.contains("not known here"), "{command} as {role:?}: {error}");
+        }
+        assert!(call(&unknown).contains("not known here"), "{command}");
+    }
+}
