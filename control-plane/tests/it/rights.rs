@@ -95,13 +95,14 @@ fn arguments(command: &str) -> Option<&'static [&'static str]> {
         "leak risk" => &["LK-1", "low"],
         "leak add" => &["--title", "a leak"],
         "source add" => &["https://git.example/team/api.git"],
-        "source scan" => &["7"],
         "import" => &["-", "--name", "a report"],
         "gateway add" => &["other"],
         "gateway revoke" => &["edge"],
         "notification add" => &["soc", "slack", "--url", "https://stopleak.invalid/"],
         "notification change" => &["7", "--name", "siem"],
-        "notification remove" | "notification test" | "notification renew-secret" | "notification retry" => &["7"],
+        "source scan" | "notification remove" | "notification test" | "notification renew-secret" | "notification retry" => {
+            &["7"]
+        }
         "tenant add" => &["acme"],
         "tenant set" => &["default", "--title", "Default"],
         _ => return None,
