@@ -41,8 +41,10 @@ pub struct App {
     pub metrics: Arc<Metrics>,
     /// Finds tokens; made when the first scan needs it.
     pub detector: LazyDetector,
-    /// Wakes the worker when a scan was queued.
-    pub scan_queued: Notify,
+    /// Wakes the workers of this process when a job was written down; without it they find it a second later.
+    pub job_queued: Notify,
+    /// What this process is called among others: no two have the same name.
+    pub process: String,
     /// Sends notifications.
     pub notifications: notifications::Sender,
     /// Where scans put clones of repositories.

@@ -8,18 +8,19 @@ mod intake;
 
 pub use intake::store_batch;
 
+use std::num::TryFromIntError;
+
 use serde::Serialize;
 use stopleak_contract::index::LeakNumber;
 
 use crate::leaks::leak_id;
-use crate::store::Connection;
+use crate::store::{Connection, text_enum};
 use crate::tenants::TenantId;
 use crate::time::Time;
 
 /// What the gateway did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, serde::Deserialize, sqlx::Type)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[sqlx(rename_all = "snake_case")]
 pub enum Outcome {
     /// Let it pass.
     Observed,
@@ -27,13 +28,15 @@ pub enum Outcome {
     Blocked,
 }
 
+text_enum!(Outcome { Observed = "observed", Blocked = "blocked" });
+
 /// An attempt in a list.
 #[derive(Clone, Debug, PartialEq, Serialize, sqlx::FromRow)]
 pub struct AttemptView {
     /// Its place in the order of arrival.
     pub id: i64,
     /// `LK-7`.
-    #[sqlx(try_from = "LeakNumber")]
+    #[sqlx(try_from = "i64")]
     pub leak: LeakId,
     /// The preview of the token.
     pub token: String,
@@ -110,17 +113,19 @@ pub async fn list(db: &mut Connection, tenant: TenantId, filter: &Filter) -> Res
          ORDER BY a.id DESC LIMIT $5",
     )
     .bind(tenant)
-    .bind(filter.leak)
+    .bind(filter.leak.map(i64::from))
     .bind(filter.outcome)
     .bind(filter.before)
-    .bind(filter.limit)
+    .bind(i64::from(filter.limit))
     .fetch_all(db)
     .await
 }
 
-impl From<LeakNumber> for LeakId {
-    fn from(number: LeakNumber) -> Self {
-        Self(number)
+impl TryFrom<i64> for LeakId {
+    type Error = TryFromIntError;
+
+    fn try_from(stored: i64) -> Result<Self, TryFromIntError> {
+        stored.try_into().map(Self)
     }
 }
 

@@ -1,8 +1,7 @@
 //! What an operator may set: one struct, from flags and a TOML file; flags win.
 
+mod database;
 mod smtp;
-
-pub use smtp::{Smtp, SmtpTls};
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroU64;
@@ -14,6 +13,8 @@ use stopleak_detector::Rules;
 use tonic::transport::{Identity, ServerTlsConfig};
 use zeroize::Zeroizing;
 
+pub use self::database::{DATABASE_VARIABLE, DatabaseUrl};
+pub use self::smtp::{Smtp, SmtpTls};
 use crate::outbound::{self, Destinations};
 
 /// The configuration of `stopleak serve`. Unknown keys are refused: a misspelt setting would be a setting that is not in force.
@@ -26,6 +27,12 @@ pub struct Config {
     pub http: Option<SocketAddr>,
     /// Address and port of the feed that gateways connect to. Default: 127.0.0.1:8081; port 0 takes a free one.
     pub feed: Option<SocketAddr>,
+    /// The URL of a `PostgreSQL` database. Default: an `SQLite` file in the data folder.
+    pub database: Option<DatabaseUrl>,
+    /// A file that holds that URL.
+    pub database_file: Option<PathBuf>,
+    /// Program and arguments; prints that URL.
+    pub database_command: Option<Vec<String>>,
     /// How log lines look. Default: text.
     pub log_format: Option<LogFormat>,
     /// Which log lines there are, such as `info` or `stopleak=debug,info`. Default: info.
@@ -123,6 +130,9 @@ impl Config {
             data_dir: self.data_dir.or(other.data_dir),
             http: self.http.or(other.http),
             feed: self.feed.or(other.feed),
+            database: self.database.or(other.database),
+            database_file: self.database_file.or(other.database_file),
+            database_command: self.database_command.or(other.database_command),
             log_format: self.log_format.or(other.log_format),
             log: self.log.or(other.log),
             keys: KeysConfig {
@@ -152,6 +162,7 @@ impl Config {
         if self.keys.signing_command.as_ref().is_some_and(Vec::is_empty) {
             return refuse("keys.signing_command", "is empty; give a program and its arguments");
         }
+        self.check_database()?;
         if self.http_address() == self.feed_address() && self.http_address().port() != 0 {
             return refuse("feed", "is the address of `http` too; give each its own port");
         }
@@ -282,6 +293,10 @@ mod tests {
             ("[feed_tls]\ncertificate = \"a\"", "`private_key`"),
             ("[feed_tls]\ncertificate = \"/no/a\"\nprivate_key = \"/no/b\"", "`feed_tls.certificate`"),
             ("rules = \"/no/rules.toml\"", "/no/rules.toml"),
+            ("database = \"leaks.db\"", "`database`"),
+            ("database = \"postgres://host/x?pasword=y\"", "pasword"),
+            ("database_command = []", "`database_command`"),
+            ("database = \"postgres://host/x\"\ndatabase_file = \"/x\"", "`database_file`"),
             ("public_url = \"stopleak.example\"", "`public_url`"),
             ("[smtp]\nhost = \"mail.example\"", "`from`"),
             ("[smtp]\nhost = \"mail.example\"\nfrom = \"nobody\"", "from = \"nobody\""),

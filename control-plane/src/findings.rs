@@ -9,7 +9,7 @@ use stopleak_scanner::Finding;
 
 use crate::leaks::{self, NewLeak, NewToken};
 use crate::notifications::{self, Event};
-use crate::store::Connection;
+use crate::store::{Connection, number};
 use crate::tenants::{self, TenantId};
 use crate::time::Time;
 
@@ -97,7 +97,7 @@ pub(crate) async fn write(db: &mut Connection, target: &Target, batch: &[&Found]
 /// The open leak of this source and path. One with a virtual patch is left as it is: its administrator decided to block the
 /// tokens that it had, and nobody has decided on this one.
 async fn open_leak_of(db: &mut Connection, target: &Target, found: &Found) -> Result<Option<LeakNumber>, sqlx::Error> {
-    sqlx::query_scalar(
+    let open: Option<i64> = sqlx::query_scalar(
         "SELECT number FROM leaks WHERE tenant_id = $1 AND source_id = $2 AND path = $3 AND status = $4
            AND patched_at IS NULL ORDER BY number LIMIT 1",
     )
@@ -106,7 +106,8 @@ async fn open_leak_of(db: &mut Connection, target: &Target, found: &Found) -> Re
     .bind(&found.path)
     .bind(leaks::Status::Open)
     .fetch_optional(db)
-    .await
+    .await?;
+    open.map(number).transpose()
 }
 
 async fn add_leak(db: &mut Connection, target: &Target, found: &Found, now: Time) -> Result<LeakNumber, sqlx::Error> {
@@ -125,7 +126,7 @@ async fn raise_risk(db: &mut Connection, tenant: TenantId, leak: LeakNumber, ris
          WHERE tenant_id = $1 AND number = $2",
     )
     .bind(tenant)
-    .bind(leak)
+    .bind(i64::from(leak))
     .bind(lower[0])
     .bind(lower[1])
     .bind(lower[2])

@@ -21,6 +21,7 @@ pub mod people;
 pub mod api_tokens;
 pub mod sources;
 mod findings;
+pub mod jobs;
 pub mod scans;
 pub mod imports;
 pub mod leaks;
@@ -31,6 +32,7 @@ pub mod attempts;
 pub mod notifications;
 pub mod metrics;
 pub mod app;
+pub mod replicas;
 
 pub mod door;
 pub mod api;

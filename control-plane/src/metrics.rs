@@ -33,8 +33,8 @@ pub struct Metrics {
 /// What the database says when metrics are read.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Counted {
-    /// Status, whether there is a virtual patch, how many.
-    pub leaks: Vec<(String, bool, i64)>,
+    /// Status, 1 when there is a virtual patch, how many.
+    pub leaks: Vec<(String, i64, i64)>,
     /// Tokens of all tenants.
     pub tokens: i64,
     /// Each tenant's epoch.
@@ -104,7 +104,7 @@ impl Metrics {
     pub fn encode(&self, counted: &Counted) -> Result<String, fmt::Error> {
         self.leaks.clear();
         for (status, patched, count) in &counted.leaks {
-            self.leaks.get_or_create(&LeakLabels { status: status.clone(), virtual_patch: *patched }).set(*count);
+            self.leaks.get_or_create(&LeakLabels { status: status.clone(), virtual_patch: *patched != 0 }).set(*count);
         }
         self.tokens.set(counted.tokens);
         for (tenant, epoch) in &counted.epochs {

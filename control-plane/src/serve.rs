@@ -25,10 +25,10 @@ use crate::metrics::Metrics;
 use crate::people::Role;
 use crate::secret::{Purpose, Secret};
 use crate::sources::LocalSources;
-use crate::store::{self, Store, Trouble, trouble};
+use crate::store::{self, Database, Store, Trouble, trouble};
 use crate::tenants::TenantId;
 use crate::time::Time;
-use crate::{api, attempts, feed, imports, notifications, scans, tenants};
+use crate::{api, attempts, feed, imports, jobs, notifications, replicas, tenants};
 
 /// A control plane whose ports are open.
 pub struct Server {
@@ -71,9 +71,10 @@ impl Server {
         // Left by a crash: whoever waits for it would call a server that is gone.
         let _ = fs::remove_file(data_dir.join(ADDRESSES));
         let tls = config.feed_tls()?;
-        let database = data_dir.join(store::FILE);
-        let keys = Keys::load(&data_dir, &config.keys, database.exists())?;
-        let store = Store::open(&data_dir).await.map_err(|error| explain(error, &database))?;
+        let database = config.database()?;
+        let store = Store::connect(&database).await.map_err(|error| explain(error, &database))?;
+        let in_use = has_keys(&store).await.map_err(|error| explain(error, &database))?;
+        let keys = Keys::load(&data_dir, &config.keys, in_use)?;
         let first_start = prepare(&store, &keys, &data_dir).await.map_err(|error| match error.downcast() {
             Ok(error) => explain(error, &database),
             Err(error) => error,
@@ -99,7 +100,8 @@ impl Server {
             max_attempts: config.max_attempts.map_or(attempts::MAX_ATTEMPTS, NonZeroU64::get),
             metrics,
             detector: LazyDetector::new(config.rules()?),
-            scan_queued: Notify::new(),
+            job_queued: Notify::new(),
+            process: process_name()?,
             notifications: notifications::Sender::new(config)?,
             clones: empty_folder(data_dir.join(CLONES))?,
             feed: addresses.feed,
@@ -144,7 +146,8 @@ impl Server {
             tokio::join!(api, feed).1.context("serving the feed")
         };
         tokio::pin!(serving);
-        let scanning = tokio::spawn(scans::work(Arc::clone(&app)));
+        tokio::spawn(replicas::follow(Arc::clone(&app)));
+        let working = tokio::spawn(jobs::work(Arc::clone(&app)));
         let notifying = tokio::spawn(notifications::work(Arc::clone(&app)));
         tokio::select! {
             ended = &mut serving => { ended?; }
@@ -156,8 +159,8 @@ impl Server {
                 }
             }
         }
-        if tokio::time::timeout(GRACE, scanning).await.is_err() {
-            tracing::warn!("the scan under way did not stop in time; the next start runs it again");
+        if tokio::time::timeout(GRACE, working).await.is_err() {
+            tracing::warn!("a job under way did not stop in time; it is begun again later");
         }
         if tokio::time::timeout(GRACE, notifying).await.is_err() {
             tracing::warn!("some notifications were cut short; the next start sends them again");
@@ -166,6 +169,19 @@ impl Server {
         app.store.close().await;
         Ok(())
     }
+}
+
+/// For people who look for the process, and different from every other one's.
+fn process_name() -> anyhow::Result<String> {
+    let mut random = [0; 4];
+    getrandom::fill(&mut random).map_err(|error| anyhow::Error::msg(error.to_string()))?;
+    Ok(format!("{}-{:08x}", std::process::id(), u32::from_le_bytes(random)))
+}
+
+/// Whether the database was made with keys: then none are made any more.
+async fn has_keys(store: &Store) -> Result<bool, sqlx::Error> {
+    let keys: i64 = sqlx::query_scalar("SELECT count(*) FROM key_checks").fetch_one(&mut *store.read().await?).await?;
+    Ok(keys > 0)
 }
 
 /// Makes what the first start has to make, and checks that keys and database belong together.
@@ -196,15 +212,18 @@ async fn prepare(store: &Store, keys: &Keys, data_dir: &Path) -> anyhow::Result<
 }
 
 /// Takes the administrator's token back and makes another; works beside a running server. Returns the file that holds it.
-pub async fn renew_admin_token(data_dir: &Path) -> anyhow::Result<PathBuf> {
-    let database = data_dir.join(store::FILE);
-    anyhow::ensure!(database.exists(), "there is no database in {}; `stopleak serve` makes one", data_dir.display());
+pub async fn renew_admin_token(config: &Config) -> anyhow::Result<PathBuf> {
+    let (data_dir, database) = (config.data_dir()?, config.database()?);
+    if let Database::Sqlite(folder) = &database {
+        let is_there = folder.join(store::FILE).exists();
+        anyhow::ensure!(is_there, "there is no database in {}; `stopleak serve` makes one", folder.display());
+    }
     let renewed = async {
-        let store = Store::open(data_dir).await?;
+        let store = Store::connect(&database).await?;
         let (now, mut db) = (Time::now(), store.write().await?);
         let tenant = tenants::ensure(&mut db, tenants::DEFAULT, now).await?;
         api_tokens::revoke(&mut db, tenant.id, api_tokens::FIRST, now).await?;
-        let file = make_admin_token(&mut db, tenant.id, data_dir, now).await?;
+        let file = make_admin_token(&mut db, tenant.id, &data_dir, now).await?;
         db.commit().await?;
         store.close().await;
         Ok(file)
@@ -257,24 +276,26 @@ async fn bind(key: &'static str, address: SocketAddr) -> anyhow::Result<TcpListe
     })
 }
 
-fn explain(error: sqlx::Error, database: &Path) -> anyhow::Error {
+fn explain(error: sqlx::Error, database: &Database) -> anyhow::Error {
     if let sqlx::Error::Migrate(migrate) = &error
         && let sqlx::migrate::MigrateError::VersionMissing(version) = **migrate
     {
         return anyhow::anyhow!(
-            "the database {} has schema {version}, which this version does not know: it was used by a newer Stopleak; start that one",
-            database.display()
+            "the database {database} has schema {version}, which this version does not know: it was used by a newer Stopleak; start that one"
         );
     }
     match trouble(&error) {
         Trouble::Locked | Trouble::Busy => anyhow::anyhow!(
-            "the database {} is locked by another process; end that process (perhaps an open sqlite3 shell or a backup), then start again",
-            database.display()
+            "the database {database} is locked by another process; end that process (perhaps an open sqlite3 shell or a backup), then start again"
         ),
-        Trouble::Unavailable => anyhow::Error::new(error).context(format!(
-            "the database {} cannot be used; look at its permissions, the free space of its disk, and whether it is a Stopleak database",
-            database.display()
-        )),
-        Trouble::Defect => anyhow::Error::new(error).context(format!("the database {}", database.display())),
+        Trouble::Unavailable => anyhow::Error::new(error).context(match database {
+            Database::Sqlite(_) => format!(
+                "the database {database} cannot be used; look at its permissions, the free space of its disk, and whether it is a Stopleak database"
+            ),
+            Database::Postgres(_) => format!(
+                "the database {database} cannot be used; look whether the server answers, takes this user and password, and has free space"
+            ),
+        }),
+        Trouble::Defect => anyhow::Error::new(error).context(format!("the database {database}")),
     }
 }

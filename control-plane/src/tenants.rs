@@ -3,7 +3,7 @@
 use serde::Serialize;
 use stopleak_contract::index::{LeakNumber, MAX_LEAK};
 
-use crate::store::Connection;
+use crate::store::{Connection, number};
 use crate::time::Time;
 
 /// One tenant.
@@ -139,20 +139,21 @@ pub async fn next_epoch(db: &mut Connection, tenant: TenantId, now: Time) -> Res
 
 /// How many leading bits the fingerprints of one shard of the tenant's index share.
 pub async fn shard_bits(db: &mut Connection, tenant: TenantId) -> Result<u8, sqlx::Error> {
-    sqlx::query_scalar("SELECT shard_bits FROM tenants WHERE id = $1").bind(tenant).fetch_one(db).await
+    let stored = sqlx::query_scalar("SELECT shard_bits FROM tenants WHERE id = $1").bind(tenant).fetch_one(db).await?;
+    number(stored)
 }
 
 /// Keeps that number.
 pub async fn set_shard_bits(db: &mut Connection, tenant: TenantId, shard_bits: u8) -> Result<(), sqlx::Error> {
-    let query = sqlx::query("UPDATE tenants SET shard_bits = $2 WHERE id = $1").bind(tenant).bind(shard_bits);
+    let query = sqlx::query("UPDATE tenants SET shard_bits = $2 WHERE id = $1").bind(tenant).bind(i64::from(shard_bits));
     query.execute(db).await.map(drop)
 }
 
 /// The number of a new leak. A number that the index cannot hold would end all pushes, so it is never given.
 pub async fn next_leak(db: &mut Connection, tenant: TenantId) -> Result<LeakNumber, sqlx::Error> {
     let query = "UPDATE tenants SET last_leak = last_leak + 1 WHERE id = $1 AND last_leak < $2 RETURNING last_leak";
-    let number = sqlx::query_scalar(query).bind(tenant).bind(MAX_LEAK).fetch_optional(db).await?;
-    number.ok_or_else(|| sqlx::Error::Protocol("the tenant has as many leaks as an index can number".to_owned()))
+    let given = sqlx::query_scalar(query).bind(tenant).bind(i64::from(MAX_LEAK)).fetch_optional(db).await?;
+    number(given.ok_or_else(|| sqlx::Error::Protocol("the tenant has as many leaks as an index can number".to_owned()))?)
 }
 
 impl ViewRow {

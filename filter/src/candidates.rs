@@ -19,7 +19,6 @@ use stopleak_contract::{HeaderSelection, Token};
 use self::cut::is_separator;
 use self::decode::{base64, base64_text};
 use self::texts::{ANY, Depth, Offer, value, value_and_decoded};
-use crate::header_map::Pairs;
 use crate::request::Request;
 
 /// A text of a request that may be a token.
@@ -44,11 +43,15 @@ const SMALL: usize = 4 * 1024;
 
 /// Offers to `visit` every candidate of the request that may be a token of one of these kinds, and a few that cannot.
 pub fn visit(request: Request<'_>, selection: Option<&HeaderSelection>, kinds: &Kinds, visit: &mut Visit<'_>) -> ControlFlow<()> {
-    let covered = |name: &[u8]| selection.is_none_or(|selection| selection.covers(name));
+    let is_covered = |name: &[u8]| selection.is_none_or(|selection| selection.covers(name));
     // Most values are too short to contain any token, and need no closer look.
     let is_long_enough = |value: &[u8]| kinds.may_hold(value.len(), ANY);
-    let headers: Pairs<'_> = request.headers().filter(|(name, value)| is_long_enough(value) && covered(name)).collect();
-    let all = |place| headers.iter().filter(move |(name, _)| place_of(name) == place).copied();
+    let headers: Vec<(Place, &[u8], &[u8])> = request
+        .headers()
+        .filter(|(name, value)| is_long_enough(value) && is_covered(name))
+        .map(|(name, value)| (place_of(name), name, value))
+        .collect();
+    let all = |place| headers.iter().filter(move |header| header.0 == place).map(|&(_, name, value)| (name, value));
 
     let depths: &[Depth] = if request.size() <= SMALL { &[Depth::All] } else { &[Depth::Usual, Depth::Parts] };
     for &depth in depths {
@@ -126,17 +129,17 @@ fn path(request: Request<'_>, offer: &mut Offer<'_, '_, '_>) -> ControlFlow<()> 
         return ControlFlow::Continue(());
     }
     spans(path, offer)?;
-    for scheme in [b"https://".as_slice(), b""] {
-        offer.joined([scheme, request.authority(), path])?;
-    }
-    ControlFlow::Continue(())
+    offer.joined([b"https://", request.authority(), path])
 }
 
 /// What lies between any two of the first slashes, or between one of them and the end, when there is a slash in it.
 fn spans(path: &[u8], offer: &mut Offer<'_, '_, '_>) -> ControlFlow<()> {
-    let slashes = path.iter().enumerate().filter(|(_, b)| **b == b'/').map(|(at, _)| at).take(MAX_SEGMENTS);
-    for start in slashes.clone().map(|slash| slash + 1) {
-        let ends = slashes.clone().chain([path.len()]).filter(|end| *end > start).skip(1);
+    let slashes: Vec<usize> = path.iter().enumerate().filter(|(_, b)| **b == b'/').map(|(at, _)| at).take(MAX_SEGMENTS).collect();
+    let mut after = slashes.as_slice();
+    while let [slash, rest @ ..] = after {
+        after = rest;
+        let start = slash + 1;
+        let ends = rest.iter().copied().chain([path.len()]).filter(|end| *end > start).skip(1);
         for text in ends.filter_map(|end| path.get(start..end)) {
             if offer.may_fit(text.len()) {
                 offer.text(text)?;

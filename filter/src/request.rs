@@ -47,7 +47,9 @@ impl<'a> Request<'a> {
 
     /// Every header that a client can set freely, in the order of the request.
     pub fn headers(self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
-        let fixed = |name: &[u8]| matches!(name, b":method" | b":scheme" | b":path" | b":protocol" | b":status");
+        let fixed = |name: &[u8]| {
+            name.starts_with(b":") && matches!(name, b":method" | b":scheme" | b":path" | b":protocol" | b":status")
+        };
         self.headers.iter().copied().filter(move |(name, _)| !fixed(name))
     }
 

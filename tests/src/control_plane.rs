@@ -18,6 +18,7 @@ use crate::world::eventually;
 pub struct ControlPlane {
     tools: Tools,
     data_dir: PathBuf,
+    database: Option<String>,
     running: Running,
     addresses: Addresses,
     agent: ureq::Agent,
@@ -32,11 +33,16 @@ struct Addresses {
 impl ControlPlane {
     /// Starts one on free ports.
     pub fn start(tools: &Tools, data_dir: &Path) -> Result<Self> {
-        let (running, addresses) = serve(tools, data_dir)?;
+        Self::start_on(tools, data_dir, None)
+    }
+
+    /// Starts one whose database is at a URL.
+    pub fn start_on(tools: &Tools, data_dir: &Path, database: Option<String>) -> Result<Self> {
+        let (running, addresses) = serve(tools, data_dir, database.as_deref())?;
         let config =
             ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(Duration::from_secs(30))).build();
         let data_dir = data_dir.to_owned();
-        Ok(Self { tools: tools.clone(), data_dir, running, addresses, agent: config.into() })
+        Ok(Self { tools: tools.clone(), data_dir, database, running, addresses, agent: config.into() })
     }
 
     /// Ends it without a chance to tidy up.
@@ -47,7 +53,7 @@ impl ControlPlane {
     /// Starts it again on its data, on other ports.
     pub fn restart(&mut self) -> Result<()> {
         self.running.kill();
-        (self.running, self.addresses) = serve(&self.tools, &self.data_dir)?;
+        (self.running, self.addresses) = serve(&self.tools, &self.data_dir, self.database.as_deref())?;
         Ok(())
     }
 
@@ -161,13 +167,14 @@ pub fn id(object: &Value) -> Result<String> {
     }
 }
 
-fn serve(tools: &Tools, data_dir: &Path) -> Result<(Running, Addresses)> {
+fn serve(tools: &Tools, data_dir: &Path, database: Option<&str>) -> Result<(Running, Addresses)> {
     let file = data_dir.join("addresses.json");
     // Of a server that was killed.
     let _ = fs::remove_file(&file);
     // The repositories of tests and demo are on this machine.
     let config = data_dir.with_extension("toml");
-    fs::write(&config, "local_sources = [\"/\"]\n")?;
+    let database = database.map(|url| format!("database = \"{url}\"\n")).unwrap_or_default();
+    fs::write(&config, format!("local_sources = [\"/\"]\n{database}"))?;
     let mut command = Command::new(&tools.stopleak);
     command.arg("serve").arg("--config").arg(config).arg("--data-dir").arg(data_dir).args([
         "--http",

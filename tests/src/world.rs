@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
+use stopleak_postgres::Postgres;
 use tempfile::TempDir;
 
 use crate::control_plane::ControlPlane;
@@ -27,6 +28,8 @@ pub struct World {
     pub control_plane: ControlPlane,
     /// The protected service.
     pub upstream: Upstream,
+    /// The control plane's database, where it is not a file.
+    pub postgres: Option<Postgres>,
     tools: Tools,
     setting: EnvoySetting,
     dir: TempDir,
@@ -43,6 +46,8 @@ pub struct Setting {
     pub without_index: bool,
     /// Keys that replace those of Envoy's HTTP connection manager.
     pub connection_manager: Value,
+    /// The control plane's database is on a server of its own.
+    pub on_postgres: bool,
     /// Instead of the module that is shipped: the one that traps on demand.
     pub trapping: bool,
 }
@@ -60,7 +65,9 @@ impl World {
     pub fn with(setting: Setting) -> Result<Self> {
         let tools = Tools::find()?;
         let dir = tempfile::Builder::new().prefix("stopleak-").tempdir()?;
-        let control_plane = ControlPlane::start(&tools, &dir.path().join("control-plane"))?;
+        let postgres = if setting.on_postgres { Some(Postgres::start()?) } else { None };
+        let database = postgres.as_ref().map(Postgres::url);
+        let control_plane = ControlPlane::start_on(&tools, &dir.path().join("control-plane"), database)?;
         let upstream = Upstream::start()?;
         let network = Network::start(control_plane.feed())?;
         let gateway = control_plane.post("/api/v1/gateways", &json!({"name": GATEWAY}))?;
@@ -75,7 +82,7 @@ impl World {
             filter: if setting.trapping { tools.trapping_filter()? } else { tools.filter.clone() },
         };
         let envoy = Envoy::start(&tools, &dir.path().join("envoy"), &envoy_setting)?;
-        let world = Self { envoy, network, control_plane, upstream, tools, setting: envoy_setting, dir };
+        let world = Self { envoy, network, control_plane, upstream, postgres, tools, setting: envoy_setting, dir };
         if !setting.without_index {
             world.wait_for_epoch(0)?;
         }

@@ -33,7 +33,8 @@ pub(super) async fn readyz(State(app): State<Arc<App>>) -> Answer<String> {
 /// What Prometheus reads.
 pub(super) async fn metrics(State(app): State<Arc<App>>) -> Answer<impl IntoResponse> {
     let mut db = app.store.read().await?;
-    let leaks = sqlx::query_as("SELECT status, patched_at IS NOT NULL, count(*) FROM leaks GROUP BY 1, 2");
+    let leaks =
+        sqlx::query_as("SELECT status, CASE WHEN patched_at IS NULL THEN 0 ELSE 1 END, count(*) FROM leaks GROUP BY 1, 2");
     let leaks = leaks.fetch_all(&mut *db).await?;
     let tokens = sqlx::query_scalar("SELECT count(*) FROM tokens").fetch_one(&mut *db).await?;
     let epochs = sqlx::query_as("SELECT name, epoch FROM tenants").fetch_all(&mut *db).await?;

@@ -315,7 +315,8 @@ fn store(error: &sqlx::Error) -> Told {
             StatusCode::SERVICE_UNAVAILABLE,
             "database-unavailable",
             "Database unavailable",
-            "the database cannot be used: look for a full or read-only disk, then send the request again; gateways go on with the last index",
+            "the database cannot be used: look for a full or read-only disk, or a server that does not answer, then send the request again; \
+             gateways go on with the last index",
         ),
         Trouble::Defect => internal(),
     }

@@ -32,7 +32,7 @@ pub(super) async fn start(State(app): State<Arc<App>>, caller: Caller, IdInPath(
         Queued::UnderWay(scan) => return Err(Problem::ScanUnderWay { scan }),
     };
     db.commit().await?;
-    app.scan_queued.notify_one();
+    app.job_queued.notify_waiters();
     tracing::info!(scan, source = source.id, author = caller.name, "scan queued");
     let view = load(&app, &caller, scan).await?;
     let location = [(header::LOCATION, format!("/api/v1/scans/{scan}"))];

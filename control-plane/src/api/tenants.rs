@@ -79,7 +79,7 @@ pub(super) async fn change(
     db.commit().await?;
     if before.api_leaks != after.api_leaks {
         app.publisher.wake(tenant.id);
-        app.scan_queued.notify_one();
+        app.job_queued.notify_waiters();
     }
     tracing::info!(tenant = tenant.name, api_leaks = after.api_leaks, author = caller.name, "tenant changed");
     Ok(Json(after))

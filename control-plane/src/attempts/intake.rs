@@ -96,9 +96,9 @@ async fn insert(db: &mut Connection, tenant: TenantId, gateway: i64, checked: &C
          ON CONFLICT (tenant_id, attempt) DO NOTHING",
     )
     .bind(tenant)
-    .bind(&attempt.id)
+    .bind(attempt.id.as_slice())
     .bind(gateway)
-    .bind(attempt.leak)
+    .bind(i64::from(attempt.leak))
     .bind(token)
     .bind(outcome)
     .bind(place)
@@ -107,10 +107,10 @@ async fn insert(db: &mut Connection, tenant: TenantId, gateway: i64, checked: &C
     .bind(cut(&attempt.method, MAX_NAME))
     .bind(cut(&attempt.host, MAX_NAME))
     .bind(cut(&attempt.path, MAX_PATH))
-    .bind((attempt.status != 0).then_some(attempt.status))
+    .bind((attempt.status != 0).then_some(i64::from(attempt.status)))
     .bind(Time::from_millis(attempt.first_seen_ms))
     .bind(Time::from_millis(attempt.last_seen_ms))
-    .bind(attempt.count)
+    .bind(i64::from(attempt.count))
     .execute(db)
     .await?;
     Ok(done.rows_affected() == 1)
@@ -151,7 +151,7 @@ fn place(attempt: &wire::Attempt) -> Option<&'static str> {
     }
 }
 
-/// The longest beginning of at most `max` bytes.
-fn cut(text: &str, max: usize) -> &str {
-    text.get(..text.floor_char_boundary(max)).unwrap_or(text)
+/// The longest beginning of at most `max` bytes, without the one character that `PostgreSQL` does not take.
+fn cut(text: &str, max: usize) -> String {
+    text.get(..text.floor_char_boundary(max)).unwrap_or(text).replace('\0', "\u{fffd}")
 }

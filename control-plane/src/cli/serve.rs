@@ -31,6 +31,9 @@ The keys come from files under <data-dir>/keys, or from STOPLEAK_FINGERPRINT_KEY
   fingerprint_command = [\"vault\", \"kv\", \"get\", \"-field=fingerprint\", \"secret/stopleak\"]
   signing_command = [\"vault\", \"kv\", \"get\", \"-field=signing\", \"secret/stopleak\"]
 
+The database is a file in the data folder, or a PostgreSQL whose URL is in STOPLEAK_DATABASE_URL or in one of
+database, database_file and database_command of the configuration.
+
 Other keys of the configuration: data_dir, http, feed, log_format, log (such as \"stopleak=debug,info\"),
 rules (a file with your own token formats), local_sources (folders of this machine that sources may name), max_attempts (that are kept, 1000000), [feed_tls] with certificate and private_key (PEM files),
 public_url and [smtp] for notifications (host, port, tls, authority, from, username, password_file, password_command), and

@@ -102,6 +102,15 @@ impl Publisher {
         lock(&self.channels).get(&tenant).is_some_and(|channel| channel.on.load(Ordering::Relaxed))
     }
 
+    /// Whether the database is further than what is published here. A tenant that nobody asked for yet is opened when somebody does.
+    pub fn is_behind(&self, tenant: TenantId, epoch: i64, on: bool) -> bool {
+        let channels = lock(&self.channels);
+        channels.get(&tenant).is_some_and(|channel| {
+            let newest = channel.newest.borrow().epoch;
+            channel.on.load(Ordering::Relaxed) != on || (on && u64::try_from(epoch).is_ok_and(|epoch| epoch > newest))
+        })
+    }
+
     /// Tells that the tenant's epoch has grown.
     pub fn wake(&self, tenant: TenantId) {
         if let Some(channel) = lock(&self.channels).get(&tenant) {

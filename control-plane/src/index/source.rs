@@ -8,7 +8,7 @@ use tokio_stream::StreamExt as _;
 use super::Published;
 use crate::keys::Keys;
 use crate::leaks::Status;
-use crate::store::{Connection, Store};
+use crate::store::{Connection, Store, number};
 use crate::tenants::{self, Epoch, Tenant, TenantId};
 
 /// The entries as of an epoch.
@@ -22,15 +22,18 @@ pub struct Source {
 #[derive(sqlx::FromRow)]
 struct Row {
     fingerprint: Vec<u8>,
+    #[sqlx(try_from = "i64")]
     leak: LeakNumber,
     status: Status,
-    patched: bool,
+    /// 0 or 1.
+    patched: i64,
     length: i64,
-    classes: Option<u8>,
+    classes: Option<i64>,
 }
 
 /// What a row takes of the token `t` and the leak `l`.
-const ROW: &str = "SELECT t.fingerprint, t.leak, l.status, l.patched_at IS NOT NULL AS patched, t.length, t.classes
+const ROW: &str =
+    "SELECT t.fingerprint, t.leak, l.status, CASE WHEN l.patched_at IS NULL THEN 0 ELSE 1 END AS patched, t.length, t.classes
                    FROM tokens t JOIN leaks l ON l.tenant_id = t.tenant_id AND l.number = t.leak";
 
 impl Source {
@@ -111,12 +114,13 @@ impl Row {
         let length = usize::try_from(self.length).map_err(|_| undecodable("a stored length is negative"))?;
         let kind = match self.classes {
             Some(bits) => {
-                let classes = Classes::from_bits(bits).ok_or_else(|| undecodable("stored classes are no set of them"))?;
+                let classes =
+                    Classes::from_bits(number(bits)?).ok_or_else(|| undecodable("stored classes are no set of them"))?;
                 Kind::new(length, classes)
             }
             None => Kind::of_length(length),
         };
-        let action = if self.patched { Action::Block } else { Action::Observe };
+        let action = if self.patched != 0 { Action::Block } else { Action::Observe };
         Ok(Entry { fingerprint, leak: self.leak, action, kind })
     }
 }

@@ -3,12 +3,12 @@
 use serde::{Deserialize, Serialize};
 use stopleak_detector::Risk;
 
+use crate::store::text_enum;
 use crate::time::Time;
 
 /// Where a leak stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, sqlx::Type)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[sqlx(rename_all = "snake_case")]
 pub enum Status {
     /// Its tokens are looked for at every gateway.
     Open,
@@ -18,10 +18,11 @@ pub enum Status {
     FalsePositive,
 }
 
+text_enum!(Status { Open = "open", Closed = "closed", FalsePositive = "false_positive" });
+
 /// What an administrator can decide.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, sqlx::Type)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[sqlx(rename_all = "snake_case")]
 pub enum Action {
     /// Every gateway refuses the leak's tokens.
     ApplyVirtualPatch,
@@ -34,6 +35,14 @@ pub enum Action {
     /// Another risk.
     SetRisk,
 }
+
+text_enum!(Action {
+    ApplyVirtualPatch = "apply_virtual_patch",
+    MarkFalse = "mark_false",
+    Close = "close",
+    Reopen = "reopen",
+    SetRisk = "set_risk",
+});
 
 /// The part of a leak that decisions read.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -46,6 +46,7 @@ pub struct Known {
     /// The token's key.
     pub token: i64,
     /// The leak that it belongs to.
+    #[sqlx(try_from = "i64")]
     pub leak: LeakNumber,
     /// Where that leak stands.
     pub status: Status,
@@ -137,7 +138,7 @@ pub async fn insert_leak(
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8)",
     )
     .bind(tenant)
-    .bind(number)
+    .bind(i64::from(number))
     .bind(leak.title)
     .bind(leak.risk.as_str())
     .bind(Status::Open)
@@ -162,11 +163,11 @@ pub async fn insert_token(
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING id",
     )
     .bind(tenant)
-    .bind(leak)
+    .bind(i64::from(leak))
     .bind(token.fingerprint.as_bytes().as_slice())
     .bind(&token.preview)
     .bind(i64::try_from(token.length).unwrap_or(i64::MAX))
-    .bind(token.classes.bits())
+    .bind(i64::from(token.classes.bits()))
     .bind(token.weakness)
     .bind(&token.rule)
     .bind(now)

@@ -2,11 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use sqlx::{QueryBuilder, Sqlite};
 use stopleak_contract::{Fingerprint, FingerprintKey, Token};
 
 use super::NewToken;
-use crate::store::Connection;
+use crate::store::{Connection, placeholders};
 use crate::tenants::TenantId;
 
 /// Parts of one text that are looked up: a text of the longest kind that is nothing but punctuation could have more. This finds
@@ -29,14 +28,13 @@ pub async fn mentions_token(
     let lengths = lengths.into_iter().filter_map(|length| usize::try_from(length).ok()).collect();
     let candidates: Vec<_> = fingerprints(key, text, &lengths).into_iter().collect();
     for some in candidates.chunks(AT_ONCE) {
-        let mut query = QueryBuilder::<Sqlite>::new("SELECT EXISTS (SELECT 1 FROM tokens WHERE tenant_id = ");
-        query.push_bind(tenant).push(" AND fingerprint IN (");
-        let mut list = query.separated(", ");
+        let list = placeholders(2, some.len());
+        let query = format!("SELECT id FROM tokens WHERE tenant_id = $1 AND fingerprint IN ({list}) LIMIT 1");
+        let mut query = sqlx::query_scalar::<_, i64>(sqlx::AssertSqlSafe(query)).bind(tenant);
         for fingerprint in some {
-            list.push_bind(fingerprint.as_bytes().to_vec());
+            query = query.bind(fingerprint.as_bytes().as_slice());
         }
-        query.push("))");
-        if query.build_query_scalar().fetch_one(&mut *db).await? {
+        if query.fetch_optional(&mut *db).await?.is_some() {
             return Ok(true);
         }
     }

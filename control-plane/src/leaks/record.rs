@@ -59,7 +59,7 @@ pub async fn record(
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING id",
     )
     .bind(tenant)
-    .bind(leak)
+    .bind(i64::from(leak))
     .bind(request.action)
     .bind(reason)
     .bind(request.risk.map(stopleak_detector::Risk::as_str))
@@ -78,7 +78,7 @@ async fn load(db: &mut Connection, tenant: TenantId, leak: LeakNumber) -> Result
     let row: Option<(Status, String, Option<Time>)> =
         sqlx::query_as("SELECT status, risk, patched_at FROM leaks WHERE tenant_id = $1 AND number = $2")
             .bind(tenant)
-            .bind(leak)
+            .bind(i64::from(leak))
             .fetch_optional(&mut *db)
             .await?;
     let Some((status, risk, patched_at)) = row else { return Ok(None) };
@@ -86,7 +86,7 @@ async fn load(db: &mut Connection, tenant: TenantId, leak: LeakNumber) -> Result
         "SELECT preview FROM tokens WHERE tenant_id = $1 AND leak = $2 AND weakness IS NOT NULL ORDER BY id LIMIT 20",
     )
     .bind(tenant)
-    .bind(leak)
+    .bind(i64::from(leak))
     .fetch_all(db)
     .await?;
     Ok(Some(State { status, risk: stored_risk(&risk)?, patched_at, weak_tokens }))
@@ -95,7 +95,7 @@ async fn load(db: &mut Connection, tenant: TenantId, leak: LeakNumber) -> Result
 async fn apply(db: &mut Connection, tenant: TenantId, leak: LeakNumber, change: &Change, now: Time) -> Result<(), sqlx::Error> {
     sqlx::query("UPDATE leaks SET status = $3, risk = $4, patched_at = $5, updated_at = $6 WHERE tenant_id = $1 AND number = $2")
         .bind(tenant)
-        .bind(leak)
+        .bind(i64::from(leak))
         .bind(change.status)
         .bind(change.risk.as_str())
         .bind(change.patched_at)

@@ -137,6 +137,7 @@ pub struct AttemptSummary {
 
 #[derive(sqlx::FromRow)]
 struct Row {
+    #[sqlx(try_from = "i64")]
     number: LeakNumber,
     title: String,
     risk: String,
@@ -163,8 +164,8 @@ pub async fn list(db: &mut Connection, tenant: TenantId, filter: &Filter) -> Res
     .bind(filter.status)
     .bind(&filter.risk)
     .bind(filter.patched)
-    .bind(filter.before)
-    .bind(filter.limit)
+    .bind(filter.before.map(i64::from))
+    .bind(i64::from(filter.limit))
     .fetch_all(db)
     .await?;
     Ok(rows.into_iter().map(Row::summary).collect())
@@ -181,17 +182,17 @@ pub async fn show(db: &mut Connection, tenant: TenantId, number: LeakNumber) -> 
          WHERE tenant_id = $1 AND leak = $2 ORDER BY id",
     )
     .bind(tenant)
-    .bind(number)
+    .bind(i64::from(number))
     .fetch_all(&mut *db)
     .await?;
     let attempts = sqlx::query_as(
-        "SELECT coalesce(sum(CASE WHEN outcome = 'observed' THEN count ELSE 0 END), 0) AS observed,
-                coalesce(sum(CASE WHEN outcome = 'blocked' THEN count ELSE 0 END), 0) AS blocked,
+        "SELECT CAST(coalesce(sum(CASE WHEN outcome = 'observed' THEN count ELSE 0 END), 0) AS BIGINT) AS observed,
+                CAST(coalesce(sum(CASE WHEN outcome = 'blocked' THEN count ELSE 0 END), 0) AS BIGINT) AS blocked,
                 max(last_seen_at) AS last_seen_at
          FROM attempts WHERE tenant_id = $1 AND leak = $2",
     )
     .bind(tenant)
-    .bind(number)
+    .bind(i64::from(number))
     .fetch_one(db)
     .await?;
     Ok(Some(LeakDetail { summary, tokens, decisions, attempts }))
@@ -204,7 +205,7 @@ async fn tokens(db: &mut Connection, tenant: TenantId, leak: LeakNumber) -> Resu
          ORDER BY id LIMIT 1000",
     )
     .bind(tenant)
-    .bind(leak)
+    .bind(i64::from(leak))
     .fetch_all(&mut *db)
     .await?;
     let occurrences: Vec<OccurrenceView> = sqlx::query_as(
@@ -214,7 +215,7 @@ async fn tokens(db: &mut Connection, tenant: TenantId, leak: LeakNumber) -> Resu
          WHERE t.tenant_id = $1 AND t.leak = $2 ORDER BY o.id LIMIT 1000",
     )
     .bind(tenant)
-    .bind(leak)
+    .bind(i64::from(leak))
     .fetch_all(db)
     .await?;
     let token = |(id, preview, weakness, rule, created_at)| TokenView {

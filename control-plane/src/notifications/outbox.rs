@@ -125,7 +125,7 @@ async fn note_attempt(
     )
     .bind(tenant)
     .bind(happening.topic.as_str())
-    .bind(happening.leak)
+    .bind(i64::from(happening.leak))
     .bind(channel)
     .bind(now)
     .bind(since)
@@ -144,14 +144,14 @@ async fn item(
     let row: Option<(String, String, Status, Option<Time>)> =
         sqlx::query_as("SELECT title, risk, status, patched_at FROM leaks WHERE tenant_id = $1 AND number = $2")
             .bind(tenant)
-            .bind(happening.leak)
+            .bind(i64::from(happening.leak))
             .fetch_optional(&mut *db)
             .await?;
     let Some((title, risk, status, patched_at)) = row else { return Ok(None) };
     let tokens = if listed {
         sqlx::query_scalar("SELECT preview FROM tokens WHERE tenant_id = $1 AND leak = $2 ORDER BY id LIMIT $3")
             .bind(tenant)
-            .bind(happening.leak)
+            .bind(i64::from(happening.leak))
             .bind(PREVIEWS)
             .fetch_all(&mut *db)
             .await?

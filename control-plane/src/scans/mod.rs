@@ -1,23 +1,24 @@
 //! Scans: reading a source once, and turning what is found into leaks.
 //!
-//! A scan is queued in the database and `worker` takes it from there, so that one that a crash cut short runs again. What it
+//! A scan is queued together with the job that runs it, so that one that a crash cut short runs again. What it
 //! finds becomes [`findings`](crate::findings). Running a scan twice adds nothing.
 
 mod worker;
 
-pub use worker::work;
+pub use worker::{give_up, run, wait_again};
 
 use serde::Serialize;
+use serde_json::json;
 use serde_json::value::RawValue;
 
-use crate::store::Connection;
+use crate::jobs::{self, Kind};
+use crate::store::{Connection, text_enum};
 use crate::tenants::TenantId;
 use crate::time::Time;
 
 /// Where a scan stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, sqlx::Type)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-#[sqlx(rename_all = "snake_case")]
 pub enum Status {
     /// Waits for its turn.
     Queued,
@@ -28,6 +29,8 @@ pub enum Status {
     /// Could not read the source; what it had found by then stands.
     Failed,
 }
+
+text_enum!(Status { Queued = "queued", Running = "running", Done = "done", Failed = "failed" });
 
 /// A scan as people see it.
 #[derive(Clone, Debug, Serialize)]
@@ -92,14 +95,11 @@ pub async fn queue(db: &mut Connection, tenant: TenantId, source: i64, now: Time
     if let Some(scan) = under_way {
         return Ok(Queued::UnderWay(scan));
     }
-    sqlx::query_scalar("INSERT INTO scans (tenant_id, source_id, status, created_at) VALUES ($1, $2, $3, $4) RETURNING id")
-        .bind(tenant)
-        .bind(source)
-        .bind(Status::Queued)
-        .bind(now)
-        .fetch_one(db)
-        .await
-        .map(Queued::New)
+    let insert = "INSERT INTO scans (tenant_id, source_id, status, created_at) VALUES ($1, $2, $3, $4) RETURNING id";
+    let scan: i64 =
+        sqlx::query_scalar(insert).bind(tenant).bind(source).bind(Status::Queued).bind(now).fetch_one(&mut *db).await?;
+    jobs::enqueue(db, tenant, Kind::Scan, &json!({"scan": scan}), now).await?;
+    Ok(Queued::New(scan))
 }
 
 /// One scan.

@@ -1,8 +1,9 @@
-//! Takes queued scans, one after the other.
+//! Runs the scans that jobs name.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use serde_json::json;
 use stopleak_contract::FingerprintKey;
 use stopleak_scanner::{Cancel, Coverage, Finding, Observer, Options, Progress, Scan, ScanError, SourceLocation};
@@ -11,8 +12,9 @@ use tokio::sync::{mpsc, watch};
 use super::Status;
 use crate::app::App;
 use crate::findings::{self, Found, Target};
-use crate::sources;
+use crate::jobs::{Ended, Job};
 use crate::time::Time;
+use crate::{sources, tenants};
 
 /// Findings in one transaction: nobody else writes meanwhile.
 const BATCH: usize = 200;
@@ -22,12 +24,8 @@ const WAITING: usize = 2 * BATCH;
 const PROGRESS_STEP: Duration = Duration::from_millis(500);
 /// Between two tries when the database cannot be used.
 const RETRY: Duration = Duration::from_secs(1);
-
-struct Job {
-    scan: i64,
-    target: Target,
-    location: String,
-}
+/// How soon a scan is looked at again whose tenant has switched its module off.
+const MODULE_OFF: Duration = Duration::from_secs(5);
 
 /// What the scanner's thread tells.
 struct Teller {
@@ -36,69 +34,31 @@ struct Teller {
     progress: watch::Sender<Option<Progress>>,
 }
 
-/// Runs scans until the control plane stops. What a crash cut short is queued again.
-pub async fn work(app: Arc<App>) {
-    let cancel = Cancel::default();
-    loop {
-        let working = async {
-            requeue(&app).await?;
-            while let Some(job) = claim(&app).await? {
-                run(&app, job, &cancel).await;
-            }
-            Ok::<(), sqlx::Error>(())
-        };
-        tokio::pin!(working);
-        let done = tokio::select! {
-            done = &mut working => done,
-            () = app.stopped() => {
-                // The scanner's thread sees this soon, and the scan goes back into the queue.
-                cancel.cancel();
-                if let Err(error) = working.await {
-                    tracing::warn!(%error, "a scan was not put back into the queue; the next start does that");
-                }
-                return;
-            }
-        };
-        let pause = async {
-            if let Err(error) = done {
-                tracing::error!(%error, "scans cannot be run; trying again");
-                tokio::time::sleep(RETRY).await;
-            } else {
-                app.scan_queued.notified().await;
-            }
-        };
-        tokio::select! {
-            () = pause => {}
-            () = app.stopped() => return,
-        }
+/// Stops the scanner's thread when whoever waits for it is gone.
+struct Leash(Cancel);
+
+impl Drop for Leash {
+    fn drop(&mut self) {
+        self.0.cancel();
     }
 }
 
-/// Only this worker runs scans, and it runs none now.
-async fn requeue(app: &App) -> Result<(), sqlx::Error> {
+/// Runs the scan that a job names, from its beginning.
+pub async fn run(app: &Arc<App>, job: &Job) -> anyhow::Result<Ended> {
+    let scan = named(job)?;
     let mut db = app.store.write().await?;
-    sqlx::query("UPDATE scans SET status = $1 WHERE status = $2")
-        .bind(Status::Queued)
-        .bind(Status::Running)
-        .execute(&mut *db)
-        .await?;
-    db.commit().await
-}
-
-async fn claim(app: &App) -> Result<Option<Job>, sqlx::Error> {
-    if *app.stopping.borrow() {
-        return Ok(None);
-    }
-    let mut db = app.store.write().await?;
-    let row: Option<(i64, crate::tenants::TenantId, i64, String, String)> = sqlx::query_as(
-        "SELECT c.id, c.tenant_id, s.id, s.title, s.location FROM scans c JOIN sources s ON s.id = c.source_id
-         JOIN tenants n ON n.id = c.tenant_id
-         WHERE c.status = $1 AND n.api_leaks = 1 ORDER BY c.id LIMIT 1",
+    let row: Option<(Status, i64, String, String)> = sqlx::query_as(
+        "SELECT c.status, s.id, s.title, s.location FROM scans c JOIN sources s ON s.id = c.source_id
+         WHERE c.tenant_id = $1 AND c.id = $2",
     )
-    .bind(Status::Queued)
+    .bind(job.tenant)
+    .bind(scan)
     .fetch_optional(&mut *db)
     .await?;
-    let Some((scan, tenant, source, title, location)) = row else { return Ok(None) };
+    let Some((Status::Queued | Status::Running, source, title, location)) = row else { return Ok(Ended::Done) };
+    if !tenants::is_on(&mut db, job.tenant).await? {
+        return Ok(Ended::Later(MODULE_OFF));
+    }
     // Found is counted from the beginning when a scan runs once more.
     sqlx::query("UPDATE scans SET status = $2, started_at = $3, found = 0, found_new = 0, progress = NULL WHERE id = $1")
         .bind(scan)
@@ -107,16 +67,39 @@ async fn claim(app: &App) -> Result<Option<Job>, sqlx::Error> {
         .execute(&mut *db)
         .await?;
     db.commit().await?;
-    Ok(Some(Job { scan, target: Target { tenant, source, title }, location }))
+    read_all(app, scan, Target { tenant: job.tenant, source, title }, location).await;
+    Ok(Ended::Done)
 }
 
-async fn run(app: &Arc<App>, job: Job, cancel: &Cancel) {
-    let Job { scan, target, location } = job;
+/// The job waits again.
+pub async fn wait_again(app: &App, job: &Job) -> anyhow::Result<()> {
+    let mut db = app.store.write().await?;
+    sqlx::query("UPDATE scans SET status = $3 WHERE tenant_id = $1 AND id = $2 AND status = $4")
+        .bind(job.tenant)
+        .bind(named(job)?)
+        .bind(Status::Queued)
+        .bind(Status::Running)
+        .execute(&mut *db)
+        .await?;
+    Ok(db.commit().await?)
+}
+
+/// The job is dead, and the scan with it.
+pub async fn give_up(app: &App, job: &Job, error: &str) -> anyhow::Result<()> {
+    finish(app, named(job)?, &Err(format!("given up: {error}"))).await.map_err(Into::into)
+}
+
+fn named(job: &Job) -> anyhow::Result<i64> {
+    job.payload["scan"].as_i64().context("the job names no scan")
+}
+
+async fn read_all(app: &Arc<App>, scan: i64, target: Target, location: String) {
     tracing::info!(scan, source = target.source, "scan started");
     let (findings, mut found) = mpsc::channel(WAITING);
     let (progress, mut progressed) = watch::channel(None);
     let teller = Teller { key: app.keys.fingerprint(target.tenant), findings, progress };
-    let (reading, cancel) = (Arc::clone(app), cancel.clone());
+    let leash = Leash(Cancel::default());
+    let (reading, cancel) = (Arc::clone(app), leash.0.clone());
     let thread = tokio::task::spawn_blocking(move || read(&reading, &location, teller, &cancel));
 
     let mut tick = tokio::time::interval(PROGRESS_STEP);

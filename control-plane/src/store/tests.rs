@@ -1,73 +1,48 @@
-//! What becomes of the writer when the disk fails it.
+//! What both databases have to hold.
+
+mod disk;
+mod schema;
+mod server;
+mod turns;
+
+use stopleak_postgres::Postgres;
 
 use super::*;
+use crate::tenants;
+use crate::time::Time;
 
-const FILL: &str = "INSERT INTO key_checks (name, value) VALUES (hex(randomblob(16)), zeroblob(1000000))";
-
-/// Uses up the room that a "disk" of a few pages has; returns what the database said.
-async fn fill(store: &Store) -> sqlx::Error {
-    let mut db = store.write().await.unwrap();
-    // Held by this connection only, as is the room on a disk that another process frees.
-    let pages: i64 = sqlx::query_scalar("PRAGMA page_count").fetch_one(&mut *db).await.unwrap();
-    sqlx::query(sqlx::AssertSqlSafe(format!("PRAGMA max_page_count = {}", pages + 2))).execute(&mut *db).await.unwrap();
-    sqlx::query(FILL).execute(&mut *db).await.unwrap_err()
+/// A database of a test, which goes with it.
+pub(crate) struct Fresh {
+    database: Database,
+    _data: tempfile::TempDir,
+    _postgres: Option<Postgres>,
 }
 
-#[tokio::test]
-async fn a_full_disk_that_gets_room_again_is_written_to_again() {
-    let data = tempfile::tempdir().unwrap();
-    let store = Store::open(data.path()).await.unwrap();
-    for _ in 0..3 {
-        assert_eq!(trouble(&fill(&store).await), Trouble::Unavailable);
+/// An empty one of each kind.
+pub(crate) fn one_of_each() -> [Fresh; 2] {
+    let data = || tempfile::tempdir().unwrap();
+    let (sqlite, postgres) = (data(), Postgres::start().unwrap());
+    [
+        Fresh { database: Database::Sqlite(sqlite.path().to_owned()), _data: sqlite, _postgres: None },
+        Fresh {
+            database: Database::Postgres(Address::parse(&postgres.url()).unwrap()),
+            _data: data(),
+            _postgres: Some(postgres),
+        },
+    ]
+}
+
+impl Fresh {
+    pub(crate) async fn open(&self) -> Store {
+        Store::connect(&self.database).await.unwrap()
+    }
+
+    /// With a tenant.
+    pub(crate) async fn with_tenant(&self) -> (Store, tenants::TenantId) {
+        let store = self.open().await;
         let mut db = store.write().await.unwrap();
-        sqlx::query(FILL).execute(&mut *db).await.unwrap();
+        let tenant = tenants::ensure(&mut db, "one", Time::now()).await.unwrap();
         db.commit().await.unwrap();
+        (store, tenant.id)
     }
-    let kept: i64 =
-        sqlx::query_scalar("SELECT count(*) FROM key_checks").fetch_one(&mut *store.read().await.unwrap()).await.unwrap();
-    assert_eq!(kept, 3);
-}
-
-#[tokio::test]
-async fn a_probe_sees_that_nothing_can_be_written() {
-    let data = tempfile::tempdir().unwrap();
-    let store = Store::open(data.path()).await.unwrap();
-    store.probe().await.unwrap();
-    *store.probed.lock().await = None;
-    let mut other = SqliteConnection::connect(&format!("sqlite://{}", data.path().join(FILE).display())).await.unwrap();
-    sqlx::query("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
-    assert_eq!(trouble(&store.probe().await.unwrap_err()), Trouble::Locked);
-    sqlx::query("ROLLBACK").execute(&mut other).await.unwrap();
-    store.probe().await.unwrap();
-}
-
-/// Whoever waits behind writers that wait for another process is told of that process; behind our own writers, of the load.
-#[tokio::test]
-async fn own_load_is_told_from_a_foreign_lock() {
-    let data = tempfile::tempdir().unwrap();
-    let store = Store::open(data.path()).await.unwrap();
-    let own = store.write().await.unwrap();
-    assert_eq!(trouble(&store.write().await.unwrap_err()), Trouble::Busy);
-    drop(own);
-    let mut other = SqliteConnection::connect(&format!("sqlite://{}", data.path().join(FILE).display())).await.unwrap();
-    sqlx::query("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
-    let waiting: Vec<_> = (0..3)
-        .map(|_| {
-            tokio::spawn({
-                let store = store.clone();
-                async move { store.write().await }
-            })
-        })
-        .collect();
-    for writer in waiting {
-        assert_eq!(trouble(&writer.await.unwrap().unwrap_err()), Trouble::Locked);
-    }
-}
-
-#[test]
-fn a_disk_with_little_room_is_full() {
-    for (blocks, free, expected) in [(1 << 20, 1 << 19, false), (256, 200, true), (1 << 20, 0, true), (0, 0, false)] {
-        assert_eq!(is_full(blocks, free, 4096), expected, "{free} of {blocks}");
-    }
-    assert_eq!(trouble(&sqlx::Error::Io(io::ErrorKind::StorageFull.into())), Trouble::Unavailable);
 }

@@ -91,9 +91,12 @@ async fn of_two_conflicting_decisions_at_once_one_wins() {
 async fn what_was_answered_is_there_after_a_restart() {
     let world = World::start().await;
     world.leak(&[TOKEN]);
-    decide(&world, &json!({"action": "apply_virtual_patch"})).created();
+    let epoch = decide(&world, &json!({"action": "apply_virtual_patch"})).created()["epoch"].as_u64().unwrap();
     let before = world.api.get("/leaks/1").ok();
-    let root = world.app.publisher.subscribe(TenantId(1)).unwrap().borrow().root;
+    // An answer may come before the index that carries the decision.
+    let mut index = world.app.publisher.subscribe(TenantId(1)).unwrap();
+    let root = index.wait_for(|index| index.epoch >= epoch).await.unwrap().root;
+    drop(index);
     let data = world.stop().await;
     assert!(!data.path().join("addresses.json").exists());
 

@@ -11,7 +11,7 @@ use stopleak_contract::feed::wire::{self, to_control_plane::Message};
 use tonic::Code;
 
 use crate::client::Gateway;
-use crate::world::{World, config};
+use crate::world::{Data, World};
 
 const TOKEN: &str = "fk_9aQ7zLm2Xw4RtB8v";
 
@@ -75,8 +75,8 @@ async fn a_gateway_may_have_so_many_streams() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_oldest_attempts_go() {
-    let data = tempfile::tempdir().unwrap();
-    let config = Config { max_attempts: NonZeroU64::new(5), ..config(data.path()) };
+    let data = Data::new();
+    let config = Config { max_attempts: NonZeroU64::new(5), ..data.config() };
     let world = World::start_with(data, &config).await;
     world.leak(&[TOKEN]);
     let mut gateway = world.connected("edge").await;

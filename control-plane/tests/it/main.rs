@@ -1,5 +1,8 @@
 //! The control plane from outside: the real API and feed on free ports, with a database of its own for each test.
 
+/// Whether worlds have a `PostgreSQL`; the other half of these tests is in `tests/postgres`.
+const ON_POSTGRES: bool = false;
+
 mod world;
 mod client;
 mod rights;

@@ -6,17 +6,17 @@ use stopleak::config::{Config, FeedTls};
 use tonic::transport::{Certificate, Channel, ClientTlsConfig};
 
 use crate::client::Gateway;
-use crate::world::{World, config};
+use crate::world::{Data, World};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_gateway_may_check_the_feeds_certificate() {
-    let data = tempfile::tempdir().unwrap();
+    let data = Data::new();
     let files = tempfile::tempdir().unwrap();
     let made = rcgen::generate_simple_self_signed(["feed.example".to_owned()]).unwrap();
     let tls = FeedTls { certificate: files.path().join("cert.pem"), private_key: files.path().join("key.pem") };
     fs::write(&tls.certificate, made.cert.pem()).unwrap();
     fs::write(&tls.private_key, made.signing_key.serialize_pem()).unwrap();
-    let config = Config { feed_tls: Some(tls.clone()), ..config(data.path()) };
+    let config = Config { feed_tls: Some(tls.clone()), ..data.config() };
     let world = World::start_with(data, &config).await;
 
     let (_, credential) = world.gateway("edge");

@@ -12,6 +12,7 @@ use stopleak::secret::{Purpose, Secret};
 use stopleak::serve::{Addresses, Server};
 use stopleak::tenants::TenantId;
 use stopleak::time::Time;
+use stopleak_postgres::Postgres;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -19,12 +20,18 @@ use crate::client::Gateway;
 
 /// A control plane in this process.
 pub struct World {
-    pub data: tempfile::TempDir,
+    pub data: Data,
     pub addresses: Addresses,
     pub app: std::sync::Arc<App>,
     pub api: Api,
     stop: Option<oneshot::Sender<()>>,
     running: Option<JoinHandle<anyhow::Result<()>>>,
+}
+
+/// What outlives a control plane: its data folder, and the server of its database where it is not a file there.
+pub struct Data {
+    pub folder: tempfile::TempDir,
+    pub postgres: Option<Postgres>,
 }
 
 /// Calls the API with a token.
@@ -48,15 +55,15 @@ pub const DEADLINE: Duration = Duration::from_secs(10);
 
 impl World {
     pub async fn start() -> Self {
-        Self::start_in(tempfile::tempdir().unwrap()).await
+        Self::start_in(Data::new()).await
     }
 
-    pub async fn start_in(data: tempfile::TempDir) -> Self {
-        let config = config(data.path());
+    pub async fn start_in(data: Data) -> Self {
+        let config = data.config();
         Self::start_with(data, &config).await
     }
 
-    pub async fn start_with(data: tempfile::TempDir, config: &Config) -> Self {
+    pub async fn start_with(data: Data, config: &Config) -> Self {
         let server = Server::start(config).await.unwrap();
         let (addresses, app) = (server.addresses(), server.app());
         let (stop, stopped) = oneshot::channel();
@@ -69,7 +76,7 @@ impl World {
     }
 
     /// Stops the control plane and keeps its data.
-    pub async fn stop(mut self) -> tempfile::TempDir {
+    pub async fn stop(mut self) -> Data {
         let _ = self.stop.take().unwrap().send(());
         self.running.take().unwrap().await.unwrap().unwrap();
         self.data
@@ -117,6 +124,23 @@ impl World {
 
     pub fn epoch(&self) -> u64 {
         self.api.get("/gateways").ok()["epoch"].as_u64().unwrap()
+    }
+}
+
+impl Data {
+    /// Of the database that these tests are for.
+    pub fn new() -> Self {
+        let postgres = crate::ON_POSTGRES.then(|| Postgres::start().unwrap());
+        Self { folder: tempfile::tempdir().unwrap(), postgres }
+    }
+
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub fn config(&self) -> Config {
+        let database = self.postgres.as_ref().map(|postgres| postgres.url().into());
+        Config { database, ..config(self.path()) }
     }
 }
 

@@ -54,20 +54,29 @@ impl Offer<'_, '_, '_> {
         (self.visit)(Candidate { text, place: self.place, header: self.header })
     }
 
-    /// Offers texts that belong together as one, which is put together only when a token may be of its kind.
-    pub fn joined(&mut self, texts: [&[u8]; 3]) -> ControlFlow<()> {
-        let length = texts.iter().map(|text| text.len()).sum();
-        let classes = texts.iter().fold(Classes::NONE, |classes, text| classes.with(Classes::of(text)));
-        if !self.kinds.may_hold(length, classes) {
+    /// Offers texts that belong together as one, without the first and with it, which is put together only when a token may be of its kind.
+    pub fn joined(&mut self, [prefix, start, end]: [&[u8]; 3]) -> ControlFlow<()> {
+        let length = prefix.len() + start.len() + end.len();
+        if !self.may_fit(length) {
             return ControlFlow::Continue(());
         }
+        let classes = Classes::of(start).with(Classes::of(end));
+        if self.may_be([start, end], start.len() + end.len(), classes) {
+            self.text(&[start, end].concat())?;
+        }
+        if self.may_be([prefix, end], length, classes.with(Classes::of(prefix))) {
+            self.text(&[prefix, start, end].concat())?;
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Whether a text that begins and ends with these may be a token.
+    fn may_be(&self, ends: [&[u8]; 2], length: usize, classes: Classes) -> bool {
+        let [first, last] = ends;
         // With a slash in it, it is neither a JWT nor a UUID, and between letters or digits nothing is trimmed off: it is canonical.
-        let ends = [texts.iter().find_map(|text| text.first()), texts.iter().rev().find_map(|text| text.last())];
-        let is_canonical = classes.contains(Classes::OTHER) && ends.into_iter().flatten().all(u8::is_ascii_alphanumeric);
-        if is_canonical && !self.kinds.hold(Kind::new(length, classes)) {
-            return ControlFlow::Continue(());
-        }
-        self.text(&texts.concat())
+        let is_canonical = classes.contains(Classes::OTHER)
+            && [first.first(), last.last()].into_iter().all(|end| end.is_some_and(u8::is_ascii_alphanumeric));
+        self.kinds.may_hold(length, classes) && (!is_canonical || self.kinds.hold(Kind::new(length, classes)))
     }
 
     /// Whether a text of this length may contain a token, whatever its bytes.
@@ -86,9 +95,13 @@ pub fn value_and_decoded(text: &[u8], offer: &mut Offer<'_, '_, '_>) -> ControlF
     if !offer.may_fit(text.len()) {
         return ControlFlow::Continue(());
     }
-    texts(text, Also::Encoded, offer)?;
+    let classes = texts(text, Also::Encoded, offer)?;
+    // The sign of an escape is of that class.
+    if !classes.contains(Classes::OTHER) {
+        return ControlFlow::Continue(());
+    }
     match percent(text) {
-        Cow::Owned(decoded) => texts(&decoded, Also::Encoded, offer),
+        Cow::Owned(decoded) => texts(&decoded, Also::Encoded, offer).map_continue(drop),
         Cow::Borrowed(_) => ControlFlow::Continue(()),
     }
 }
@@ -98,7 +111,7 @@ pub fn value(text: &[u8], offer: &mut Offer<'_, '_, '_>) -> ControlFlow<()> {
     if !offer.may_fit(text.len()) {
         return ControlFlow::Continue(());
     }
-    texts(text, Also::Nothing, offer)
+    texts(text, Also::Nothing, offer).map_continue(drop)
 }
 
 /// What a value offers beside its texts.
@@ -109,8 +122,8 @@ enum Also {
     Encoded,
 }
 
-/// The pieces of a list, and the whole.
-fn texts(text: &[u8], also: Also, offer: &mut Offer<'_, '_, '_>) -> ControlFlow<()> {
+/// The pieces of a list, and the whole, whose kinds of bytes it tells.
+fn texts(text: &[u8], also: Also, offer: &mut Offer<'_, '_, '_>) -> ControlFlow<(), Classes> {
     let text = text.trim_ascii();
     let mut whole = Classes::NONE;
     for (piece, classes) in cut(text, At::Separators) {
@@ -123,13 +136,14 @@ fn texts(text: &[u8], also: Also, offer: &mut Offer<'_, '_, '_>) -> ControlFlow<
         }
         if piece.len() == text.len() {
             // It is the whole.
-            return ControlFlow::Continue(());
+            return ControlFlow::Continue(classes);
         }
     }
-    if offer.depth != Depth::Parts && offer.may_hold(text, whole.with(Classes::OTHER)) {
+    let whole = whole.with(Classes::OTHER);
+    if offer.depth != Depth::Parts && offer.may_hold(text, whole) {
         offer.text(text)?;
     }
-    ControlFlow::Continue(())
+    ControlFlow::Continue(whole)
 }
 
 /// A piece, what is before and after its first separators, and its parts.

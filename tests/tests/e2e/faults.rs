@@ -6,9 +6,21 @@ use anyhow::{Context as _, Result};
 use serde_json::json;
 use stopleak_tests::{Setting, World, eventually, tokens};
 
+fn on_postgres() -> Result<World> {
+    World::with(Setting { on_postgres: true, ..Setting::default() })
+}
+
 #[test]
 fn a_killed_control_plane_does_not_open_the_gateway_and_loses_nothing() -> Result<()> {
-    let mut world = World::start()?;
+    nothing_is_lost(World::start()?)
+}
+
+#[test]
+fn a_killed_control_plane_on_a_server_does_not_open_the_gateway_and_loses_nothing() -> Result<()> {
+    nothing_is_lost(on_postgres()?)
+}
+
+fn nothing_is_lost(mut world: World) -> Result<()> {
     let token = tokens::own(1);
     let leak = world.patched_leak(&[&token])?;
     let request = world.get("/orders").bearer(&token);
@@ -41,8 +53,39 @@ fn a_killed_control_plane_does_not_open_the_gateway_and_loses_nothing() -> Resul
 }
 
 #[test]
+fn a_database_that_is_gone_does_not_open_the_gateway_and_loses_nothing() -> Result<()> {
+    let mut world = on_postgres()?;
+    let token = tokens::own(1);
+    let leak = world.patched_leak(&[&token])?;
+    let request = world.get("/orders").bearer(&token);
+    world.postgres.as_mut().context("a server")?.stop();
+    for _ in 0..20 {
+        assert_eq!(request.status()?, 403);
+    }
+    let (status, problem) = world.control_plane.call("GET", "/api/v1/leaks", None)?;
+    assert_eq!((status, problem["type"].as_str()), (503, Some("urn:stopleak:problem:database-unavailable")), "{problem}");
+    world.postgres.as_mut().context("a server")?.start_again()?;
+    eventually("each use is on record once", Duration::from_secs(20), || {
+        let attempts = world.control_plane.attempts()?;
+        let uses: u64 = attempts.iter().filter_map(|attempt| attempt["count"].as_u64()).sum();
+        Ok((uses == 20).then_some(()))
+    })?;
+    world.decide(leak, "close")?;
+    assert_eq!(request.status()?, 200);
+    Ok(())
+}
+
+#[test]
 fn a_decision_that_was_answered_survives_a_kill() -> Result<()> {
-    let mut world = World::start()?;
+    a_decision_survives(World::start()?)
+}
+
+#[test]
+fn a_decision_that_was_answered_survives_a_kill_on_a_server() -> Result<()> {
+    a_decision_survives(on_postgres()?)
+}
+
+fn a_decision_survives(mut world: World) -> Result<()> {
     let token = tokens::own(1);
     let leak = world.control_plane.add_leak("a leak", &[&token])?;
     let decision = world.control_plane.decide(leak, "apply_virtual_patch")?;

@@ -9,6 +9,7 @@ mod benign;
 mod mesh;
 mod faults;
 mod trap;
+mod contexts;
 mod hostile;
 mod bad_input;
 mod secrecy;

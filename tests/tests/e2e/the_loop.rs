@@ -4,11 +4,19 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use stopleak_tests::repository::Repository;
-use stopleak_tests::{World, tokens};
+use stopleak_tests::{Setting, World, tokens};
 
 #[test]
 fn a_token_leaked_in_git_is_found_patched_refused_and_its_use_is_on_record() -> Result<()> {
-    let world = World::start()?;
+    the_loop(&World::start()?)
+}
+
+#[test]
+fn the_same_with_a_database_on_a_server() -> Result<()> {
+    the_loop(&World::with(Setting { on_postgres: true, ..Setting::default() })?)
+}
+
+fn the_loop(world: &World) -> Result<()> {
     let token = tokens::of("github-personal-access-token", 1);
     let repository = Repository::new()?;
     repository.commit("deploy/production.env", &format!("REGION=eu\nGITHUB_TOKEN={token}\n"), "Add settings")?;

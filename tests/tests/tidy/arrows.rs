@@ -5,7 +5,7 @@ use toml::{Table, Value};
 use crate::{assert_none, file};
 
 /// Folder, and the crates of this workspace that it may use: in its code, its tests and its build.
-const ALLOWED: [(&str, &[&str]); 10] = [
+const ALLOWED: [(&str, &[&str]); 11] = [
     ("contract", &[]),
     // Has to build while the code that it generates does not.
     ("contract/codegen", &[]),
@@ -15,10 +15,15 @@ const ALLOWED: [(&str, &[&str]); 10] = [
     ("scanner", &["stopleak-contract", "stopleak-detector"]),
     // Runs the built filter, and knows nothing of its sources.
     ("filter-host", &["stopleak-contract"]),
-    ("control-plane", &["stopleak-contract", "stopleak-detector", "stopleak-filter-host", "stopleak-scanner"]),
+    // Its own tests run on a private PostgreSQL, too.
+    (
+        "control-plane",
+        &["stopleak-contract", "stopleak-detector", "stopleak-filter-host", "stopleak-scanner", "stopleak-postgres"],
+    ),
     // The detector makes fake tokens there, the host counts what the filter costs; everything else is tested through the built programs.
-    ("tests", &["stopleak-contract", "stopleak-detector", "stopleak-filter-host"]),
+    ("tests", &["stopleak-contract", "stopleak-detector", "stopleak-filter-host", "stopleak-postgres"]),
     ("tests/noop-filter", &[]),
+    ("tests/postgres", &[]),
 ];
 
 #[test]

@@ -17,7 +17,7 @@ struct MailServer {
 #[tokio::test(flavor = "multi_thread")]
 async fn mail_goes_through_the_operators_server() {
     for (mode, tls) in [("none", SmtpTls::None), ("starttls", SmtpTls::Starttls), ("tls", SmtpTls::Tls)] {
-        let data = tempfile::tempdir().unwrap();
+        let data = Data::new();
         let (mut server, mut smtp) = MailServer::start(mode, tls, data.path());
         if tls != SmtpTls::None {
             smtp.username = Some("stopleak".to_owned());
@@ -51,7 +51,7 @@ async fn mail_goes_through_the_operators_server() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_is_not_who_it_should_be_gets_nothing() {
     for (mode, tls) in [("starttls", SmtpTls::Starttls), ("tls", SmtpTls::Tls), ("none", SmtpTls::Starttls)] {
-        let data = tempfile::tempdir().unwrap();
+        let data = Data::new();
         let (_server, smtp) = MailServer::start(mode, tls, data.path());
         // Nobody vouches for its certificate, or it has none.
         let world = world_with(data, Smtp { authority: None, username: Some("stopleak".to_owned()), ..smtp }).await;
@@ -64,7 +64,7 @@ async fn a_server_that_is_not_who_it_should_be_gets_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_server_says_is_kept_and_recipients_cannot_add_headers() {
-    let data = tempfile::tempdir().unwrap();
+    let data = Data::new();
     let (_server, smtp) = MailServer::start("none", SmtpTls::None, data.path());
     let world = world_with(data, smtp).await;
     for bad in ["security", "a@b.example\r\nBcc: c@d.example", "a@b.example, c@d.example", "", "<a@b.example>"] {
@@ -79,9 +79,9 @@ async fn what_the_server_says_is_kept_and_recipients_cannot_add_headers() {
     assert!(test["error"].as_str().unwrap().contains("no such mailbox"), "{test}");
 }
 
-async fn world_with(data: tempfile::TempDir, smtp: Smtp) -> World {
+async fn world_with(data: Data, smtp: Smtp) -> World {
     let public_url = Some("https://stopleak.example".to_owned());
-    let config = Config { smtp: Some(smtp), public_url, ..config(data.path()) };
+    let config = Config { smtp: Some(smtp), public_url, ..data.config() };
     World::start_with(data, &config).await
 }
 

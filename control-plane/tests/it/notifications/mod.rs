@@ -15,19 +15,16 @@ use stopleak::tenants::TenantId;
 use stopleak::time::Time;
 
 use self::receiver::{Receiver, Reply};
-use crate::world::{World, config};
+use crate::world::{Data, World};
 
 const TOKEN: &str = "fk_9aQ7zLm2Xw4RtB8v";
 const SECOND: Duration = Duration::from_secs(1);
 
 /// A control plane that may send to this machine.
 async fn world() -> World {
-    let data = tempfile::tempdir().unwrap();
-    let config = Config {
-        allow_private_destinations: true,
-        public_url: Some("https://stopleak.example/".to_owned()),
-        ..config(data.path())
-    };
+    let data = Data::new();
+    let config =
+        Config { allow_private_destinations: true, public_url: Some("https://stopleak.example/".to_owned()), ..data.config() };
     World::start_with(data, &config).await
 }
 

@@ -136,7 +136,7 @@ async fn a_kill_between_claim_and_delivery_sends_again() {
     sending.abort();
 
     let data = world.stop().await;
-    let config = Config { allow_private_destinations: true, ..config(data.path()) };
+    let config = Config { allow_private_destinations: true, ..data.config() };
     let world = World::start_with(data, &config).await;
     assert_eq!(send(&world, now.plus(60 * SECOND)).await, 0, "somebody may still be at it");
     assert_eq!(send(&world, now.plus(121 * SECOND)).await, 1);

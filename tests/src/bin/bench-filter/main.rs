@@ -1,4 +1,5 @@
-//! What the filter costs on a real Envoy, beside the alternatives: `just bench-filter [--quick] [--json] [--rounds N] [--requests N]`.
+//! What the filter costs on a real Envoy, beside the alternatives: `just bench-filter [--quick] [--json] [--rounds N] [--requests N] [--warm-up N]
+//! [--only WORD]`.
 //!
 //! Every variant is an Envoy with one worker. All are up during the run and one at a time gets requests, in rounds that go through all
 //! of them: what the machine does beside hits all alike, and the least of the rounds is what counts.
@@ -25,17 +26,21 @@ use self::load::{Connections, Load, bytes};
 use self::report::{Report, Run};
 use self::variants::Variant;
 
-const USAGE: &str = "usage: just bench-filter [--quick] [--json] [--rounds N] [--requests N]
+const USAGE: &str = "usage: just bench-filter [--quick] [--json] [--rounds N] [--requests N] [--warm-up N] [--only WORD]
 
 Measures what a request costs Envoy without a filter, with a no-op Wasm filter, with Stopleak's and with other filters.
 --quick     a smoke run: few requests and 10,000 tokens instead of 1,000,000
 --json      machine-readable
 --rounds    how often each variant is measured
---requests  sent to a variant in a round, of each kind";
+--requests  sent to a variant in a round, of each kind
+--warm-up   sent before the first round
+--only      only the variants with this word in their name, and the no-op filter";
 
 struct Arguments {
     rounds: usize,
     requests: usize,
+    warm_up: usize,
+    only: Option<String>,
     most_tokens: u64,
     json: bool,
 }
@@ -70,7 +75,7 @@ fn run(arguments: &Arguments) -> Result<()> {
     let dir = tempfile::Builder::new().prefix("stopleak-bench-").tempdir()?;
     let load = Load::start()?;
     let authorization = ExtAuthz::start()?;
-    let variants = [
+    let variants: Vec<Variant> = [
         Variant::NoFilter,
         Variant::NoopWasm,
         Variant::Stopleak(0),
@@ -79,9 +84,14 @@ fn run(arguments: &Arguments) -> Result<()> {
         Variant::Lua,
         Variant::ExtAuthz,
         Variant::Rbac,
-    ];
+    ]
+    .into_iter()
+    .filter(|variant| {
+        *variant == Variant::NoopWasm || arguments.only.as_ref().is_none_or(|word| variant.name().contains(word.as_str()))
+    })
+    .collect();
     let mut measured = Vec::new();
-    for variant in variants {
+    for &variant in &variants {
         eprintln!("starting: {}", variant.name());
         measured.push(start(variant, &tools, dir.path(), &load, &authorization)?);
     }
@@ -89,17 +99,19 @@ fn run(arguments: &Arguments) -> Result<()> {
     let mut reports: Vec<Report> = samples().into_iter().map(|sample| Report::new(sample, &variants)).collect();
     for round in 0..=arguments.rounds {
         eprintln!("round {round} of {}", arguments.rounds);
+        // Modules are compiled anew, and better, once they have run often enough.
+        let is_warm_up = round == 0;
+        let requests = if is_warm_up { arguments.warm_up } else { arguments.requests };
         for report in &mut reports {
             let request = bytes(&report.sample, None);
             for (of_variant, series) in measured.iter_mut().zip(&mut report.series) {
                 let process = of_variant.gateway.process();
                 let before = (cpu::of_process(process)?, authorization.cpu()?);
-                let latencies = load.run(&mut of_variant.connections, &request, arguments.requests).with_context(|| {
+                let latencies = load.run(&mut of_variant.connections, &request, requests).with_context(|| {
                     format!("{}, {}\n{}", series.variant.name(), report.sample.name, of_variant.gateway.log())
                 })?;
                 let after = (cpu::of_process(process)?, authorization.cpu()?);
-                // The first round warms up: modules are compiled anew once they have run often enough.
-                if round > 0 {
+                if !is_warm_up {
                     series.add(Run::new(after.0 - before.0, after.1 - before.1, &latencies));
                 }
             }
@@ -156,12 +168,15 @@ fn start(variant: Variant, tools: &Tools, dir: &Path, load: &Load, authorization
 
 impl Arguments {
     fn parse(mut words: impl Iterator<Item = String>) -> Result<Self> {
-        let mut arguments = Self { rounds: 15, requests: 8_000, most_tokens: 1_000_000, json: false };
+        let mut arguments =
+            Self { rounds: 15, requests: 8_000, warm_up: 40_000, only: None, most_tokens: 1_000_000, json: false };
         while let Some(word) = words.next() {
             match word.as_str() {
                 "--json" => arguments.json = true,
-                "--quick" => arguments = Self { rounds: 1, requests: 400, most_tokens: 10_000, ..arguments },
+                "--quick" => arguments = Self { rounds: 1, requests: 400, warm_up: 400, most_tokens: 10_000, ..arguments },
                 "--rounds" => arguments.rounds = number(words.next())?,
+                "--warm-up" => arguments.warm_up = number(words.next())?,
+                "--only" => arguments.only = Some(words.next().context("a word is missing")?),
                 "--requests" => arguments.requests = number(words.next())?,
                 word => bail!("unknown option {word}"),
             }

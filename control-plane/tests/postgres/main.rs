@@ -1,0 +1,32 @@
+//! The tests of `tests/it` that have to do with the database, on `PostgreSQL`; each has a server of its own.
+
+/// Whether worlds have a `PostgreSQL`.
+const ON_POSTGRES: bool = true;
+
+#[path = "../it/world.rs"]
+mod world;
+#[path = "../it/client.rs"]
+mod client;
+#[path = "../it/rights.rs"]
+mod rights;
+#[path = "../it/tenants.rs"]
+mod tenants;
+#[path = "../it/leaks.rs"]
+mod leaks;
+#[path = "../it/decisions.rs"]
+mod decisions;
+#[path = "../it/feed.rs"]
+mod feed;
+#[path = "../it/flood.rs"]
+mod flood;
+#[path = "../it/scans.rs"]
+mod scans;
+#[path = "../it/imports.rs"]
+mod imports;
+#[path = "../it/cli.rs"]
+mod cli;
+#[path = "../it/notifications/mod.rs"]
+mod notifications;
+
+mod replicas;
+mod server;

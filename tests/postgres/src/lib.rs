@@ -1,0 +1,120 @@
+//! A private `PostgreSQL` for one test: a cluster of its own, reached over a Unix socket, gone when it is dropped.
+//!
+//! Tests run in processes of their own, and so share no server. Making a cluster takes seconds, so that one is made once for each
+//! target folder, as [`template`], and copied: a server starts in a third of a second.
+
+mod programs;
+mod template;
+
+use std::fs;
+use std::os::unix::fs::chown;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+use crate::programs::{NOBODY, Programs};
+
+/// A running server.
+#[derive(Debug)]
+pub struct Postgres {
+    programs: Programs,
+    server: Child,
+    dir: TempDir,
+}
+
+/// The only user, who may do everything.
+pub const USER: &str = "stopleak";
+/// How long a server may take to start.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+impl Postgres {
+    /// Starts a server with an empty database.
+    pub fn start() -> Result<Self> {
+        let programs = Programs::find()?;
+        let dir = tempfile::Builder::new().prefix("stopleak-postgres-").tempdir()?;
+        template::copy(&programs, &dir.path().join("data"))?;
+        if programs.are_run_by_nobody() {
+            chown(dir.path(), Some(NOBODY), Some(NOBODY))?;
+        }
+        let server = serve(&programs, dir.path())?;
+        let mut postgres = Self { programs, server, dir };
+        postgres.wait_until_ready()?;
+        Ok(postgres)
+    }
+
+    /// The URL of the database that is there from the start.
+    #[must_use]
+    pub fn url(&self) -> String {
+        self.url_of("postgres")
+    }
+
+    /// Makes an empty database; its URL.
+    pub fn database(&self, name: &str) -> Result<String> {
+        let mut command = self.programs.command("createdb");
+        let output = command.arg("--host").arg(self.dir.path()).args(["--username", USER, name]).output()?;
+        ensure!(output.status.success(), "createdb: {}", String::from_utf8_lossy(&output.stderr));
+        Ok(self.url_of(name))
+    }
+
+    /// Ends the server at once, as a crash would, and keeps its data.
+    pub fn stop(&mut self) {
+        // It tidies up its shared memory, which SIGKILL would leave.
+        if let Some(pid) = i32::try_from(self.server.id()).ok().and_then(Pid::from_raw) {
+            let _ = kill_process(pid, Signal::QUIT);
+        }
+        let _ = self.server.wait();
+    }
+
+    /// Starts the server again on its data.
+    pub fn start_again(&mut self) -> Result<()> {
+        self.stop();
+        // A server that was ended at once leaves it, and the next one would be taken to be ready by it.
+        let _ = fs::remove_file(self.pid_file());
+        self.server = serve(&self.programs, self.dir.path())?;
+        self.wait_until_ready()
+    }
+
+    fn url_of(&self, name: &str) -> String {
+        format!("postgres:///{name}?host={}&user={USER}", self.dir.path().display())
+    }
+
+    fn pid_file(&self) -> PathBuf {
+        self.dir.path().join("data/postmaster.pid")
+    }
+
+    fn wait_until_ready(&mut self) -> Result<()> {
+        let started = Instant::now();
+        // Its last line is the state.
+        while !fs::read_to_string(self.pid_file())
+            .is_ok_and(|text| text.lines().last().is_some_and(|line| line.trim() == "ready"))
+        {
+            let log = || fs::read_to_string(self.dir.path().join("log")).unwrap_or_default();
+            if let Some(status) = self.server.try_wait()? {
+                bail!("postgres ended with {status}:\n{}", log());
+            }
+            ensure!(started.elapsed() < PATIENCE, "postgres does not get ready:\n{}", log());
+            std::thread::park_timeout(Duration::from_millis(10));
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+fn serve(programs: &Programs, dir: &Path) -> Result<Child> {
+    let log = fs::File::options().create(true).append(true).open(dir.join("log"))?;
+    // Nothing of it outlives the test, so nothing has to reach a disk.
+    let settings = ["fsync=off", "listen_addresses=", "max_connections=60", "shared_buffers=16MB", "log_min_messages=warning"];
+    let mut command = programs.command("postgres");
+    command.arg("-D").arg(dir.join("data")).arg("-k").arg(dir).args(settings.iter().flat_map(|setting| ["-c", setting]));
+    command.current_dir(dir).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+    command.spawn().context("postgres does not start")
+}
