@@ -7,12 +7,13 @@ use std::sync::{Arc, OnceLock};
 use stopleak_detector::{Detector, Rules};
 use tokio::sync::{Notify, Semaphore, watch};
 
-use crate::api::Proxies;
+use crate::api::{Limits, Proxies, Site};
 use crate::feed::Fleet;
 use crate::index::Publisher;
 use crate::keys::Keys;
 use crate::metrics::Metrics;
 use crate::notifications;
+use crate::people::Passwords;
 use crate::sources::LocalSources;
 use crate::store::Store;
 use crate::tenants::TenantId;
@@ -31,6 +32,12 @@ pub struct App {
     pub importing: Semaphore,
     /// Turns at storing attempts: gateways may report many, and decisions go through the same writer.
     pub storing: Semaphore,
+    /// Takes and checks passwords.
+    pub passwords: Passwords,
+    /// How often callers may call.
+    pub limits: Limits,
+    /// Where people reach the API with their browsers.
+    pub site: Site,
     /// The proxies before the API whose word on where a request comes from is taken.
     pub proxies: Proxies,
     /// The folders of this machine that may be scanned.

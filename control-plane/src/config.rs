@@ -4,7 +4,7 @@ mod database;
 mod smtp;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::num::NonZeroU64;
+use std::num::{NonZeroU32, NonZeroU64};
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
@@ -15,7 +15,8 @@ use zeroize::Zeroizing;
 
 pub use self::database::{DATABASE_VARIABLE, DatabaseUrl};
 pub use self::smtp::{Smtp, SmtpTls};
-use crate::outbound::{self, Destinations};
+use crate::outbound::Destinations;
+use crate::people::{BreachList, BreachListError};
 
 /// The configuration of `stopleak serve`. Unknown keys are refused: a misspelt setting would be a setting that is not in force.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -43,14 +44,18 @@ pub struct Config {
     pub rules: Option<PathBuf>,
     /// Folders of this machine that sources may name, as a path or a `file://` URL. Default: none.
     pub local_sources: Vec<PathBuf>,
+    /// Where people reach the API with their browsers, such as `https://stopleak.example`: with TLS, cookies are sent over nothing else.
+    pub public_url: Option<String>,
+    /// A file of SHA-1 hashes in order, such as Have I Been Pwned's: passwords in it are not taken.
+    pub breached_passwords: Option<PathBuf>,
+    /// Requests that each caller of the API may make in a minute. Default: 6000.
+    pub requests_per_minute: Option<NonZeroU32>,
     /// Addresses of proxies before the API whose `x-forwarded-for` is believed. Default: none.
     pub trusted_proxies: Vec<IpAddr>,
     /// Attempts that are kept of each tenant; the oldest go when there are more. Default: 1,000,000.
     pub max_attempts: Option<NonZeroU64>,
     /// TLS of the feed, for gateways on other machines.
     pub feed_tls: Option<FeedTls>,
-    /// Where people reach this server, such as `https://stopleak.example`: for the links in messages.
-    pub public_url: Option<String>,
     /// Whether notifications may go to addresses of this server's own network, and without TLS. Default: false.
     pub allow_private_destinations: bool,
     /// The mail server that notifications go through.
@@ -141,6 +146,8 @@ impl Config {
             },
             rules: self.rules.or(other.rules),
             local_sources: if self.local_sources.is_empty() { other.local_sources } else { self.local_sources },
+            breached_passwords: self.breached_passwords.or(other.breached_passwords),
+            requests_per_minute: self.requests_per_minute.or(other.requests_per_minute),
             trusted_proxies: if self.trusted_proxies.is_empty() { other.trusted_proxies } else { self.trusted_proxies },
             max_attempts: self.max_attempts.or(other.max_attempts),
             feed_tls: self.feed_tls.or(other.feed_tls),
@@ -172,12 +179,11 @@ impl Config {
         if self.rules.is_some() {
             self.rules()?;
         }
-        self.feed_tls()?;
-        if let Some(url) = &self.public_url
-            && let Err(error) = outbound::check(url, Destinations::Any)
-        {
-            return refuse("public_url", &error.to_string());
+        self.breached_passwords()?;
+        if self.public_url.as_deref().is_some_and(|url| !is_origin(url)) {
+            return refuse("public_url", "is not a scheme, a host and perhaps a port, such as https://stopleak.example");
         }
+        self.feed_tls()?;
         if let Some(smtp) = &self.smtp {
             smtp.check()?;
         }
@@ -222,6 +228,19 @@ impl Config {
         if self.allow_private_destinations { Destinations::Any } else { Destinations::Public }
     }
 
+    /// The operator's list of breached passwords.
+    pub fn breached_passwords(&self) -> Result<Option<BreachList>, ConfigError> {
+        let open = |path: &PathBuf| BreachList::open(path);
+        let refuse = |error: BreachListError| ConfigError::Value { key: "breached_passwords", reason: error.to_string() };
+        self.breached_passwords.as_ref().map(open).transpose().map_err(refuse)
+    }
+
+    /// Requests that each caller of the API may make in a minute.
+    #[must_use]
+    pub fn requests_per_minute(&self) -> u32 {
+        self.requests_per_minute.map_or(6000, NonZeroU32::get)
+    }
+
     /// The API's address.
     #[must_use]
     pub fn http_address(&self) -> SocketAddr {
@@ -247,6 +266,14 @@ impl Config {
             reason: "is not set, and neither XDG_DATA_HOME nor HOME says where to put it; give --data-dir".to_owned(),
         })
     }
+}
+
+fn is_origin(url: &str) -> bool {
+    let Ok(uri) = url.parse::<axum::http::Uri>() else { return false };
+    matches!(uri.scheme_str(), Some("http" | "https"))
+        && uri.authority().is_some()
+        && matches!(uri.path(), "" | "/")
+        && uri.query().is_none()
 }
 
 /// `$XDG_DATA_HOME/stopleak`, or `~/.local/share/stopleak`.
@@ -297,7 +324,9 @@ mod tests {
             ("database = \"postgres://host/x?pasword=y\"", "pasword"),
             ("database_command = []", "`database_command`"),
             ("database = \"postgres://host/x\"\ndatabase_file = \"/x\"", "`database_file`"),
+            ("breached_passwords = \"/no/list\"", "/no/list"),
             ("public_url = \"stopleak.example\"", "`public_url`"),
+            ("public_url = \"https://a.example/path\"", "`public_url`"),
             ("[smtp]\nhost = \"mail.example\"", "`from`"),
             ("[smtp]\nhost = \"mail.example\"\nfrom = \"nobody\"", "from = \"nobody\""),
             ("[smtp]\nhost = \"mail.example\"\nfrom = \"a@b.example\"\npassword = \"x\"", "`password`"),

@@ -1,12 +1,14 @@
 //! Gateways: the fleets of proxies that may subscribe to a tenant's feed, each with a credential.
 
+use serde::Serialize;
+
 use crate::secret::Secret;
 use crate::store::Connection;
 use crate::tenants::{Tenant, TenantId};
 use crate::time::Time;
 
 /// A gateway as the database knows it.
-#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, sqlx::FromRow)]
 pub struct Gateway {
     /// Its key.
     pub id: i64,
@@ -58,6 +60,15 @@ pub async fn list(db: &mut Connection, tenant: TenantId) -> Result<Vec<Gateway>,
     sqlx::query_as("SELECT id, name, created_at, revoked_at, last_seen_at FROM gateways WHERE tenant_id = $1 ORDER BY name, id")
         .bind(tenant)
         .fetch_all(db)
+        .await
+}
+
+/// One gateway.
+pub async fn get(db: &mut Connection, tenant: TenantId, id: i64) -> Result<Option<Gateway>, sqlx::Error> {
+    sqlx::query_as("SELECT id, name, created_at, revoked_at, last_seen_at FROM gateways WHERE tenant_id = $1 AND id = $2")
+        .bind(tenant)
+        .bind(id)
+        .fetch_optional(db)
         .await
 }
 

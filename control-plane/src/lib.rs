@@ -18,6 +18,7 @@ pub mod time;
 pub mod store;
 pub mod tenants;
 pub mod people;
+pub mod audit;
 pub mod api_tokens;
 pub mod sources;
 mod findings;

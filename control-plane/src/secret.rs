@@ -16,6 +16,8 @@ pub enum Purpose {
     ApiToken,
     /// `slg_`: a gateway's credential.
     Gateway,
+    /// `sls_`: a person's session.
+    Session,
     /// `slw_`: nothing; it signs the notifications of a webhook.
     Webhook,
 }
@@ -38,6 +40,7 @@ impl Purpose {
         match self {
             Self::ApiToken => "slk_",
             Self::Gateway => "slg_",
+            Self::Session => "sls_",
             Self::Webhook => "slw_",
         }
     }
@@ -87,13 +90,31 @@ impl Secret {
     /// What the text claims to open, for messages that help.
     #[must_use]
     pub fn purpose(&self) -> Option<Purpose> {
-        [Purpose::ApiToken, Purpose::Gateway, Purpose::Webhook].into_iter().find(|purpose| self.0.starts_with(purpose.prefix()))
+        [Purpose::ApiToken, Purpose::Gateway, Purpose::Session, Purpose::Webhook]
+            .into_iter()
+            .find(|purpose| self.0.starts_with(purpose.prefix()))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn our_own_scanner_finds_what_we_hand_out() {
+        let detector = stopleak_detector::Detector::new(&stopleak_detector::Rules::built_in());
+        for (purpose, rule) in [(Purpose::ApiToken, "stopleak-api-token"), (Purpose::Gateway, "stopleak-gateway-credential")] {
+            let secret = Secret::generate(purpose).unwrap();
+            let found = |text: &str| {
+                let mut is_found = false;
+                detector.scan(text.as_bytes(), |found| is_found |= found.rule.id() == rule);
+                is_found
+            };
+            assert!(found(&format!("TOKEN={}\n", secret.expose())), "{rule}");
+            let swapped: String = secret.expose().chars().rev().collect();
+            assert!(!found(&format!("TOKEN={}{}\n", purpose.prefix(), &swapped[..49])), "{rule}: its checksum is not checked");
+        }
+    }
 
     #[test]
     fn a_secret_has_prefix_entropy_and_checksum() {

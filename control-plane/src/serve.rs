@@ -14,6 +14,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{Notify, Semaphore, watch};
 use tonic::transport::ServerTlsConfig;
 
+use crate::api::Limits;
 use crate::api_tokens;
 use crate::app::{App, LazyDetector};
 use crate::config::Config;
@@ -22,7 +23,7 @@ use crate::feed::Fleet;
 use crate::index::Publisher;
 use crate::keys::{Keys, create_private_folder, write_private};
 use crate::metrics::Metrics;
-use crate::people::Role;
+use crate::people::{Passwords, Role};
 use crate::secret::{Purpose, Secret};
 use crate::sources::LocalSources;
 use crate::store::{self, Database, Store, Trouble, trouble};
@@ -95,6 +96,9 @@ impl Server {
             fleet,
             importing: Semaphore::new(imports::READING_AT_ONCE),
             storing: Semaphore::new(feed::STORING_AT_ONCE),
+            passwords: Passwords::new(config.breached_passwords()?),
+            limits: Limits::new(config.requests_per_minute()),
+            site: api::Site::new(config.public_url.as_deref()),
             proxies: api::Proxies::new(config.trusted_proxies.clone()),
             local_sources: LocalSources::new(config.local_sources.clone()),
             max_attempts: config.max_attempts.map_or(attempts::MAX_ATTEMPTS, NonZeroU64::get),
@@ -222,7 +226,7 @@ pub async fn renew_admin_token(config: &Config) -> anyhow::Result<PathBuf> {
         let store = Store::connect(&database).await?;
         let (now, mut db) = (Time::now(), store.write().await?);
         let tenant = tenants::ensure(&mut db, tenants::DEFAULT, now).await?;
-        api_tokens::revoke(&mut db, tenant.id, api_tokens::FIRST, now).await?;
+        api_tokens::revoke_named(&mut db, tenant.id, api_tokens::FIRST, now).await?;
         let file = make_admin_token(&mut db, tenant.id, &data_dir, now).await?;
         db.commit().await?;
         store.close().await;
@@ -239,7 +243,7 @@ async fn make_admin_token(db: &mut store::Connection, tenant: TenantId, data_dir
     let file = data_dir.join(ADMIN_TOKEN);
     // Before the commit: a crash in between leaves a file that the next try replaces, not a lock without a key.
     write_private(&file, secret.expose())?;
-    api_tokens::add(db, tenant, api_tokens::FIRST, Role::GlobalAdministrator, &secret, now).await?;
+    api_tokens::add(db, tenant, api_tokens::FIRST, Role::GlobalAdministrator, &secret, None, now).await?;
     Ok(file)
 }
 

@@ -46,6 +46,18 @@ impl Time {
         Duration::from_millis(now.as_millis().saturating_sub(self.as_millis()))
     }
 
+    /// So much later.
+    #[must_use]
+    pub fn after(self, duration: Duration) -> Self {
+        Self(self.0.saturating_add(Self::since_epoch(duration).0))
+    }
+
+    /// So much earlier.
+    #[must_use]
+    pub fn before(self, duration: Duration) -> Self {
+        Self(self.0.saturating_sub(Self::since_epoch(duration).0))
+    }
+
     fn since_epoch(elapsed: Duration) -> Self {
         Self(i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX))
     }

@@ -1,7 +1,9 @@
 //! Who calls, and whether they may: one middleware, by the table of `rights`, before any handler.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::extract::{FromRequestParts, MatchedPath, Request, State};
 use axum::http::request::Parts;
@@ -9,12 +11,13 @@ use axum::http::{HeaderMap, HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
-use super::peer::Peer;
+use super::cookie;
+use super::peer::{Peer, network};
 use super::rights::{Right, Route};
 use super::{Answer, Problem};
 use crate::api_tokens::{self, Presented};
 use crate::app::App;
-use crate::people::Caller;
+use crate::people::{Caller, Who, sessions};
 use crate::secret::{Purpose, Secret};
 use crate::tenants;
 use crate::time::Time;
@@ -47,7 +50,7 @@ impl Gate {
 }
 
 /// Lets a request through to its handler, with a [`Caller`], or refuses it.
-pub(super) async fn authorise(State((app, gate)): State<(Arc<App>, Arc<Gate>)>, mut request: Request, next: Next) -> Response {
+pub(super) async fn authorise(State((app, gate)): State<(Arc<App>, Arc<Gate>)>, request: Request, next: Next) -> Response {
     // Without a path nothing matched, and what follows says so.
     let Some(path) = request.extensions().get::<MatchedPath>().cloned() else { return next.run(request).await };
     let right = match gate.right(path.as_str(), request.method()) {
@@ -60,10 +63,18 @@ pub(super) async fn authorise(State((app, gate)): State<(Arc<App>, Arc<Gate>)>, 
         return next.run(request).await;
     }
     let peer = Peer::of(&request);
-    match recognise(&app, request.headers(), peer).await.and_then(|caller| permit(caller, right)) {
-        Ok(caller) => {
-            request.extensions_mut().insert(caller);
-            next.run(request).await
+    let (mut parts, body) = request.into_parts();
+    let let_in = async {
+        let caller = recognise(&app, &parts.method, &parts.headers, peer).await?;
+        let left = app.limits.take(&caller)?;
+        Ok::<_, Problem>((permit(caller, right)?, left))
+    };
+    match let_in.await {
+        Ok((caller, left)) => {
+            parts.extensions.insert(caller);
+            let mut response = next.run(Request::from_parts(parts, body)).await;
+            app.limits.tell(response.headers_mut(), left);
+            response
         }
         Err(problem) => problem.into_response(),
     }
@@ -73,20 +84,53 @@ fn permit(caller: Caller, right: Right) -> Answer<Caller> {
     if right.roles().contains(&caller.role) { Ok(caller) } else { Err(Problem::Forbidden { roles: right.roles() }) }
 }
 
-async fn recognise(app: &Arc<App>, headers: &HeaderMap, peer: Peer) -> Answer<Caller> {
+async fn recognise(app: &Arc<App>, method: &Method, headers: &HeaderMap, peer: Peer) -> Answer<Caller> {
+    let address = app.proxies.client(headers, peer);
+    let session = if headers.contains_key(header::AUTHORIZATION) { None } else { app.site.session(headers) };
+    let known = match &session {
+        Some(session) => with_session(app, method, headers, session).await,
+        None => with_token(app, headers).await,
+    };
+    let mut caller = known.map_err(|problem| stranger(app, address, problem))?;
+    caller.address = address;
+    if let Some(name) = headers.get(TENANT_HEADER) {
+        choose_tenant(&mut *app.store.read().await?, &mut caller, name).await?;
+    }
+    Ok(caller)
+}
+
+/// Whoever is not known may try only so often.
+fn stranger(app: &App, address: Option<IpAddr>, problem: Problem) -> Problem {
+    if !matches!(problem, Problem::Unauthenticated(_)) {
+        return problem;
+    }
+    match app.limits.strangers.take(address.map(network), Instant::now()) {
+        Ok(_) => problem,
+        Err(left) => Problem::RateLimited { left },
+    }
+}
+
+async fn with_token(app: &Arc<App>, headers: &HeaderMap) -> Answer<Caller> {
     let secret = bearer(headers)?;
     let now = Time::now();
-    let mut db = app.store.read().await?;
-    let (presented, stale) = api_tokens::present(&mut db, &secret, now).await?;
-    if let Some(id) = stale {
-        note_use(app, id, now);
-    }
-    let Presented::Known(mut caller) = presented else {
+    let (presented, stale) = api_tokens::present(&mut *app.store.read().await?, &secret, now).await?;
+    let Presented::Known(caller) = presented else {
         return Err(Problem::Unauthenticated(refusal(&presented, &secret)));
     };
-    caller.address = app.proxies.client(headers, peer);
-    if let Some(name) = headers.get(TENANT_HEADER) {
-        choose_tenant(&mut db, &mut caller, name).await?;
+    if stale {
+        note_use(app, &caller, now);
+    }
+    Ok(caller)
+}
+
+async fn with_session(app: &Arc<App>, method: &Method, headers: &HeaderMap, secret: &Secret) -> Answer<Caller> {
+    let now = Time::now();
+    let Some((caller, stale)) = sessions::present(&mut *app.store.read().await?, secret, now).await? else {
+        return Err(Problem::Unauthenticated("the session has ended; sign in again".to_owned()));
+    };
+    cookie::is_ours(&app.site, method, headers, secret)?;
+    if stale {
+        note_use(app, &caller, now);
     }
     Ok(caller)
 }
@@ -138,16 +182,20 @@ fn refusal(presented: &Presented, secret: &Secret) -> String {
 }
 
 /// Nobody waits for this, and nothing depends on it.
-fn note_use(app: &Arc<App>, id: i64, now: Time) {
-    let store = app.store.clone();
+fn note_use(app: &Arc<App>, caller: &Caller, now: Time) {
+    let (store, who, home) = (app.store.clone(), caller.who, caller.home.id);
     tokio::spawn(async move {
         let written = async {
             let mut db = store.write().await?;
-            api_tokens::touch(&mut db, id, now).await?;
+            match who {
+                Who::ApiToken(id) => api_tokens::touch(&mut db, id, now).await?,
+                Who::User { session, .. } => sessions::touch(&mut db, home, session, now).await?,
+                Who::System => {}
+            }
             db.commit().await
         };
         if let Err(error) = written.await {
-            tracing::warn!(%error, "the use of an API token was not written down");
+            tracing::warn!(%error, "the use of an API token or a session was not written down");
         }
     });
 }

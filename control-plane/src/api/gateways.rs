@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::input::{Body, IdInPath, line};
 use super::problem::{Answer, Problem};
 use crate::app::App;
+use crate::audit;
 use crate::feed::GatewayState;
 use crate::gateways::{self, Gateway};
 use crate::people::Caller;
@@ -72,6 +73,8 @@ pub(super) async fn add(State(app): State<Arc<App>>, caller: Caller, Body(reques
     let mut db = app.store.write().await?;
     let gateway = gateways::add(&mut db, caller.tenant.id, &name, &credential, Time::now()).await?;
     let gateway = gateway.ok_or(Problem::NameTaken { what: "gateway" })?;
+    let object = format!("gateway/{}", gateway.id);
+    audit::record(&mut db, &caller, "gateway.add", &object, None, audit::seen(&gateway)).await?;
     db.commit().await?;
     tracing::info!(gateway = gateway.name, author = caller.name, "gateway added");
 
@@ -112,8 +115,11 @@ pub(super) async fn list(State(app): State<Arc<App>>, caller: Caller) -> Answer<
 
 pub(super) async fn revoke(State(app): State<Arc<App>>, caller: Caller, IdInPath(id): IdInPath) -> Answer<StatusCode> {
     let mut db = app.store.write().await?;
-    let revoked = gateways::revoke(&mut db, caller.tenant.id, id, Time::now()).await?;
-    revoked.ok_or(Problem::NotFound { what: "gateway" })?;
+    let before = gateways::get(&mut db, caller.tenant.id, id).await?.ok_or(Problem::NotFound { what: "gateway" })?;
+    gateways::revoke(&mut db, caller.tenant.id, id, Time::now()).await?;
+    let after = gateways::get(&mut db, caller.tenant.id, id).await?;
+    let object = format!("gateway/{id}");
+    audit::record(&mut db, &caller, "gateway.revoke", &object, audit::seen(&before), audit::seen(&after)).await?;
     db.commit().await?;
     app.fleet.revoke(id);
     tracing::info!(gateway = id, author = caller.name, "gateway revoked");

@@ -16,6 +16,7 @@ use tokio_stream::StreamExt as _;
 use super::input::{Asked, Body, IdInPath, limit, line};
 use super::problem::{Answer, Problem};
 use crate::app::App;
+use crate::audit;
 use crate::imports::{self, ImportView, Reading};
 use crate::people::Caller;
 use crate::time::Time;
@@ -57,6 +58,7 @@ pub(super) async fn add(State(app): State<Arc<App>>, caller: Caller, Body(reques
     let name = line("name", &request.name, MAX_NAME)?;
     let mut db = app.store.write().await?;
     let import = imports::add(&mut db, caller.tenant.id, &name, &caller.name, Time::now()).await?;
+    audit::record(&mut db, &caller, "import.add", &format!("import/{}", import.id), None, audit::seen(&import)).await?;
     db.commit().await?;
     let location = [(header::LOCATION, format!("/api/v1/imports/{}", import.id))];
     Ok((StatusCode::CREATED, location, Json(import)).into_response())
@@ -86,7 +88,7 @@ pub(super) async fn read(
     body: Stream,
 ) -> Answer<Json<ImportView>> {
     let _turn = app.importing.try_acquire().map_err(|_| Problem::Busy { what: "reports are being read" })?;
-    let reading = Reading::begin(&app, caller.tenant.id, id, Time::now()).await?;
+    let reading = Reading::begin(&app, &caller, id, Time::now()).await?;
     let (sender, chunks) = mpsc::channel(WAITING);
     let receiving = receive(body, sender);
     let (read, ()) = tokio::join!(reading.run(Chunks { chunks, chunk: Bytes::new() }), receiving);

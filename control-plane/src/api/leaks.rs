@@ -82,7 +82,7 @@ pub(super) async fn add(State(app): State<Arc<App>>, caller: Caller, Body(reques
     let tokens = take_tokens(&app, caller.tenant.id, &title, request.tokens)?;
     refuse_tokens(&app, &caller, "title", &title).await?;
     let leak = NewLeak { title: &title, risk: request.risk.unwrap_or(Risk::High), place: None };
-    let added = leaks::add(&app.store, caller.tenant.id, &leak, &tokens, Time::now()).await?;
+    let added = leaks::add(&app.store, &caller, &leak, &tokens, Time::now()).await?;
     app.committed(caller.tenant.id, added.epoch);
     tracing::info!(leak = leaks::leak_id(added.leak), tokens = tokens.len(), author = caller.name, "leak added");
 
@@ -125,7 +125,7 @@ pub(super) async fn decide(
     }
     let request = leaks::Request { action: asked.action, risk: asked.risk, confirm: asked.confirm };
     let tenant = caller.tenant.id;
-    let decided = leaks::record(&app.store, tenant, number, request, reason.as_deref(), &caller.name, Time::now()).await?;
+    let decided = leaks::record(&app.store, &caller, number, request, reason.as_deref(), Time::now()).await?;
     if decided.index_changes {
         app.committed(tenant, decided.epoch);
     }

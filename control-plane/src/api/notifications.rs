@@ -12,6 +12,7 @@ use stopleak_detector::Risk;
 use super::input::{Asked, Body, IdInPath, limit, line};
 use super::problem::{Answer, Problem};
 use crate::app::App;
+use crate::audit;
 use crate::notifications::{
     self, Address, Channel, ChannelError, DeliveryView, Filter, Kind, NewChannel, Settings, Status, Topic,
 };
@@ -102,6 +103,7 @@ pub(super) async fn add(State(app): State<Arc<App>>, caller: Caller, Body(asked)
     let (tenant, new) = (caller.tenant.id, NewChannel { settings, address, summary });
     let mut db = app.store.write().await?;
     let channel = notifications::add(&mut db, tenant, &app.keys.sealing(tenant), &new, Time::now()).await?;
+    audit::record(&mut db, &caller, "channel.add", &object(channel.id), None, audit::seen(&channel)).await?;
     db.commit().await?;
     tracing::info!(channel = channel.id, kind = channel.kind.as_str(), author = caller.name, "notification channel added");
     let location = [(header::LOCATION, format!("/api/v1/notifications/channels/{}", channel.id))];
@@ -127,6 +129,7 @@ pub(super) async fn change(
     let tenant = caller.tenant.id;
     let mut db = app.store.write().await?;
     let old = notifications::get(&mut db, tenant, id).await?.ok_or(NO_CHANNEL)?;
+    let before = audit::seen(&old);
     let settings = Settings {
         name: asked.name.map_or(Ok(old.name), |name| line("name", &name, MAX_NAME))?,
         events: asked.events.map_or(Ok(old.events), events)?,
@@ -136,6 +139,7 @@ pub(super) async fn change(
     let new = address(&app, old.kind, asked.url, asked.recipients)?;
     let new = new.as_ref().map(|(address, summary)| (address, summary.as_str()));
     let channel = notifications::update(&mut db, tenant, &app.keys.sealing(tenant), id, &settings, new, Time::now()).await?;
+    audit::record(&mut db, &caller, "channel.change", &object(id), before, audit::seen(&channel)).await?;
     db.commit().await?;
     tracing::info!(channel = id, author = caller.name, "notification channel changed");
     Ok(Json(channel))
@@ -143,9 +147,9 @@ pub(super) async fn change(
 
 pub(super) async fn remove(State(app): State<Arc<App>>, caller: Caller, IdInPath(id): IdInPath) -> Answer<StatusCode> {
     let mut db = app.store.write().await?;
-    if !notifications::remove(&mut db, caller.tenant.id, id).await? {
-        return Err(NO_CHANNEL);
-    }
+    let before = notifications::get(&mut db, caller.tenant.id, id).await?.ok_or(NO_CHANNEL)?;
+    notifications::remove(&mut db, caller.tenant.id, id).await?;
+    audit::record(&mut db, &caller, "channel.remove", &object(id), audit::seen(&before), None).await?;
     db.commit().await?;
     tracing::info!(channel = id, author = caller.name, "notification channel removed");
     Ok(StatusCode::NO_CONTENT)
@@ -161,6 +165,7 @@ pub(super) async fn renew_secret(
     let mut db = app.store.write().await?;
     let channel = notifications::renew_secret(&mut db, tenant, &app.keys.sealing(tenant), id, &secret).await?;
     let channel = channel.ok_or_else(|| invalid("kind", "only a webhook has a secret"))?;
+    audit::record(&mut db, &caller, "channel.renew-secret", &object(id), None, None).await?;
     db.commit().await?;
     tracing::info!(channel = id, author = caller.name, "secret of a notification channel renewed");
     Ok(Json(ChannelWithSecret { channel, secret: Some(secret) }))
@@ -195,7 +200,10 @@ pub(super) async fn retry(State(app): State<Arc<App>>, caller: Caller, IdInPath(
     match notifications::retry(&mut db, caller.tenant.id, id, Time::now()).await? {
         None => return Err(NO_DELIVERY),
         Some(false) => return Err(Problem::NotDead),
-        Some(true) => db.commit().await?,
+        Some(true) => {
+            audit::record(&mut db, &caller, "delivery.retry", &format!("delivery/{id}"), None, None).await?;
+            db.commit().await?;
+        }
     }
     let delivery = find(&app, &caller, id).await?;
     Ok((StatusCode::ACCEPTED, Json(delivery)).into_response())
@@ -244,6 +252,10 @@ fn events(mut events: Vec<Topic>) -> Answer<Vec<Topic>> {
     events.sort_unstable();
     events.dedup();
     if events.is_empty() { Err(invalid("events", "is empty; to be told nothing, set \"enabled\": false")) } else { Ok(events) }
+}
+
+fn object(channel: i64) -> String {
+    format!("channel/{channel}")
 }
 
 fn new_secret() -> Answer<String> {

@@ -22,6 +22,14 @@ impl Peer {
     }
 }
 
+/// What one client has: an IPv4 address, or the 64 bits by which providers hand out networks.
+pub(super) fn network(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(address) => IpAddr::from((u128::from(address) & !u128::from(u64::MAX)).to_be_bytes()),
+    }
+}
+
 impl Proxies {
     /// These.
     #[must_use]

@@ -1,5 +1,9 @@
 //! Everything that can be wrong with a request, and how it is told (RFC 9457).
 
+mod of_people;
+
+use std::time::Duration;
+
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
@@ -7,6 +11,7 @@ use serde_json::{Map, Value, json};
 use crate::imports::ImportError;
 use crate::leaks::{AddError, Known, RecordError, Refusal, Status, leak_id};
 use crate::people::Role;
+use crate::people::limits::Left;
 use crate::store::{Trouble, trouble};
 
 /// What is wrong. The detail is for the caller and never repeats a value that was sent.
@@ -62,6 +67,27 @@ pub enum Problem {
         /// The noun.
         what: &'static str,
     },
+    /// Name or password is wrong.
+    SignInFailed,
+    /// Too many wrong passwords.
+    LockedOut {
+        /// Until the next try.
+        wait: Duration,
+    },
+    /// Too many requests.
+    RateLimited {
+        /// What is left.
+        left: Left,
+    },
+    /// A request with a session's cookie that no page of ours made.
+    CrossSite,
+    /// Nobody removes or demotes themselves.
+    OwnAccount,
+    /// Somebody has to stay who can manage the others.
+    LastAdministrator {
+        /// Of whom there is no other.
+        role: Role,
+    },
     /// The tenant's API Leaks module is off.
     ModuleOff,
     /// A scan of the source has not ended yet.
@@ -91,6 +117,7 @@ struct Told {
     title: &'static str,
     detail: String,
     members: Map<String, Value>,
+    retry_after: Option<u64>,
 }
 
 /// A result whose error is told to the caller.
@@ -107,7 +134,7 @@ impl Problem {
                 "the path exists, but not with this method; the Allow header names those it has",
             ),
             Self::Unauthenticated(detail) => told(StatusCode::UNAUTHORIZED, "unauthenticated", "Sign in first", detail.as_str()),
-            Self::Forbidden { roles } => forbidden(roles),
+            Self::Forbidden { roles } => of_people::forbidden(roles),
             Self::NotFound { what } => told(
                 StatusCode::NOT_FOUND,
                 "not-found",
@@ -146,6 +173,12 @@ impl Problem {
                 "Already there",
                 format!("there is a {what} of this name already; choose another name"),
             ),
+            Self::SignInFailed
+            | Self::LockedOut { .. }
+            | Self::RateLimited { .. }
+            | Self::CrossSite
+            | Self::OwnAccount
+            | Self::LastAdministrator { .. } => of_people::told_of(self),
             Self::ModuleOff => told(
                 StatusCode::CONFLICT,
                 "module-off",
@@ -198,8 +231,9 @@ impl IntoResponse for Problem {
         if told.status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"stopleak\""));
         }
-        if told.status == StatusCode::SERVICE_UNAVAILABLE {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        let busy = (told.status == StatusCode::SERVICE_UNAVAILABLE).then_some(1);
+        if let Some(seconds) = told.retry_after.or(busy) {
+            headers.insert(header::RETRY_AFTER, seconds.into());
         }
         response
     }
@@ -242,20 +276,23 @@ impl From<RecordError> for Problem {
 }
 
 impl Told {
+    fn after(self, wait: Duration) -> Self {
+        Self { retry_after: Some(seconds(wait)), ..self }
+    }
+
     fn with(mut self, member: &str, value: Value) -> Self {
         self.members.insert(member.to_owned(), value);
         self
     }
 }
 
-fn told(status: StatusCode, kind: &'static str, title: &'static str, detail: impl Into<String>) -> Told {
-    Told { status, kind, title, detail: detail.into(), members: Map::new() }
+/// Rounded up: a client that comes exactly then is let in.
+fn seconds(wait: Duration) -> u64 {
+    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
 }
 
-fn forbidden(roles: &[Role]) -> Told {
-    let roles: Vec<&str> = roles.iter().map(|role| role.as_str()).collect();
-    let detail = format!("this needs the role {}", roles.join(" or "));
-    told(StatusCode::FORBIDDEN, "forbidden", "Not allowed", detail).with("roles", json!(roles))
+fn told(status: StatusCode, kind: &'static str, title: &'static str, detail: impl Into<String>) -> Told {
+    Told { status, kind, title, detail: detail.into(), members: Map::new(), retry_after: None }
 }
 
 fn already_leaked(position: usize, known: &Known) -> Told {

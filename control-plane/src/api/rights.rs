@@ -9,7 +9,9 @@ use std::sync::Arc;
 use axum::http::Method;
 use axum::routing::{MethodRouter, delete, get, patch, post, put};
 
-use super::{attempts, gateways, health, imports, leaks, notifications, scans, sources, tenants};
+use super::{
+    api_tokens, attempts, audit, gateways, health, imports, leaks, notifications, scans, session, sources, tenants, users,
+};
 use crate::app::App;
 use crate::people::Role;
 
@@ -108,6 +110,25 @@ pub fn routes() -> Vec<Route> {
         get    "/api/v1/tenants"                   See     tenants::list;
         post   "/api/v1/tenants"                   Tenants tenants::add;
         patch  "/api/v1/tenants/{name}"            Tenants tenants::change;
+
+        post   "/api/v1/session"                   Open    session::sign_in;
+        get    "/api/v1/session"                   Own     session::show;
+        delete "/api/v1/session"                   Own     session::sign_out;
+        post   "/api/v1/session/password"          Own     session::change_password;
+        get    "/api/v1/sessions"                  Own     session::list;
+        delete "/api/v1/sessions"                  Own     session::end_all;
+        delete "/api/v1/sessions/{id}"             Own     session::end;
+        get    "/api/v1/users"                     See     users::list;
+        post   "/api/v1/users"                     People  users::add;
+        patch  "/api/v1/users/{id}"                People  users::change;
+        delete "/api/v1/users/{id}"                People  users::remove;
+        delete "/api/v1/users/{id}/sessions"       People  users::sign_out;
+        get    "/api/v1/api-tokens"                See     api_tokens::list;
+        post   "/api/v1/api-tokens"                People  api_tokens::add;
+        delete "/api/v1/api-tokens/{id}"           People  api_tokens::revoke;
+
+        get    "/api/v1/audit"                     See     audit::list;
+        get    "/api/v1/audit/export"              See     audit::export;
     }
 }
 
@@ -159,6 +180,17 @@ pub const COMMANDS: &[(&str, Needs)] = &[
     ("tenant list", Needs::Api(Right::See)),
     ("tenant add", Needs::Api(Right::Tenants)),
     ("tenant set", Needs::Api(Right::Tenants)),
+    ("user list", Needs::Api(Right::See)),
+    ("user add", Needs::Api(Right::People)),
+    ("user set", Needs::Api(Right::People)),
+    ("user remove", Needs::Api(Right::People)),
+    ("user sign-out", Needs::Api(Right::People)),
+    ("api-token list", Needs::Api(Right::See)),
+    ("api-token add", Needs::Api(Right::People)),
+    ("api-token revoke", Needs::Api(Right::People)),
+    ("audit list", Needs::Api(Right::See)),
+    ("audit export", Needs::Api(Right::See)),
+    ("audit verify", Needs::Api(Right::See)),
 ];
 
 fn method(name: &str) -> Method {

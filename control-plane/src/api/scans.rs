@@ -6,10 +6,12 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use serde_json::json;
 
 use super::input::IdInPath;
 use super::problem::{Answer, Problem};
 use crate::app::App;
+use crate::audit;
 use crate::people::Caller;
 use crate::scans::{self, Queued, ScanView};
 use crate::sources;
@@ -31,6 +33,8 @@ pub(super) async fn start(State(app): State<Arc<App>>, caller: Caller, IdInPath(
         Queued::New(scan) => scan,
         Queued::UnderWay(scan) => return Err(Problem::ScanUnderWay { scan }),
     };
+    let after = Some(json!({"source": source.id, "location": source.location}));
+    audit::record(&mut db, &caller, "scan.start", &format!("scan/{scan}"), None, after).await?;
     db.commit().await?;
     app.job_queued.notify_waiters();
     tracing::info!(scan, source = source.id, author = caller.name, "scan queued");

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::input::{Body, line};
 use super::problem::{Answer, Problem};
 use crate::app::App;
+use crate::audit;
 use crate::people::Caller;
 use crate::scans::{self, Status};
 use crate::sources::{self, Source};
@@ -53,6 +54,10 @@ pub(super) async fn add(State(app): State<Arc<App>>, caller: Caller, Body(reques
     let title = line("title", &request.title.unwrap_or_else(|| sources::title_of(&location)), MAX_TITLE)?;
     let mut db = app.store.write().await?;
     let (source, new) = sources::add(&mut db, caller.tenant.id, kind, &location, &title, Time::now()).await?;
+    if new {
+        let object = format!("source/{}", source.id);
+        audit::record(&mut db, &caller, "source.add", &object, None, audit::seen(&source)).await?;
+    }
     db.commit().await?;
     let status = if new { StatusCode::CREATED } else { StatusCode::OK };
     let location = [(header::LOCATION, format!("/api/v1/sources/{}", source.id))];

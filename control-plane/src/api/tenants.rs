@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::input::{Body, line};
 use super::problem::{Answer, Problem};
 use crate::app::App;
+use crate::audit;
 use crate::people::Caller;
 use crate::tenants::{self, TenantChange, TenantView};
 use crate::time::Time;
@@ -56,6 +57,8 @@ pub(super) async fn add(State(app): State<Arc<App>>, caller: Caller, Body(reques
     let mut db = app.store.write().await?;
     let tenant = tenants::add(&mut db, &name, &title, Time::now()).await?.ok_or(Problem::NameTaken { what: "tenant" })?;
     let view = tenants::view(&mut db, tenant.id).await?;
+    let object = format!("tenant/{}", tenant.name);
+    audit::record(&mut db, &caller.of(&tenant), "tenant.add", &object, None, audit::seen(&view)).await?;
     db.commit().await?;
     app.publisher.open(&tenant).await.map_err(Problem::Internal)?;
     tracing::info!(tenant = tenant.name, author = caller.name, "tenant added");
@@ -76,6 +79,8 @@ pub(super) async fn change(
     let before = tenants::view(&mut db, tenant.id).await?;
     tenants::change(&mut db, tenant.id, &change).await?;
     let after = tenants::view(&mut db, tenant.id).await?;
+    let (object, caller) = (format!("tenant/{}", tenant.name), caller.of(&tenant));
+    audit::record(&mut db, &caller, "tenant.change", &object, audit::seen(&before), audit::seen(&after)).await?;
     db.commit().await?;
     if before.api_leaks != after.api_leaks {
         app.publisher.wake(tenant.id);

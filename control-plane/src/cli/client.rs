@@ -9,6 +9,7 @@ use std::time::Duration;
 use clap::Args;
 use serde_json::Value;
 use ureq::http::{Response, Uri};
+use ureq::typestate::WithoutBody;
 use ureq::{Agent, Body, RequestBuilder, SendBody};
 use zeroize::Zeroizing;
 
@@ -119,12 +120,28 @@ impl Client {
 
     /// With a query of what is not null.
     pub(super) fn ask(&self, path: &str, query: &[(&str, Value)]) -> Result<Value, Fault> {
-        let request = self.agent.get(self.url(path));
-        let mut request = self.as_caller(request);
+        self.answer(self.asking(path, query).call())
+    }
+
+    /// An answer that may be larger than memory.
+    pub(super) fn stream(&self, path: &str, query: &[(&str, Value)]) -> Result<impl Read + use<>, Fault> {
+        // As long as it takes: it is read piece by piece.
+        let request = self.asking(path, query).config().timeout_global(None).build();
+        match request.call() {
+            Ok(response) if response.status().is_success() => Ok(response.into_body().into_reader()),
+            response => Err(match self.answer(response) {
+                Ok(_) => Fault::Refused(format!("{} is not a Stopleak server", self.base)),
+                Err(fault) => fault,
+            }),
+        }
+    }
+
+    fn asking(&self, path: &str, query: &[(&str, Value)]) -> RequestBuilder<WithoutBody> {
+        let mut request = self.as_caller(self.agent.get(self.url(path)));
         for (name, value) in query.iter().filter(|(_, value)| !value.is_null()) {
             request = request.query(name, value.as_str().map_or_else(|| value.to_string(), str::to_owned));
         }
-        self.answer(request.call())
+        request
     }
 
     pub(super) fn post(&self, path: &str, body: &Value) -> Result<Value, Fault> {

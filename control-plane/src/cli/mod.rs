@@ -14,6 +14,9 @@ mod import;
 mod gateway;
 mod notification;
 mod tenant;
+mod user;
+mod api_token;
+mod audit;
 mod index;
 mod admin_token;
 mod profile;
@@ -42,6 +45,9 @@ enum Command {
     Gateway(gateway::Gateway),
     Notification(notification::Notification),
     Tenant(tenant::Tenant),
+    User(user::User),
+    ApiToken(api_token::ApiToken),
+    Audit(audit::Audit),
     Index(index::Index),
     AdminToken(admin_token::AdminToken),
     Profile(profile::ProfileCommand),
@@ -73,6 +79,9 @@ impl Cli {
             Command::Gateway(gateway) => gateway.run(),
             Command::Notification(notification) => notification.run(),
             Command::Tenant(tenant) => tenant.run(),
+            Command::User(user) => user.run(),
+            Command::ApiToken(api_token) => api_token.run(),
+            Command::Audit(audit) => audit.run(),
             Command::Index(index) => index.run(),
             Command::AdminToken(admin_token) => admin_token.run(),
             Command::Profile(profile) => profile.run(),

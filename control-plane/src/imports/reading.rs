@@ -15,8 +15,9 @@ use tokio::sync::mpsc;
 
 use super::report::{self, Lack, ReportError, Reported, Sink};
 use crate::app::App;
+use crate::audit;
 use crate::findings::{self, Found, Target};
-use crate::tenants::TenantId;
+use crate::people::Caller;
 use crate::time::Time;
 
 /// The digest of no findings.
@@ -64,6 +65,7 @@ pub enum ImportError {
 pub struct Reading {
     app: Arc<App>,
     import: i64,
+    caller: Caller,
     target: Target,
     /// What was written before.
     behind: u64,
@@ -108,7 +110,8 @@ struct Reader<'a> {
 
 impl Reading {
     /// Takes the import for itself.
-    pub async fn begin(app: &Arc<App>, tenant: TenantId, import: i64, now: Time) -> Result<Self, ImportError> {
+    pub async fn begin(app: &Arc<App>, caller: &Caller, import: i64, now: Time) -> Result<Self, ImportError> {
+        let tenant = caller.tenant.id;
         let mut db = app.store.write().await?;
         let row: Option<Row> = sqlx::query_as(
             "SELECT s.id AS source, s.title, i.status, i.findings, i.digest, i.reading_until FROM imports i JOIN sources s ON s.id = i.source_id
@@ -133,7 +136,14 @@ impl Reading {
         db.commit().await?;
         let digest = digest.try_into().unwrap_or(NOTHING_READ);
         let behind = u64::try_from(findings).unwrap_or(0);
-        Ok(Self { app: Arc::clone(app), import, target: Target { tenant, source, title }, behind, digest })
+        Ok(Self {
+            app: Arc::clone(app),
+            import,
+            caller: caller.clone(),
+            target: Target { tenant, source, title },
+            behind,
+            digest,
+        })
     }
 
     /// Reads to the end of the report and writes down what is in it.
@@ -207,6 +217,10 @@ impl Reading {
             .bind(outcome.is_ok().then(Time::now))
             .execute(&mut *db)
             .await?;
+        if let Some(import) = super::get(&mut db, self.target.tenant, self.import).await? {
+            let object = format!("import/{}", self.import);
+            audit::record(&mut db, &self.caller, "import.read", &object, None, audit::seen(&import)).await?;
+        }
         db.commit().await
     }
 }

@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::json;
 use stopleak_contract::index::{Classes, LeakNumber};
 use stopleak_contract::{Fingerprint, FingerprintKey, Token};
 use stopleak_detector::Risk;
 
 use super::Status;
+use crate::audit;
 use crate::notifications::{self, Event};
+use crate::people::Caller;
 use crate::store::{Connection, Store};
 use crate::tenants::{self, TenantId};
 use crate::time::Time;
@@ -93,7 +96,8 @@ impl NewToken {
 }
 
 /// Adds an open leak with its tokens. The same token twice is one token.
-pub async fn add(store: &Store, tenant: TenantId, leak: &NewLeak<'_>, tokens: &[NewToken], now: Time) -> Result<Added, AddError> {
+pub async fn add(store: &Store, caller: &Caller, leak: &NewLeak<'_>, tokens: &[NewToken], now: Time) -> Result<Added, AddError> {
+    let tenant = caller.tenant.id;
     let mut db = store.write().await?;
     let mut distinct = BTreeMap::new();
     for (position, token) in (1..).zip(tokens) {
@@ -108,6 +112,8 @@ pub async fn add(store: &Store, tenant: TenantId, leak: &NewLeak<'_>, tokens: &[
     }
     let epoch = tenants::next_epoch(&mut db, tenant, now).await?;
     notifications::tell(&mut db, tenant, &Event::Added(&[number]), now).await?;
+    let after = json!({"title": leak.title, "risk": leak.risk.as_str(), "tokens": tokens.len()});
+    audit::record(&mut db, caller, "leak.add", &format!("leak/{number}"), None, Some(after)).await?;
     db.commit().await?;
     Ok(Added { leak: number, epoch })
 }

@@ -1,10 +1,13 @@
 //! How a decision is written down: with the leak's new state and the epoch that carries it, or not at all.
 
+use serde_json::json;
 use stopleak_contract::index::LeakNumber;
 
 use super::decide::{Change, Refusal, Request, State, Status, decide};
 use super::stored_risk;
+use crate::audit;
 use crate::notifications::{self, Event};
+use crate::people::Caller;
 use crate::store::{Connection, Store};
 use crate::tenants::{self, TenantId};
 use crate::time::Time;
@@ -37,13 +40,13 @@ pub enum RecordError {
 /// Takes a decision.
 pub async fn record(
     store: &Store,
-    tenant: TenantId,
+    caller: &Caller,
     leak: LeakNumber,
     request: Request,
     reason: Option<&str>,
-    author: &str,
     now: Time,
 ) -> Result<Decided, RecordError> {
+    let tenant = caller.tenant.id;
     // Writers take turns, so what is read here cannot change before the commit.
     let mut db = store.write().await?;
     let state = load(&mut db, tenant, leak).await?.ok_or(RecordError::NoSuchLeak)?;
@@ -63,13 +66,17 @@ pub async fn record(
     .bind(request.action)
     .bind(reason)
     .bind(request.risk.map(stopleak_detector::Risk::as_str))
-    .bind(author)
+    .bind(&caller.name)
     .bind(now)
     .bind(epoch)
     .fetch_one(&mut *db)
     .await?;
-    let event = Event::Decided { leaks: &[leak], action: request.action, author, reason };
+    let event = Event::Decided { leaks: &[leak], action: request.action, author: &caller.name, reason };
     notifications::tell(&mut db, tenant, &event, now).await?;
+    let before = json!({"status": state.status, "risk": state.risk.as_str(), "patched_at": state.patched_at});
+    let after = json!({"status": change.status, "risk": change.risk.as_str(), "patched_at": change.patched_at,
+                       "decision": {"id": id, "action": request.action, "reason": reason}});
+    audit::record(&mut db, caller, "leak.decide", &format!("leak/{leak}"), Some(before), Some(after)).await?;
     db.commit().await?;
     Ok(Decided { id, epoch, index_changes: change.index_changes })
 }

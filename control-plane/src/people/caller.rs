@@ -14,6 +14,8 @@ pub struct Caller {
     pub name: String,
     /// What the caller may do.
     pub role: Role,
+    /// The tenant that the caller belongs to.
+    pub home: Tenant,
     /// Whose rows the request is about: the caller's own tenant, or the one that a global caller has chosen.
     pub tenant: Tenant,
     /// Where the request came from.
@@ -40,7 +42,22 @@ impl Caller {
     /// The control plane itself, acting on a tenant.
     #[must_use]
     pub fn system(name: &str, tenant: Tenant) -> Self {
-        Self { who: Who::System, name: name.to_owned(), role: Role::GlobalAdministrator, tenant, address: None }
+        Self {
+            who: Who::System,
+            name: name.to_owned(),
+            role: Role::GlobalAdministrator,
+            home: tenant.clone(),
+            tenant,
+            address: None,
+        }
+    }
+}
+
+impl Caller {
+    /// The same caller, acting on another tenant: what concerns it belongs into its audit log.
+    #[must_use]
+    pub fn of(&self, tenant: &Tenant) -> Self {
+        Self { tenant: tenant.clone(), ..self.clone() }
     }
 }
 

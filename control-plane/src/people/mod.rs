@@ -5,6 +5,12 @@
 
 mod role;
 mod caller;
+pub mod users;
+pub mod sessions;
+pub mod limits;
+pub mod lockout;
+mod password;
 
 pub use caller::{Caller, Who};
+pub use password::{BreachList, BreachListError, MIN_LENGTH, PasswordError, Passwords};
 pub use role::Role;

@@ -7,6 +7,8 @@ mod world;
 mod client;
 mod rights;
 mod tenants;
+mod audit;
+mod people;
 mod leaks;
 mod decisions;
 mod doors;

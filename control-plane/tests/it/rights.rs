@@ -10,11 +10,11 @@ use stopleak::people::Role;
 
 use crate::cli::Cli;
 use crate::scans::token;
-use crate::world::{Answer, World};
+use crate::world::{Answer, PASSWORD, World};
 
-/// What each kind of object is called in a path, for objects that the tenant has.
+/// The path of an object that is not there: whether one may touch it at all is told first.
 fn filled(path: &str) -> String {
-    path.replace("{name}", "default").replace("{number}", "1").replace("{id}", "1")
+    path.replace("{name}", "nobody").replace("{number}", "1000").replace("{id}", "1000")
 }
 
 /// Whether the answer says that the role is not enough.
@@ -90,7 +90,12 @@ fn arguments(command: &str) -> Option<&'static [&'static str]> {
         | "gateway list"
         | "tenant list"
         | "notification list"
-        | "notification deliveries" => &[],
+        | "notification deliveries"
+        | "user list"
+        | "api-token list"
+        | "audit list"
+        | "audit export"
+        | "audit verify" => &[],
         "leak show" | "leak patch" | "leak false" | "leak close" | "leak reopen" => &["LK-1"],
         "leak risk" => &["LK-1", "low"],
         "leak add" => &["--title", "a leak"],
@@ -104,6 +109,11 @@ fn arguments(command: &str) -> Option<&'static [&'static str]> {
             &["7"]
         }
         "tenant add" => &["acme"],
+        "user add" => &["eve", "--role", "analyst"],
+        "user set" => &["ada", "--role", "analyst"],
+        "user remove" | "user sign-out" => &["ada"],
+        "api-token add" => &["ci", "--role", "analyst", "--days", "90"],
+        "api-token revoke" => &["1000"],
         "tenant set" => &["default", "--title", "Default"],
         _ => return None,
     })
@@ -128,6 +138,9 @@ async fn each_command_is_open_to_the_roles_of_the_table_and_to_no_others() {
         let call = |file: &std::path::Path| {
             // For the command that revokes it.
             world.api.post("/gateways", &json!({"name": "edge"}));
+            if command.starts_with("user") {
+                world.api.post("/users", &json!({"name": "ada", "role": "analyst", "password": PASSWORD}));
+            }
             let words: Vec<&str> = command.split(' ').collect();
             let arguments = [&words[..], own, &["--json", "--api-token-file", file.to_str().unwrap()]].concat();
             let output = cli.output(&arguments, &token(1));

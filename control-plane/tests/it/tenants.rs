@@ -6,7 +6,7 @@ use stopleak::people::Role;
 
 use crate::cli::Cli;
 use crate::client::Gateway;
-use crate::world::{Api, World, eventually};
+use crate::world::{Api, PASSWORD, World, eventually};
 
 /// In every name and title of the other tenant.
 const MARK: &str = "zebra";
@@ -23,6 +23,9 @@ fn objects(api: &Api) -> Vec<(&'static str, String)> {
     let channel = json!({"name": MARK, "kind": "webhook", "url": "https://stopleak.invalid/"});
     let channel = api.post("/notifications/channels", &channel).created();
     let delivery = api.post(&format!("/notifications/channels/{}/test", id(&channel)), &json!({})).ok();
+    let user = json!({"name": MARK, "role": "analyst", "password": PASSWORD});
+    let user = api.post("/users", &user).created();
+    let api_token = api.post("/api-tokens", &json!({"name": MARK, "role": "analyst"})).created();
     vec![
         ("/notifications/channels/", id(&channel)),
         ("/notifications/deliveries/", id(&delivery)),
@@ -32,6 +35,10 @@ fn objects(api: &Api) -> Vec<(&'static str, String)> {
         ("/scans/", id(&scan)),
         ("/gateways/", id(&gateway)),
         ("/tenants/", MARK.to_owned()),
+        ("/users/", id(&user)),
+        ("/api-tokens/", id(&api_token)),
+        // Sessions are the caller's own: nobody has this one.
+        ("/sessions/", "1".to_owned()),
     ]
 }
 

@@ -43,13 +43,18 @@ pub struct Api {
 }
 
 /// What the API said.
+#[derive(Debug)]
 pub struct Answer {
     pub status: u16,
     pub content_type: String,
     pub location: Option<String>,
     pub text: String,
+    /// All of them.
+    pub headers: Vec<(String, String)>,
 }
 
+/// Of every account of a test.
+pub const PASSWORD: &str = "four blue kettles sing";
 /// Longest that anything may take that a test waits for.
 pub const DEADLINE: Duration = Duration::from_secs(10);
 
@@ -110,7 +115,7 @@ impl World {
     pub async fn token_of(&self, tenant: TenantId, role: Role) -> String {
         let secret = Secret::generate(Purpose::ApiToken).unwrap();
         let mut db = self.app.store.write().await.unwrap();
-        api_tokens::add(&mut db, tenant, "of a test", role, &secret, Time::now()).await.unwrap();
+        api_tokens::add(&mut db, tenant, "of a test", role, &secret, None, Time::now()).await.unwrap();
         db.commit().await.unwrap();
         secret.expose().to_owned()
     }
@@ -160,6 +165,11 @@ impl Api {
 
     /// Any method, with a body as JSON.
     pub fn send(&self, method: &str, path: &str, body: &Value) -> Answer {
+        self.send_with(method, path, body, &[])
+    }
+
+    /// The same, with further headers.
+    pub fn send_with(&self, method: &str, path: &str, body: &Value, headers: &[(&str, &str)]) -> Answer {
         let request = ureq::http::Request::builder()
             .method(method)
             .uri(format!("{}{path}", self.base))
@@ -170,6 +180,7 @@ impl Api {
         };
         let request =
             if self.token.is_empty() { request } else { request.header("authorization", format!("Bearer {}", self.token)) };
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
         let body = if method == "GET" { String::new() } else { body.to_string() };
         call(agent().run(request.body(body).unwrap()))
     }
@@ -225,6 +236,10 @@ impl Answer {
         self.json()
     }
 
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value)
+    }
+
     /// A problem of this status and type; returns its detail.
     pub fn problem(&self, status: u16, kind: &str) -> String {
         assert_eq!(self.status, status, "{}", self.text);
@@ -263,6 +278,8 @@ fn call(response: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Answ
     let mut response = response.unwrap();
     let header = |name| response.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
     let (content_type, location) = (header("content-type").unwrap_or_default(), header("location"));
+    let all = response.headers().iter().map(|(name, value)| (name.to_string(), value.to_str().unwrap_or_default().to_owned()));
+    let headers = all.collect();
     let text = tokio::task::block_in_place(|| response.body_mut().read_to_string().unwrap());
-    Answer { status: response.status().as_u16(), content_type, location, text }
+    Answer { status: response.status().as_u16(), content_type, location, text, headers }
 }

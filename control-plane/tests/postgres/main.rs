@@ -11,6 +11,10 @@ mod client;
 mod rights;
 #[path = "../it/tenants.rs"]
 mod tenants;
+#[path = "../it/audit.rs"]
+mod audit;
+#[path = "../it/people.rs"]
+mod people;
 #[path = "../it/leaks.rs"]
 mod leaks;
 #[path = "../it/decisions.rs"]

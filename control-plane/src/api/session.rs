@@ -1,0 +1,219 @@
+//! `/api/v1/session` and `/api/v1/sessions`: signing in and out.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::Json;
+use axum::extract::{FromRequest as _, Request, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::cookie;
+use super::input::{Body, IdInPath};
+use super::peer::{Peer, network};
+use super::problem::{Answer, Problem};
+use super::users::new_password;
+use crate::app::App;
+use crate::audit;
+use crate::people::sessions::{self, Session};
+use crate::people::{Caller, Role, Who, lockout, users};
+use crate::secret::{Purpose, Secret, SecretText};
+use crate::tenants::{self, Tenant};
+use crate::time::Time;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SignIn {
+    name: String,
+    password: SecretText,
+    /// `default` when absent.
+    tenant: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ChangePassword {
+    current: SecretText,
+    new: SecretText,
+}
+
+/// Who the caller is.
+#[derive(Serialize)]
+pub(super) struct Whoami {
+    kind: &'static str,
+    name: String,
+    role: Role,
+    /// The tenant that the caller belongs to.
+    home: String,
+    /// The tenant that the request was about.
+    tenant: String,
+    /// What a browser sends as `x-csrf-token` with everything that changes something.
+    csrf_token: Option<String>,
+}
+
+#[derive(Serialize)]
+pub(super) struct SessionList {
+    sessions: Vec<Session>,
+}
+
+/// Takes name and password, and answers with a session's cookie. One that the browser had before ends.
+pub(super) async fn sign_in(State(app): State<Arc<App>>, request: Request) -> Answer<Response> {
+    let peer = Peer::of(&request);
+    let headers = request.headers().clone();
+    cookie::same_site(&app.site, &headers)?;
+    let address = app.proxies.client(&headers, peer);
+    app.limits.sign_in.take(address.map(network), Instant::now()).map_err(|left| Problem::RateLimited { left })?;
+    let Body(asked) = Body::<SignIn>::from_request(request, &()).await?;
+    let SignIn { name, password, tenant } = asked;
+    let caller = authenticate(&app, tenant.as_deref().unwrap_or(tenants::DEFAULT), &name, &password).await?;
+    open(&app, Caller { address, ..caller }, &headers).await
+}
+
+pub(super) async fn show(State(app): State<Arc<App>>, headers: HeaderMap, caller: Caller) -> Json<Whoami> {
+    let secret = app.site.session(&headers).filter(|_| matches!(caller.who, Who::User { .. }));
+    Json(whoami(&caller, secret.as_ref()))
+}
+
+pub(super) async fn sign_out(State(app): State<Arc<App>>, caller: Caller) -> Answer<Response> {
+    let (user, session) = person(&caller)?;
+    end_one(&app, &caller, user, session).await?;
+    Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, app.site.no_cookie())]).into_response())
+}
+
+pub(super) async fn list(State(app): State<Arc<App>>, caller: Caller) -> Answer<Json<SessionList>> {
+    let (user, session) = person(&caller)?;
+    let mut db = app.store.read().await?;
+    let sessions = sessions::list(&mut db, caller.home.id, user, Some(session), Time::now()).await?;
+    Ok(Json(SessionList { sessions }))
+}
+
+pub(super) async fn end(State(app): State<Arc<App>>, caller: Caller, IdInPath(id): IdInPath) -> Answer<StatusCode> {
+    let (user, _) = person(&caller)?;
+    end_one(&app, &caller, user, id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Signs out everywhere, here too.
+pub(super) async fn end_all(State(app): State<Arc<App>>, caller: Caller) -> Answer<Response> {
+    let (user, _) = person(&caller)?;
+    let mut db = app.store.write().await?;
+    let ended = sessions::end_all(&mut db, caller.home.id, user).await?;
+    let (object, after) = (format!("user/{user}"), Some(json!({"sessions_ended": ended})));
+    audit::record(&mut db, &caller.of(&caller.home), "session.end_all", &object, None, after).await?;
+    db.commit().await?;
+    Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, app.site.no_cookie())]).into_response())
+}
+
+/// The other sessions end: whoever knew the old password may have one of them.
+pub(super) async fn change_password(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    caller: Caller,
+    Body(asked): Body<ChangePassword>,
+) -> Answer<Response> {
+    let (user, _) = person(&caller)?;
+    authenticate(&app, &caller.home.name, &caller.name, &asked.current).await?;
+    let hash = new_password(&app, &caller.name, &asked.new).await?;
+    let mut db = app.store.write().await?;
+    users::set_password(&mut db, caller.home.id, user, &hash).await?;
+    sessions::end_all(&mut db, caller.home.id, user).await?;
+    let object = format!("user/{user}");
+    audit::record(&mut db, &caller.of(&caller.home), "user.change_password", &object, None, Some(json!({}))).await?;
+    db.commit().await?;
+    open(&app, caller, &headers).await
+}
+
+/// Checks a password. What is wrong is not told, nor does it show in the time that it takes.
+async fn authenticate(app: &App, tenant: &str, name: &str, password: &SecretText) -> Answer<Caller> {
+    let (now, name) = (Time::now(), name.trim().to_lowercase());
+    let mut db = app.store.read().await?;
+    let tenant = tenants::find(&mut db, tenant).await?;
+    let account = match &tenant {
+        Some(tenant) => users::named(&mut db, tenant.id, &name).await?,
+        None => None,
+    };
+    drop(db);
+    let (Some(tenant), Some(account)) = (tenant, account) else {
+        // Names that nobody has are locked like others: otherwise the lock would tell which there are.
+        if let Some(wait) = app.limits.unknown.try_again(&name, now) {
+            return Err(Problem::LockedOut { wait });
+        }
+        app.passwords.is_right(None, &password.0).await;
+        return Err(Problem::SignInFailed);
+    };
+    let user = account.user.id;
+    let mut db = app.store.write().await?;
+    // Read again: of many who try at the same time, each counts before its password is looked at.
+    let account = users::for_a_try(&mut db, tenant.id, user).await?.ok_or(Problem::SignInFailed)?;
+    if let Some(wait) = lockout::wait(account.failures, account.failed_at, now) {
+        return Err(Problem::LockedOut { wait });
+    }
+    users::count_try(&mut db, tenant.id, user, now).await?;
+    db.commit().await?;
+    if !app.passwords.is_right(account.password.as_deref(), &password.0).await {
+        tracing::warn!(user, tenant = tenant.name, failures = account.failures + 1, "a wrong password");
+        return Err(Problem::SignInFailed);
+    }
+    let mut db = app.store.write().await?;
+    users::signed_in(&mut db, tenant.id, user, now).await?;
+    db.commit().await?;
+    Ok(person_of(tenant, account.user))
+}
+
+/// Opens a session for somebody who has just proved who they are.
+pub(super) async fn open(app: &App, caller: Caller, headers: &HeaderMap) -> Answer<Response> {
+    let secret = Secret::generate(Purpose::Session).map_err(|error| Problem::Internal(anyhow::anyhow!("{error}")))?;
+    let Who::User { user, .. } = caller.who else { return Err(Problem::NotFound { what: "session" }) };
+    let address = caller.address.map(|address| address.to_string()).unwrap_or_default();
+    let agent = headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
+    let mut db = app.store.write().await?;
+    // What was signed in with before is not taken along: nobody can have planted it.
+    if let Some(before) = app.site.session(headers) {
+        sessions::end_presented(&mut db, &before).await?;
+    }
+    let session = sessions::open(&mut db, caller.home.id, user, &secret, (&address, agent), Time::now()).await?;
+    let (object, after) = (format!("session/{session}"), Some(json!({"user": user, "agent": agent})));
+    audit::record(&mut db, &caller.of(&caller.home), "session.open", &object, None, after).await?;
+    db.commit().await?;
+    let whoami = whoami(&caller, Some(&secret));
+    let headers = [(header::SET_COOKIE, app.site.cookie(&secret)), (header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
+    Ok((StatusCode::CREATED, headers, Json(whoami)).into_response())
+}
+
+/// A user who is about to have a session.
+pub(super) fn person_of(tenant: Tenant, user: users::User) -> Caller {
+    let who = Who::User { user: user.id, session: 0 };
+    Caller { who, name: user.name, role: user.role, home: tenant.clone(), tenant, address: None }
+}
+
+async fn end_one(app: &App, caller: &Caller, user: i64, id: i64) -> Answer<()> {
+    let mut db = app.store.write().await?;
+    if !sessions::end(&mut db, caller.home.id, user, id).await? {
+        return Err(Problem::NotFound { what: "session" });
+    }
+    let (object, before) = (format!("session/{id}"), Some(json!({"user": user})));
+    audit::record(&mut db, &caller.of(&caller.home), "session.end", &object, before, None).await?;
+    db.commit().await?;
+    Ok(())
+}
+
+fn whoami(caller: &Caller, session: Option<&Secret>) -> Whoami {
+    Whoami {
+        kind: caller.who.kind(),
+        name: caller.name.clone(),
+        role: caller.role,
+        home: caller.home.name.clone(),
+        tenant: caller.tenant.name.clone(),
+        csrf_token: session.map(cookie::csrf_token),
+    }
+}
+
+/// Programs with an API token have no sessions.
+fn person(caller: &Caller) -> Answer<(i64, i64)> {
+    match caller.who {
+        Who::User { user, session } => Ok((user, session)),
+        Who::ApiToken(_) | Who::System => Err(Problem::NotFound { what: "session" }),
+    }
+}

@@ -1,0 +1,173 @@
+//! Every change leaves an entry, and a log that somebody changed is found out.
+
+use std::collections::BTreeMap;
+
+use axum::http::Method;
+use serde_json::{Value, json};
+use sqlx::{Connection as _, Executor as _};
+use stopleak::api::rights::routes;
+use stopleak::people::Role;
+
+use crate::cli::Cli;
+use crate::world::{Answer, PASSWORD, World};
+
+/// For each changing route: the path and body of a call that changes something, in the order of the table, and the action that is
+/// written down.
+fn changes(route: &str) -> Option<(String, Value, &'static str)> {
+    let at = |path: &str| format!("/api/v1{path}");
+    Some(match route {
+        "POST /api/v1/leaks" => (at("/leaks"), json!({"title": "t", "tokens": ["fk_9aQ7zLm2Xw4RtB8v"]}), "leak.add"),
+        "POST /api/v1/leaks/{number}/decisions" => {
+            (at("/leaks/1/decisions"), json!({"action": "apply_virtual_patch", "reason": "in use"}), "leak.decide")
+        }
+        "POST /api/v1/sources" => (at("/sources"), json!({"location": "https://git.example/r.git"}), "source.add"),
+        "POST /api/v1/sources/{id}/scans" => (at("/sources/1/scans"), json!({}), "scan.start"),
+        "POST /api/v1/imports" => (at("/imports"), json!({"name": "gitleaks"}), "import.add"),
+        "PUT /api/v1/imports/{id}/report" => (at("/imports/1/report"), json!({"findings": []}), "import.read"),
+        "POST /api/v1/gateways" => (at("/gateways"), json!({"name": "edge"}), "gateway.add"),
+        "DELETE /api/v1/gateways/{id}" => (at("/gateways/1"), json!({}), "gateway.revoke"),
+        "POST /api/v1/tenants" => (at("/tenants"), json!({"name": "acme"}), "tenant.add"),
+        "PATCH /api/v1/tenants/{name}" => (at("/tenants/default"), json!({"title": "Default"}), "tenant.change"),
+        "POST /api/v1/users" => (at("/users"), json!({"name": "ada", "role": "administrator", "password": PASSWORD}), "user.add"),
+        "PATCH /api/v1/users/{id}" => (at("/users/1"), json!({"password": "seven green lamps hum"}), "user.change"),
+        "DELETE /api/v1/users/{id}/sessions" => (at("/users/1/sessions"), json!({}), "user.sign_out"),
+        "POST /api/v1/api-tokens" => (at("/api-tokens"), json!({"name": "ci", "role": "analyst"}), "api_token.add"),
+        "DELETE /api/v1/api-tokens/{id}" => (at("/api-tokens/2"), json!({}), "api_token.revoke"),
+        _ => return None,
+    })
+}
+
+/// Routes that only somebody can call who has signed in: `people` looks at what they leave.
+const OF_PEOPLE: &[&str] = &[
+    "POST /api/v1/session",
+    "DELETE /api/v1/session",
+    "POST /api/v1/session/password",
+    "DELETE /api/v1/sessions",
+    "DELETE /api/v1/sessions/{id}",
+    // Needs a second user: the last administrator stays.
+    "DELETE /api/v1/users/{id}",
+];
+
+fn entries(answer: &Answer) -> Vec<Value> {
+    answer.ok()["entries"].as_array().unwrap().clone()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_route_that_changes_something_leaves_an_entry() {
+    let world = World::start().await;
+    for route in routes().iter().filter(|route| route.method != Method::GET) {
+        let name = format!("{} {}", route.method, route.path);
+        if OF_PEOPLE.contains(&name.as_str()) {
+            continue;
+        }
+        let (path, body, action) = changes(&name).unwrap_or_else(|| panic!("{name}: say what it leaves in the audit log"));
+        let answer = world.api.send(route.method.as_str(), &path, &body);
+        assert!((200..300).contains(&answer.status), "{name}: {}", answer.text);
+        // A new tenant's log begins with the tenant.
+        let log = if action == "tenant.add" { world.api.of_tenant("acme") } else { world.api.clone() };
+        let newest = entries(&log.get("/audit?limit=1")).remove(0);
+        assert_eq!(newest["action"], action, "{name}: {newest}");
+        assert_eq!((&newest["actor"]["name"], &newest["address"]), (&json!("admin-token"), &json!("127.0.0.1")), "{name}");
+        assert!(newest["after"].is_object(), "{name}: {newest}");
+        assert!(!newest.to_string().contains(PASSWORD) && !newest.to_string().contains("argon2"), "{newest}");
+    }
+    let decided = entries(&world.api.get("/audit?object=leak/1&action=leak.decide")).remove(0);
+    assert_eq!((&decided["before"]["patched_at"], &decided["after"]["decision"]["reason"]), (&Value::Null, &json!("in use")));
+
+    // What was refused changed nothing and leaves nothing.
+    let before = world.api.get("/audit").ok()["head"].clone();
+    world.api.post("/gateways", &json!({"name": ""})).problem(422, "invalid");
+    world.api.post("/leaks/1/decisions", &json!({"action": "reopen"})).problem(409, "illegal-transition");
+    let analyst = world.api.with_token(&world.token(Role::Analyst).await);
+    analyst.post("/gateways", &json!({"name": "g"})).problem(403, "forbidden");
+    assert_eq!(world.api.get("/audit").ok()["head"], before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_log_is_paged_filtered_and_exported() {
+    let world = World::start().await;
+    let cli = Cli { data: world.data.path().to_owned(), proxy: None };
+    for n in 0..5 {
+        world.gateway(&format!("=edge-{n}"));
+    }
+    let first = world.api.get("/audit?limit=2").ok();
+    assert_eq!((first["entries"][0]["number"].as_i64(), first["next"].as_i64()), (Some(5), Some(4)));
+    assert_eq!(world.api.get("/audit?limit=2&before=2").ok()["entries"].as_array().unwrap().len(), 1);
+    for (query, count) in [("actor=admin-token", 5), ("actor=x", 0), ("object=gateway/2", 1), ("since=2999-01-01T00:00:00Z", 0)] {
+        assert_eq!(entries(&world.api.get(&format!("/audit?{query}"))).len(), count, "{query}");
+    }
+    world.api.get("/audit?since=yesterday").problem(422, "invalid");
+
+    let lines = cli.ok(&["audit", "export"], "");
+    assert_eq!(lines.lines().count(), 5);
+    let csv = cli.ok(&["audit", "export", "--format", "csv", "--after", "3"], "");
+    assert_eq!(csv.lines().count(), 3, "{csv}");
+    assert!(csv.starts_with("number,at,") && csv.contains("\"gateway/5\""), "{csv}");
+    assert!(cli.ok(&["audit", "list", "--object", "gateway/1"], "").contains("gateway.add"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tampered_log_is_found_out_by_the_command() {
+    let world = World::start().await;
+    let cli = Cli { data: world.data.path().to_owned(), proxy: None };
+    world.tenant("acme").await;
+    for n in 0..600 {
+        // More than one page of the export.
+        if n < 3 {
+            world.gateway(&format!("edge-{n}"));
+        } else {
+            world.api.patch("/tenants/default", &json!({"title": format!("t{n}")})).ok();
+        }
+    }
+    let head = cli.json(&["audit", "verify"], "")["head"].as_str().unwrap().to_owned();
+    assert!(head.starts_with("600:"), "{head}");
+    cli.ok(&["audit", "verify", "--head", &head], "");
+    assert!(cli.ok(&["audit", "verify", "--tenant", "acme"], "").contains("acme: 1 entries"));
+    let file = world.data.path().join("export.jsonl");
+    std::fs::write(&file, cli.ok(&["audit", "export"], "")).unwrap();
+    let file = file.to_str().unwrap();
+    assert_eq!(cli.json(&["audit", "verify", "--file", file], "")["head"], head);
+
+    let url = format!("sqlite://{}", world.data.path().join("stopleak.db").display());
+    let mut database = sqlx::SqliteConnection::connect(&url).await.unwrap();
+    assert!(database.execute("DELETE FROM audit").await.is_err(), "append-only");
+    for (sql, expected) in [
+        ("DROP TRIGGER audit_lasts; DROP TRIGGER audit_stays; DELETE FROM audit WHERE number > 550 AND tenant_id = 1", None),
+        ("UPDATE audit SET actor = 'nobody' WHERE number = 510 AND tenant_id = 1", Some("entry 510 does not have the hash")),
+    ] {
+        database.execute(sql).await.unwrap();
+        match expected {
+            None => assert!(cli.ok(&["audit", "verify"], "").contains("550 entries")),
+            Some(expected) => {
+                let error = cli.fault(&["audit", "verify"], "", 1);
+                assert!(error.contains(expected), "{error}");
+            }
+        }
+        let error = cli.fault(&["audit", "verify", "--head", &head], "", 1);
+        assert!(error.contains("its end was cut off") || expected.is_some(), "{error}");
+    }
+    cli.fault(&["audit", "verify", "--head", "x"], "", 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn concurrent_changes_make_one_unbroken_chain() {
+    let world = World::start().await;
+    let cli = Cli { data: world.data.path().to_owned(), proxy: None };
+    let callers: Vec<_> = (0..8)
+        .map(|caller| {
+            let api = world.api.clone();
+            tokio::task::spawn_blocking(move || {
+                for n in 0..10 {
+                    api.post("/gateways", &json!({"name": format!("g{caller}-{n}")})).created();
+                }
+            })
+        })
+        .collect();
+    for caller in callers {
+        caller.await.unwrap();
+    }
+    assert!(cli.ok(&["audit", "verify"], "").contains("80 entries"));
+    let entries = entries(&world.api.get("/audit?limit=100"));
+    let by_object: BTreeMap<String, usize> = entries.iter().map(|entry| (entry["object"].to_string(), 1)).collect();
+    assert_eq!(by_object.len(), 80, "one for each");
+}
