@@ -7,6 +7,7 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use stopleak_detector::Risk;
 
 use super::input::{Asked, Body, IdInPath, limit, line};
@@ -149,7 +150,7 @@ pub(super) async fn remove(State(app): State<Arc<App>>, caller: Caller, IdInPath
     let mut db = app.store.write().await?;
     let before = notifications::get(&mut db, caller.tenant.id, id).await?.ok_or(NO_CHANNEL)?;
     notifications::remove(&mut db, caller.tenant.id, id).await?;
-    audit::record(&mut db, &caller, "channel.remove", &object(id), audit::seen(&before), None).await?;
+    audit::record(&mut db, &caller, "channel.remove", &object(id), audit::seen(&before), Some(json!({"removed": true}))).await?;
     db.commit().await?;
     tracing::info!(channel = id, author = caller.name, "notification channel removed");
     Ok(StatusCode::NO_CONTENT)
@@ -165,7 +166,7 @@ pub(super) async fn renew_secret(
     let mut db = app.store.write().await?;
     let channel = notifications::renew_secret(&mut db, tenant, &app.keys.sealing(tenant), id, &secret).await?;
     let channel = channel.ok_or_else(|| invalid("kind", "only a webhook has a secret"))?;
-    audit::record(&mut db, &caller, "channel.renew-secret", &object(id), None, None).await?;
+    audit::record(&mut db, &caller, "channel.renew_secret", &object(id), None, audit::seen(&channel)).await?;
     db.commit().await?;
     tracing::info!(channel = id, author = caller.name, "secret of a notification channel renewed");
     Ok(Json(ChannelWithSecret { channel, secret: Some(secret) }))
@@ -175,7 +176,11 @@ pub(super) async fn renew_secret(
 pub(super) async fn test(State(app): State<Arc<App>>, caller: Caller, IdInPath(id): IdInPath) -> Answer<Json<DeliveryView>> {
     let tenant = caller.tenant.id;
     let delivery = notifications::test(&app, tenant, id, Time::now()).await?.ok_or(NO_CHANNEL)?;
-    find(&app, &caller, delivery).await.map(Json)
+    let delivery = find(&app, &caller, delivery).await?;
+    let mut db = app.store.write().await?;
+    audit::record(&mut db, &caller, "channel.test", &object(id), None, audit::seen(&delivery)).await?;
+    db.commit().await?;
+    Ok(Json(delivery))
 }
 
 pub(super) async fn deliveries(
@@ -201,7 +206,8 @@ pub(super) async fn retry(State(app): State<Arc<App>>, caller: Caller, IdInPath(
         None => return Err(NO_DELIVERY),
         Some(false) => return Err(Problem::NotDead),
         Some(true) => {
-            audit::record(&mut db, &caller, "delivery.retry", &format!("delivery/{id}"), None, None).await?;
+            let after = notifications::find_delivery(&mut db, caller.tenant.id, id).await?;
+            audit::record(&mut db, &caller, "delivery.retry", &format!("delivery/{id}"), None, audit::seen(&after)).await?;
             db.commit().await?;
         }
     }

@@ -100,9 +100,9 @@ pub fn routes() -> Vec<Route> {
         post   "/api/v1/notifications/channels"              Operate notifications::add;
         get    "/api/v1/notifications/channels/{id}"         See     notifications::show;
         patch  "/api/v1/notifications/channels/{id}"         Operate notifications::change;
-        delete "/api/v1/notifications/channels/{id}"         Operate notifications::remove;
         post   "/api/v1/notifications/channels/{id}/test"    Operate notifications::test;
         post   "/api/v1/notifications/channels/{id}/secret"  Operate notifications::renew_secret;
+        delete "/api/v1/notifications/channels/{id}"         Operate notifications::remove;
         get    "/api/v1/notifications/deliveries"            See     notifications::deliveries;
         get    "/api/v1/notifications/deliveries/{id}"       See     notifications::delivery;
         post   "/api/v1/notifications/deliveries/{id}/retry" Operate notifications::retry;

@@ -92,6 +92,7 @@ async fn after_a_day_it_is_dead_until_somebody_sends_it_again() {
     assert_eq!(shown["facts"]["leaks"][0]["number"], 1);
     let again = world.api.post(&format!("{path}/retry"), &json!({}));
     assert_eq!((again.status, &again.json()["status"]), (202, &json!("waiting")));
+    assert_eq!(world.api.get("/audit?limit=1").ok()["entries"][0]["action"], "delivery.retry");
     // The server itself does it at once.
     eventually("the delivery", || deliveries(&world, "?status=delivered").len() == 1).await;
     assert_eq!(receiver.received().len(), 9);
