@@ -10,17 +10,22 @@ list:
 
 # Fetch what the build and the tests need into .tools/ (at once when it is there already)
 setup:
+    @scripts/setup tests
+
+# What the build and the demo need: no PostgreSQL, which only root can install
+[private]
+tools:
     @scripts/setup
 
 # Build the control plane, the demo and the filters
-build: setup
+build: tools
     cargo build --workspace --bins
     cargo build --package stopleak-filter --package stopleak-noop-filter --profile filter --target wasm32-wasip1
     scripts/finish-filter
 
 # The filter that falls when a request asks for it, for one test: no build that is shipped has that feature
 [private]
-trapping-filter: setup
+trapping-filter: tools
     cargo build --package stopleak-filter --target wasm32-wasip1 --features provoke-trap
 
 # The whole loop on this machine: scan, patch, a refused request. `just demo --once` ends by itself
@@ -40,7 +45,7 @@ fuel: build
     STOPLEAK_WRITE_FUEL=1 cargo nextest run --package stopleak-tests --test fuel
 
 # Every test, end to end included
-test: build trapping-filter
+test: setup build trapping-filter
     cargo nextest run --workspace
 
 # Let the fuzzer at what reads hostile bytes, a minute for each target or as many seconds as are given; needs Rust's nightly toolchain

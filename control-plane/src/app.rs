@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
-use stopleak_detector::{Detector, Rules};
+use stopleak_detector::{Detector, Risk, Rules};
 use tokio::sync::{Notify, Semaphore, watch};
 
 use crate::api::{Limits, Proxies, Site};
@@ -14,6 +14,7 @@ use crate::keys::Keys;
 use crate::metrics::Metrics;
 use crate::notifications;
 use crate::people::Passwords;
+use crate::people::sso::Sso;
 use crate::sources::LocalSources;
 use crate::store::Store;
 use crate::tenants::TenantId;
@@ -34,6 +35,8 @@ pub struct App {
     pub storing: Semaphore,
     /// Takes and checks passwords.
     pub passwords: Passwords,
+    /// The provider of single sign-on, when there is one.
+    pub sso: Option<Arc<Sso>>,
     /// How often callers may call.
     pub limits: Limits,
     /// Where people reach the API with their browsers.
@@ -80,6 +83,24 @@ impl App {
     /// Finds tokens. Takes a while the first time.
     pub fn detector(&self) -> &Detector {
         self.detector.made.get_or_init(|| Detector::new(&self.detector.rules))
+    }
+
+    /// How bad a leak of such a token is: the gateways stand before the operator's own API, so what opens that counts most, and what
+    /// ends by itself least. For their own formats, operators say it themselves.
+    #[must_use]
+    pub fn risk_of(&self, rule: &str) -> Risk {
+        match self.detector.rules.get(rule) {
+            Some(rule) if rule.is_short_lived() => Risk::Low,
+            Some(rule) if self.detector.rules.is_own(rule.id()) => rule.risk(),
+            Some(rule) => rule.risk().min(Risk::Medium),
+            None => Risk::Medium,
+        }
+    }
+
+    /// The operator's own formats.
+    #[must_use]
+    pub fn own_rules(&self) -> Vec<String> {
+        self.detector.rules.own().map(|rule| rule.id().to_owned()).collect()
     }
 
     /// Waits until the control plane is asked to stop.

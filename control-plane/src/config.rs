@@ -6,6 +6,7 @@ mod smtp;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::{NonZeroU32, NonZeroU64};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::ValueEnum;
 use serde::Deserialize;
@@ -15,7 +16,9 @@ use zeroize::Zeroizing;
 
 pub use self::database::{DATABASE_VARIABLE, DatabaseUrl};
 pub use self::smtp::{Smtp, SmtpTls};
+use crate::api::{CALLBACK, Site};
 use crate::outbound::Destinations;
+use crate::people::sso::{Sso, SsoConfig};
 use crate::people::{BreachList, BreachListError};
 
 /// The configuration of `stopleak serve`. Unknown keys are refused: a misspelt setting would be a setting that is not in force.
@@ -34,6 +37,8 @@ pub struct Config {
     pub database_file: Option<PathBuf>,
     /// Program and arguments; prints that URL.
     pub database_command: Option<Vec<String>>,
+    /// Whether `stopleak serve` does jobs, such as scans, too. Default: true.
+    pub worker: Option<bool>,
     /// How log lines look. Default: text.
     pub log_format: Option<LogFormat>,
     /// Which log lines there are, such as `info` or `stopleak=debug,info`. Default: info.
@@ -48,6 +53,8 @@ pub struct Config {
     pub public_url: Option<String>,
     /// A file of SHA-1 hashes in order, such as Have I Been Pwned's: passwords in it are not taken.
     pub breached_passwords: Option<PathBuf>,
+    /// The provider of single sign-on. Default: none; accounts have passwords.
+    pub oidc: Option<SsoConfig>,
     /// Requests that each caller of the API may make in a minute. Default: 6000.
     pub requests_per_minute: Option<NonZeroU32>,
     /// Addresses of proxies before the API whose `x-forwarded-for` is believed. Default: none.
@@ -138,6 +145,7 @@ impl Config {
             database: self.database.or(other.database),
             database_file: self.database_file.or(other.database_file),
             database_command: self.database_command.or(other.database_command),
+            worker: self.worker.or(other.worker),
             log_format: self.log_format.or(other.log_format),
             log: self.log.or(other.log),
             keys: KeysConfig {
@@ -147,6 +155,7 @@ impl Config {
             rules: self.rules.or(other.rules),
             local_sources: if self.local_sources.is_empty() { other.local_sources } else { self.local_sources },
             breached_passwords: self.breached_passwords.or(other.breached_passwords),
+            oidc: self.oidc.or(other.oidc),
             requests_per_minute: self.requests_per_minute.or(other.requests_per_minute),
             trusted_proxies: if self.trusted_proxies.is_empty() { other.trusted_proxies } else { self.trusted_proxies },
             max_attempts: self.max_attempts.or(other.max_attempts),
@@ -180,6 +189,7 @@ impl Config {
             self.rules()?;
         }
         self.breached_passwords()?;
+        self.sso()?;
         if self.public_url.as_deref().is_some_and(|url| !is_origin(url)) {
             return refuse("public_url", "is not a scheme, a host and perhaps a port, such as https://stopleak.example");
         }
@@ -233,6 +243,26 @@ impl Config {
         let open = |path: &PathBuf| BreachList::open(path);
         let refuse = |error: BreachListError| ConfigError::Value { key: "breached_passwords", reason: error.to_string() };
         self.breached_passwords.as_ref().map(open).transpose().map_err(refuse)
+    }
+
+    /// The provider of single sign-on.
+    pub fn sso(&self) -> Result<Option<Arc<Sso>>, ConfigError> {
+        let Some(oidc) = &self.oidc else { return Ok(None) };
+        let refuse = |key, reason: &str| Err(ConfigError::Value { key, reason: reason.to_owned() });
+        if let Some((key, reason)) = oidc.trouble() {
+            return refuse(key, reason);
+        }
+        let Some(redirect) = Site::new(self.public_url.as_deref()).url(CALLBACK) else {
+            return refuse("public_url", "is not set, and the provider of `oidc` has to know where to send browsers back to");
+        };
+        let secret = match &oidc.client_secret_file {
+            Some(path) => match std::fs::read_to_string(path) {
+                Ok(secret) => Some(secret.trim().to_owned()),
+                Err(error) => return refuse("oidc.client_secret_file", &format!("{}: {error}", path.display())),
+            },
+            None => std::env::var("STOPLEAK_OIDC_CLIENT_SECRET").ok(),
+        };
+        Ok(Some(Sso::new(oidc.clone(), secret, redirect)))
     }
 
     /// Requests that each caller of the API may make in a minute.
@@ -305,6 +335,11 @@ mod tests {
         Config::read(file.path()).and_then(|config| config.check()).unwrap_err().to_string()
     }
 
+    fn oidc(issuer: &str, role: &str) -> String {
+        let roles = format!("[{{group = \"g\", role = \"{role}\"}}]");
+        format!("[oidc]\nissuer = \"{issuer}\"\nclient_id = \"stopleak\"\nroles = {roles}")
+    }
+
     #[test]
     fn each_refusal_names_the_key() {
         for (text, expected) in [
@@ -320,13 +355,16 @@ mod tests {
             ("[feed_tls]\ncertificate = \"a\"", "`private_key`"),
             ("[feed_tls]\ncertificate = \"/no/a\"\nprivate_key = \"/no/b\"", "`feed_tls.certificate`"),
             ("rules = \"/no/rules.toml\"", "/no/rules.toml"),
+            ("breached_passwords = \"/no/list\"", "/no/list"),
+            (&oidc("http://login.example", "administrator"), "`oidc.issuer`"),
+            (&oidc("https://login.example", "root"), "root"),
+            (&oidc("https://login.example", "analyst"), "`public_url`"),
+            ("public_url = \"stopleak.example\"", "`public_url`"),
+            ("public_url = \"https://a.example/path\"", "`public_url`"),
             ("database = \"leaks.db\"", "`database`"),
             ("database = \"postgres://host/x?pasword=y\"", "pasword"),
             ("database_command = []", "`database_command`"),
             ("database = \"postgres://host/x\"\ndatabase_file = \"/x\"", "`database_file`"),
-            ("breached_passwords = \"/no/list\"", "/no/list"),
-            ("public_url = \"stopleak.example\"", "`public_url`"),
-            ("public_url = \"https://a.example/path\"", "`public_url`"),
             ("[smtp]\nhost = \"mail.example\"", "`from`"),
             ("[smtp]\nhost = \"mail.example\"\nfrom = \"nobody\"", "from = \"nobody\""),
             ("[smtp]\nhost = \"mail.example\"\nfrom = \"a@b.example\"\npassword = \"x\"", "`password`"),

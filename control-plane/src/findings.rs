@@ -7,8 +7,9 @@ use stopleak_contract::index::LeakNumber;
 use stopleak_detector::Risk;
 use stopleak_scanner::Finding;
 
-use crate::leaks::{self, NewLeak, NewToken};
+use crate::leaks::{self, Action, Asked, Carrier, NewLeak, NewToken, Origin, RecordError, Request, Status};
 use crate::notifications::{self, Event};
+use crate::people::Caller;
 use crate::store::{Connection, number};
 use crate::tenants::{self, TenantId};
 use crate::time::Time;
@@ -44,11 +45,11 @@ pub(crate) struct Written {
 
 impl Found {
     /// Takes of a finding what may be kept; the token's text is gone when this returns.
-    pub(crate) fn of(key: &FingerprintKey, finding: &Finding) -> Self {
+    pub(crate) fn of(key: &FingerprintKey, finding: &Finding, risk: Risk) -> Self {
         let number = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
         Self {
             token: NewToken::of(key, &finding.token, Some(&finding.rule)),
-            risk: finding.risk,
+            risk,
             path: without_token(finding),
             line: number(finding.line),
             column: number(finding.column),
@@ -61,11 +62,12 @@ impl Found {
 /// Writes findings down, together with the epoch that carries their tokens.
 pub(crate) async fn write(db: &mut Connection, target: &Target, batch: &[&Found], now: Time) -> Result<Written, sqlx::Error> {
     let mut new = 0_i64;
+    let mut carrier = Carrier::default();
     let mut leaks_of_paths = HashMap::new();
     let (mut added, mut grown) = (BTreeSet::new(), BTreeSet::new());
     for found in batch {
         let known = leaks::find_token(db, target.tenant, &found.token.fingerprint).await?;
-        let token = if let Some(known) = known {
+        let token = if let Some(known) = &known {
             known.token
         } else {
             new += 1;
@@ -83,14 +85,20 @@ pub(crate) async fn write(db: &mut Connection, target: &Target, batch: &[&Found]
             raise_risk(db, target.tenant, leak, found.risk, now).await?;
             leaks::insert_token(db, target.tenant, leak, &found.token, now).await?
         };
-        insert_occurrence(db, target, token, found, now).await?;
+        let is_new_place = insert_occurrence(db, target, token, found, now).await?;
+        if let Some(known) = known.filter(|known| is_new_place && known.status == Status::Closed) {
+            reopen(db, target, known.leak, found, &mut carrier, now).await?;
+        }
     }
     // At the end, when each leak has all tokens of the batch and is as bad as the worst of them.
     let [added, grown] = [added, grown].map(|leaks| leaks.into_iter().collect::<Vec<_>>());
     for event in [Event::Added(&added), Event::Grown(&grown)] {
         notifications::tell(db, target.tenant, &event, now).await?;
     }
-    let epoch = if new > 0 { Some(tenants::next_epoch(db, target.tenant, now).await?) } else { None };
+    let epoch = match carrier.new_epoch() {
+        None if new > 0 => Some(tenants::next_epoch(db, target.tenant, now).await?),
+        epoch => epoch,
+    };
     Ok(Written { new, epoch })
 }
 
@@ -104,7 +112,7 @@ async fn open_leak_of(db: &mut Connection, target: &Target, found: &Found) -> Re
     .bind(target.tenant)
     .bind(target.source)
     .bind(&found.path)
-    .bind(leaks::Status::Open)
+    .bind(Status::Open.as_str())
     .fetch_optional(db)
     .await?;
     open.map(number).transpose()
@@ -116,13 +124,35 @@ async fn add_leak(db: &mut Connection, target: &Target, found: &Found, now: Time
     leaks::insert_leak(db, target.tenant, &leak, now).await
 }
 
+/// A closed leak whose token turns up at another place was not dealt with after all. One that was marked as false stays so: its tokens
+/// are none, wherever they stand.
+async fn reopen(
+    db: &mut Connection,
+    target: &Target,
+    leak: LeakNumber,
+    found: &Found,
+    carrier: &mut Carrier,
+    now: Time,
+) -> Result<(), sqlx::Error> {
+    let reason = format!("a token of it was found again, in {} of {}", found.path, target.title);
+    let caller = Caller::system("regression", tenants::by_id(db, target.tenant).await?);
+    let asked = Asked::of(&caller, Origin::Regression, Request::of(Action::Reopen));
+    let asked = Asked { reason: Some(reason.as_str()), ..asked };
+    match leaks::take(db, target.tenant, leak, &asked, carrier, now).await {
+        Ok(_) => tracing::info!(leak = leaks::leak_id(leak), "a closed leak is open again"),
+        Err(RecordError::Store(error)) => return Err(error),
+        // Another finding of this batch has reopened it.
+        Err(error) => tracing::debug!(leak = leaks::leak_id(leak), %error, "not reopened"),
+    }
+    Ok(())
+}
+
 /// A leak is as bad as its worst token, until somebody says otherwise.
 async fn raise_risk(db: &mut Connection, tenant: TenantId, leak: LeakNumber, risk: Risk, now: Time) -> Result<(), sqlx::Error> {
     let lower = [Risk::Low, Risk::Medium, Risk::High].map(|lower| (lower < risk).then(|| lower.as_str()));
     sqlx::query(
-        "UPDATE leaks SET risk = CASE WHEN risk IN ($3, $4, $5) AND NOT EXISTS (
-             SELECT 1 FROM decisions d WHERE d.tenant_id = $1 AND d.leak = $2 AND d.action = 'set_risk'
-         ) THEN $6 ELSE risk END, updated_at = $7
+        "UPDATE leaks SET risk = CASE WHEN risk IN ($3, $4, $5) AND risk_from = 'rule' THEN $6 ELSE risk END, updated_at = $7,
+                          version = version + 1
          WHERE tenant_id = $1 AND number = $2",
     )
     .bind(tenant)
@@ -137,14 +167,15 @@ async fn raise_risk(db: &mut Connection, tenant: TenantId, leak: LeakNumber, ris
     Ok(())
 }
 
+/// Whether it was not there.
 async fn insert_occurrence(
     db: &mut Connection,
     target: &Target,
     token: i64,
     found: &Found,
     now: Time,
-) -> Result<(), sqlx::Error> {
-    sqlx::query(
+) -> Result<bool, sqlx::Error> {
+    let done = sqlx::query(
         "INSERT INTO occurrences (tenant_id, token_id, source_id, path, line_number, column_number, commit_id,
                                   committed_at, seen_at)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING",
@@ -160,7 +191,7 @@ async fn insert_occurrence(
     .bind(now)
     .execute(db)
     .await?;
-    Ok(())
+    Ok(done.rows_affected() == 1)
 }
 
 /// A file may be named after the token that is in it.

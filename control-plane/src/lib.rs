@@ -1,10 +1,10 @@
 //! The Stopleak control plane: keeps the leaks of its tenants, takes decisions on them, and tells every gateway.
 //!
 //! The flow: a [`config`] names a data folder that holds the [`keys`] and, apart from them, the [`store`]. A scan of one of the
-//! [`sources`] (or an administrator) brings tokens, which become [`leaks`]; a decision on a leak changes what the [`index`] holds;
-//! the publisher builds and seals it, and the [`feed`] pushes it to the [`gateways`], which report [`attempts`]. What
-//! happens to leaks is told by [`notifications`]. The [`api`] is how [`people`] reach all that, each port has a [`door`], [`serve`]
-//! puts it together, and [`cli`] is the API from a terminal.
+//! [`sources`] (or an administrator) brings tokens, which become [`leaks`]; a decision on a leak, of a person or of one of their
+//! [`policies`], changes what the [`index`] holds, and so do [`pauses`]; the publisher builds and seals it, and the [`feed`] pushes
+//! it to the [`gateways`], which report [`attempts`]. What happens to leaks is told by [`notifications`]. The [`api`] is how
+//! [`people`] reach all that, each port has a [`door`], [`serve`] puts it together, and [`cli`] is the API from a terminal.
 //!
 //! A token's text lives from the moment it is read until its fingerprint is known, in memory, and nowhere else.
 
@@ -26,6 +26,8 @@ pub mod jobs;
 pub mod scans;
 pub mod imports;
 pub mod leaks;
+pub mod pauses;
+pub mod policies;
 pub mod index;
 pub mod gateways;
 pub mod feed;
@@ -38,4 +40,6 @@ pub mod replicas;
 pub mod door;
 pub mod api;
 pub mod serve;
+pub mod backup;
+pub mod worker;
 pub mod cli;

@@ -29,7 +29,7 @@ use crate::sources::LocalSources;
 use crate::store::{self, Database, Store, Trouble, trouble};
 use crate::tenants::TenantId;
 use crate::time::Time;
-use crate::{api, attempts, feed, imports, jobs, notifications, replicas, tenants};
+use crate::{api, attempts, feed, imports, jobs, leaks, notifications, replicas, tenants};
 
 /// A control plane whose ports are open.
 pub struct Server {
@@ -39,6 +39,8 @@ pub struct Server {
     tls: Option<ServerTlsConfig>,
     addresses: Addresses,
     data_dir: PathBuf,
+    /// Whether it does jobs beside serving.
+    works: bool,
     /// Whether this start made the administrator's token.
     pub first_start: bool,
     /// Held for as long as the server lives: a second server on the same data would hand out the same epochs.
@@ -87,30 +89,8 @@ impl Server {
         let keys = Arc::new(keys);
         let metrics = Metrics::new();
         let publisher = Publisher::start(store.clone(), Arc::clone(&keys)).await?;
-        let fleet = Fleet::new(Arc::clone(&metrics));
-        let stopping = watch::Sender::new(false);
-        let app = Arc::new(App {
-            store,
-            keys,
-            publisher,
-            fleet,
-            importing: Semaphore::new(imports::READING_AT_ONCE),
-            storing: Semaphore::new(feed::STORING_AT_ONCE),
-            passwords: Passwords::new(config.breached_passwords()?),
-            limits: Limits::new(config.requests_per_minute()),
-            site: api::Site::new(config.public_url.as_deref()),
-            proxies: api::Proxies::new(config.trusted_proxies.clone()),
-            local_sources: LocalSources::new(config.local_sources.clone()),
-            max_attempts: config.max_attempts.map_or(attempts::MAX_ATTEMPTS, NonZeroU64::get),
-            metrics,
-            detector: LazyDetector::new(config.rules()?),
-            job_queued: Notify::new(),
-            process: process_name()?,
-            notifications: notifications::Sender::new(config)?,
-            clones: empty_folder(data_dir.join(CLONES))?,
-            feed: addresses.feed,
-            stopping,
-        });
+        let clones = empty_folder(data_dir.join(CLONES))?;
+        let app = assemble(config, store, keys, publisher, metrics, addresses.feed, clones)?;
         if !addresses.feed.ip().is_loopback() && tls.is_none() {
             tracing::warn!(
                 feed = %addresses.feed,
@@ -119,7 +99,7 @@ impl Server {
             );
         }
         write_private(&data_dir.join(ADDRESSES), &serde_json::to_string(&addresses)?)?;
-        Ok(Self { app, http, feed, tls, addresses, data_dir, first_start, _lock: lock })
+        Ok(Self { app, http, feed, tls, addresses, data_dir, works: config.worker.unwrap_or(true), first_start, _lock: lock })
     }
 
     /// Where it listens.
@@ -142,7 +122,7 @@ impl Server {
 
     /// Serves until `stop` comes, then ends what is under way.
     pub async fn run(self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
-        let Self { app, http, feed, tls, data_dir, .. } = self;
+        let Self { app, http, feed, tls, data_dir, works, .. } = self;
         let serving = async {
             let room = Room::of_this_process();
             let api = api::serve(Arc::clone(&app), Door::new(http, room.api));
@@ -151,7 +131,15 @@ impl Server {
         };
         tokio::pin!(serving);
         tokio::spawn(replicas::follow(Arc::clone(&app)));
-        let working = tokio::spawn(jobs::work(Arc::clone(&app)));
+        let working = tokio::spawn({
+            let app = Arc::clone(&app);
+            async move {
+                if works {
+                    jobs::work(app).await;
+                }
+            }
+        });
+        let due = tokio::spawn(leaks::run_due(Arc::clone(&app)));
         let notifying = tokio::spawn(notifications::work(Arc::clone(&app)));
         tokio::select! {
             ended = &mut serving => { ended?; }
@@ -166,6 +154,9 @@ impl Server {
         if tokio::time::timeout(GRACE, working).await.is_err() {
             tracing::warn!("a job under way did not stop in time; it is begun again later");
         }
+        if tokio::time::timeout(GRACE, due).await.is_err() {
+            tracing::warn!("what was due is not done yet; the next start does it");
+        }
         if tokio::time::timeout(GRACE, notifying).await.is_err() {
             tracing::warn!("some notifications were cut short; the next start sends them again");
         }
@@ -173,6 +164,43 @@ impl Server {
         app.store.close().await;
         Ok(())
     }
+}
+
+/// What every part of a process shares, be it a server or a worker.
+pub(crate) fn assemble(
+    config: &Config,
+    store: Store,
+    keys: Arc<Keys>,
+    publisher: Arc<Publisher>,
+    metrics: Arc<Metrics>,
+    feed: SocketAddr,
+    clones: PathBuf,
+) -> anyhow::Result<Arc<App>> {
+    let fleet = Fleet::new(Arc::clone(&metrics));
+    let stopping = watch::Sender::new(false);
+    Ok(Arc::new(App {
+        store,
+        keys,
+        publisher,
+        fleet,
+        importing: Semaphore::new(imports::READING_AT_ONCE),
+        storing: Semaphore::new(feed::STORING_AT_ONCE),
+        sso: config.sso()?,
+        passwords: Passwords::new(config.breached_passwords()?),
+        limits: Limits::new(config.requests_per_minute()),
+        site: api::Site::new(config.public_url.as_deref()),
+        proxies: api::Proxies::new(config.trusted_proxies.clone()),
+        local_sources: LocalSources::new(config.local_sources.clone()),
+        max_attempts: config.max_attempts.map_or(attempts::MAX_ATTEMPTS, NonZeroU64::get),
+        metrics,
+        detector: LazyDetector::new(config.rules()?),
+        job_queued: Notify::new(),
+        process: process_name()?,
+        notifications: notifications::Sender::new(config)?,
+        clones,
+        feed,
+        stopping,
+    }))
 }
 
 /// For people who look for the process, and different from every other one's.
@@ -183,7 +211,7 @@ fn process_name() -> anyhow::Result<String> {
 }
 
 /// Whether the database was made with keys: then none are made any more.
-async fn has_keys(store: &Store) -> Result<bool, sqlx::Error> {
+pub(crate) async fn has_keys(store: &Store) -> Result<bool, sqlx::Error> {
     let keys: i64 = sqlx::query_scalar("SELECT count(*) FROM key_checks").fetch_one(&mut *store.read().await?).await?;
     Ok(keys > 0)
 }
@@ -192,6 +220,18 @@ async fn has_keys(store: &Store) -> Result<bool, sqlx::Error> {
 async fn prepare(store: &Store, keys: &Keys, data_dir: &Path) -> anyhow::Result<bool> {
     let now = Time::now();
     let mut db = store.write().await?;
+    check_keys(&mut db, keys).await?;
+    let tenant = tenants::ensure(&mut db, tenants::DEFAULT, now).await?;
+    let first = !api_tokens::any(&mut db, tenant.id).await?;
+    if first {
+        make_admin_token(&mut db, tenant.id, data_dir, now).await?;
+    }
+    db.commit().await?;
+    Ok(first)
+}
+
+/// Checks that keys and database belong together; those of the first start are noted.
+pub(crate) async fn check_keys(db: &mut store::Connection, keys: &Keys) -> anyhow::Result<()> {
     for (name, value) in keys.checks() {
         sqlx::query("INSERT INTO key_checks (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING")
             .bind(name)
@@ -206,13 +246,7 @@ async fn prepare(store: &Store, keys: &Keys, data_dir: &Path) -> anyhow::Result<
              with another one, no leaked token would be recognised or no gateway would believe the index"
         );
     }
-    let tenant = tenants::ensure(&mut db, tenants::DEFAULT, now).await?;
-    let first = !api_tokens::any(&mut db, tenant.id).await?;
-    if first {
-        make_admin_token(&mut db, tenant.id, data_dir, now).await?;
-    }
-    db.commit().await?;
-    Ok(first)
+    Ok(())
 }
 
 /// Takes the administrator's token back and makes another; works beside a running server. Returns the file that holds it.
@@ -262,7 +296,7 @@ fn lock(data_dir: &Path) -> anyhow::Result<File> {
 }
 
 /// What a crash left there is of no use.
-fn empty_folder(path: PathBuf) -> anyhow::Result<PathBuf> {
+pub(crate) fn empty_folder(path: PathBuf) -> anyhow::Result<PathBuf> {
     match fs::remove_dir_all(&path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => create_private_folder(&path),
@@ -280,7 +314,7 @@ async fn bind(key: &'static str, address: SocketAddr) -> anyhow::Result<TcpListe
     })
 }
 
-fn explain(error: sqlx::Error, database: &Database) -> anyhow::Error {
+pub(crate) fn explain(error: sqlx::Error, database: &Database) -> anyhow::Error {
     if let sqlx::Error::Migrate(migrate) = &error
         && let sqlx::migrate::MigrateError::VersionMissing(version) = **migrate
     {

@@ -123,6 +123,11 @@ pub async fn all(db: &mut Connection) -> Result<Vec<Tenant>, sqlx::Error> {
     sqlx::query_as("SELECT id, name FROM tenants ORDER BY id").fetch_all(db).await
 }
 
+/// The tenant with this key.
+pub async fn by_id(db: &mut Connection, tenant: TenantId) -> Result<Tenant, sqlx::Error> {
+    sqlx::query_as("SELECT id, name FROM tenants WHERE id = $1").bind(tenant).fetch_one(db).await
+}
+
 /// The epoch of the tenant's index.
 pub async fn epoch(db: &mut Connection, tenant: TenantId) -> Result<Epoch, sqlx::Error> {
     sqlx::query_as("SELECT epoch, epoch_at FROM tenants WHERE id = $1").bind(tenant).fetch_one(db).await
@@ -161,4 +166,16 @@ impl ViewRow {
         let Self { name, title, api_leaks, created_at, epoch } = self;
         TenantView { name, title, api_leaks: api_leaks != 0, created_at, epoch }
     }
+}
+
+/// Whether decisions on critical leaks take two administrators.
+pub async fn second_approver(db: &mut Connection, tenant: TenantId) -> Result<bool, sqlx::Error> {
+    let stored: i64 = sqlx::query_scalar("SELECT second_approver FROM tenants WHERE id = $1").bind(tenant).fetch_one(db).await?;
+    Ok(stored != 0)
+}
+
+/// Keeps that.
+pub async fn set_second_approver(db: &mut Connection, tenant: TenantId, wanted: bool) -> Result<(), sqlx::Error> {
+    let query = sqlx::query("UPDATE tenants SET second_approver = $2 WHERE id = $1").bind(tenant).bind(i64::from(wanted));
+    query.execute(db).await.map(drop)
 }

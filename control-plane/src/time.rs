@@ -2,7 +2,8 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use serde::{Serialize, Serializer};
+use serde::de::{Error as _, Unexpected};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Milliseconds since the Unix epoch; RFC 3339 in JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, sqlx::Type)]
@@ -40,6 +41,12 @@ impl Time {
         Self::from_millis(self.as_millis().saturating_add(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)))
     }
 
+    /// So much earlier; not before the Unix epoch.
+    #[must_use]
+    pub fn minus(self, duration: Duration) -> Self {
+        Self::from_millis(self.as_millis().saturating_sub(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)))
+    }
+
     /// How long ago that was; zero when it lies ahead.
     #[must_use]
     pub fn age(self, now: Self) -> Duration {
@@ -68,6 +75,14 @@ impl Serialize for Time {
         // A gateway with a broken clock must not make a whole list unreadable, nor look as if it lived in 1970.
         let time = jiff::Timestamp::from_millisecond(self.0).unwrap_or(jiff::Timestamp::MAX);
         serializer.collect_str(&time)
+    }
+}
+
+impl<'de> Deserialize<'de> for Time {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let expected = "a time such as 2030-01-31T12:00:00Z";
+        Self::parse(&text).ok_or_else(|| D::Error::invalid_value(Unexpected::Other("a text"), &expected))
     }
 }
 

@@ -77,6 +77,9 @@ pub(crate) struct RuleSpec {
     /// The token encodes a structure, so repeated letters and low entropy are natural.
     #[serde(default)]
     structured: bool,
+    /// The token ends by itself, in hours at most: what it opens is soon shut.
+    #[serde(default)]
+    short_lived: bool,
     /// How far from the keyword the pattern may reach, in bytes.
     window: Option<usize>,
     reference: String,
@@ -101,6 +104,12 @@ impl Rule {
     #[must_use]
     pub const fn risk(&self) -> Risk {
         self.spec.risk
+    }
+
+    /// Whether such tokens end by themselves, in hours at most.
+    #[must_use]
+    pub const fn is_short_lived(&self) -> bool {
+        self.spec.short_lived
     }
 
     /// The group of rules it belongs to.

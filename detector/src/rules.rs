@@ -84,6 +84,7 @@ impl Rules {
     /// min_entropy = 3.0                   # bits a character, without the prefix; 2.6
     /// boundary = "-"                      # bytes besides letters, digits and `_` that cannot stand beside the token
     /// structured = false                  # true: the token encodes something, so placeholders are not looked for
+    /// short_lived = false                 # true: the token ends by itself, in hours at most; a leak's risk is low then
     /// window = 128                        # how far from a keyword the pattern reaches when it does not begin with one
     /// tier = "format"                     # generic: only reported on demand, with low confidence
     /// ```
@@ -107,6 +108,12 @@ impl Rules {
     /// The rules of the operator's own.
     pub fn own(&self) -> impl Iterator<Item = &Rule> {
         self.iter().skip(self.built_in)
+    }
+
+    /// Whether it is one of the operator's own.
+    #[must_use]
+    pub fn is_own(&self, id: &str) -> bool {
+        self.own().any(|rule| rule.id() == id)
     }
 
     /// The rule with this id.

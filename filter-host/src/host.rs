@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use wasmtime::StoreLimits;
-use zeroize::Zeroize as _;
+use zeroize::Zeroize;
 
 use crate::limits::{MAX_KEPT, MAX_LINES};
 use crate::shared_data::SharedData;
@@ -87,7 +87,7 @@ impl Host {
 
     /// Overwrites what is left of a request.
     pub fn forget(&mut self) {
-        self.buffers.values_mut().for_each(|buffer| buffer.zeroize());
+        self.buffers.values_mut().for_each(Zeroize::zeroize);
         for (name, value) in self.maps.values_mut().flatten() {
             name.zeroize();
             value.zeroize();
@@ -100,6 +100,6 @@ impl Host {
 impl Drop for Host {
     fn drop(&mut self) {
         self.forget();
-        self.environment.iter_mut().for_each(|entry| entry.zeroize());
+        self.environment.iter_mut().for_each(Zeroize::zeroize);
     }
 }

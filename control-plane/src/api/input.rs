@@ -24,6 +24,9 @@ pub struct LeakInPath(pub LeakNumber);
 /// The number at the end of a path.
 pub struct IdInPath(pub i64);
 
+/// The version of an object that the caller has seen, when they say so with `If-Match`.
+pub struct IfMatch(pub Option<i64>);
+
 impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     type Rejection = Problem;
 
@@ -71,6 +74,20 @@ impl<S: Send + Sync> FromRequestParts<S> for IdInPath {
     }
 }
 
+impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let Some(value) = parts.headers.get(header::IF_MATCH) else { return Ok(Self(None)) };
+        if value == "*" {
+            return Ok(Self(None));
+        }
+        let number = value.to_str().ok().and_then(|text| text.trim().strip_prefix('"')?.strip_suffix('"')?.parse().ok());
+        let detail = "if-match: is not an ETag of this API, such as \"7\", with its quotes";
+        number.map(|number| Self(Some(number))).ok_or_else(|| Problem::Malformed(detail.to_owned()))
+    }
+}
+
 /// A text for people: trimmed, not empty, not too long, on one line.
 pub fn line(field: &'static str, text: &str, max: usize) -> Result<String, Problem> {
     let refuse = |detail: String| Err(Problem::Invalid { field, detail });
@@ -83,13 +100,34 @@ pub fn line(field: &'static str, text: &str, max: usize) -> Result<String, Probl
     }
 }
 
+/// The same on several lines.
+pub fn text(field: &'static str, text: &str, max: usize) -> Result<String, Problem> {
+    let refuse = |detail: String| Err(Problem::Invalid { field, detail });
+    let text = text.trim().replace("\r\n", "\n");
+    match text.chars().count() {
+        0 => refuse("is empty".to_owned()),
+        got if got > max => refuse(format!("has {got} characters; {max} are the most")),
+        _ if text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\t')) => refuse("has control characters".to_owned()),
+        _ => Ok(text),
+    }
+}
+
+/// Of how many days a caller asks for numbers.
+pub fn days(asked: Option<u32>, default: u32) -> Result<u32, Problem> {
+    const MAX: u32 = 366;
+    match asked.unwrap_or(default) {
+        days @ 1..=MAX => Ok(days),
+        _ => Err(Problem::Invalid { field: "days", detail: format!("is not between 1 and {MAX}") }),
+    }
+}
+
 /// How many entries a list has at most.
 pub fn limit(asked: Option<u32>) -> Result<u32, Problem> {
     const DEFAULT: u32 = 100;
     const MAX: u32 = 1000;
     match asked.unwrap_or(DEFAULT) {
         0 => Err(Problem::Invalid { field: "limit", detail: "is 0; ask for one entry at least".to_owned() }),
-        limit if limit > MAX => Err(Problem::Invalid { field: "limit", detail: format!("is over {MAX}; page with `before`") }),
+        limit if limit > MAX => Err(Problem::Invalid { field: "limit", detail: format!("is over {MAX}; page with `next`") }),
         limit => Ok(limit),
     }
 }

@@ -1,5 +1,10 @@
 //! `/api/v1/leaks`
 
+mod asked;
+pub(super) mod comments;
+pub(super) mod decisions;
+pub(super) mod export;
+
 use std::sync::Arc;
 
 use axum::Json;
@@ -10,10 +15,11 @@ use serde::{Deserialize, Serialize};
 use stopleak_contract::Token;
 use stopleak_detector::Risk;
 
-use super::input::{Asked, Body, LeakInPath, limit, line};
+use self::asked::ListLeaks;
+use super::input::{Asked, Body, IfMatch, LeakInPath, days, limit, line};
 use super::problem::{Answer, Problem};
 use crate::app::App;
-use crate::leaks::{self, Action, DecisionView, Filter, LeakDetail, LeakNumber, LeakSummary, NewLeak, NewToken, Status};
+use crate::leaks::{self, CursorText, Edit, LeakDetail, LeakNumber, LeakSummary, NewLeak, NewToken, Summary};
 use crate::people::Caller;
 use crate::secret::SecretText;
 use crate::tenants::TenantId;
@@ -29,31 +35,27 @@ pub(super) struct AddLeak {
     tokens: Vec<SecretText>,
 }
 
+/// What is to be changed; what is left out stays.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct ListLeaks {
-    status: Option<Status>,
+pub(super) struct ChangeLeak {
+    title: Option<String>,
+    /// Empty: nobody.
+    assignee: Option<String>,
     risk: Option<Risk>,
-    patched: Option<bool>,
-    before: Option<LeakNumber>,
-    limit: Option<u32>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Decide {
-    action: Action,
-    reason: Option<String>,
-    risk: Option<Risk>,
-    #[serde(default)]
-    confirm: bool,
+pub(super) struct AskSummary {
+    days: Option<u32>,
 }
 
 #[derive(Serialize)]
 struct LeakList {
     leaks: Vec<LeakSummary>,
-    /// What to give as `before` for the next page.
-    next: Option<LeakNumber>,
+    /// What to give as `cursor` for the next page.
+    next: Option<CursorText>,
 }
 
 #[derive(Serialize)]
@@ -64,23 +66,18 @@ struct LeakAdded {
     epoch: i64,
 }
 
-#[derive(Serialize)]
-struct DecisionTaken {
-    decision: DecisionView,
-    leak: LeakDetail,
-    epoch: i64,
-}
-
 const CONTAINS_TOKEN: &str = "contains a leaked token, and would be stored and shown; write its preview instead";
 const MAX_TITLE: usize = 200;
-const MAX_REASON: usize = 1000;
+const MAX_ASSIGNEE: usize = 100;
+/// Days that charts show, unless the caller says otherwise.
+const SUMMARY_DAYS: u32 = 30;
 /// The whole leak is written in one transaction, and nobody else writes meanwhile.
 const MAX_TOKENS: usize = 10_000;
 
 pub(super) async fn add(State(app): State<Arc<App>>, caller: Caller, Body(request): Body<AddLeak>) -> Answer<Response> {
     let title = line("title", &request.title, MAX_TITLE)?;
     let tokens = take_tokens(&app, caller.tenant.id, &title, request.tokens)?;
-    refuse_tokens(&app, &caller, "title", &title).await?;
+    let title = say(&app, &caller, "title", title).await?;
     let leak = NewLeak { title: &title, risk: request.risk.unwrap_or(Risk::High), place: None };
     let added = leaks::add(&app.store, &caller, &leak, &tokens, Time::now()).await?;
     app.committed(caller.tenant.id, added.epoch);
@@ -92,50 +89,55 @@ pub(super) async fn add(State(app): State<Arc<App>>, caller: Caller, Body(reques
 }
 
 pub(super) async fn list(State(app): State<Arc<App>>, caller: Caller, Asked(asked): Asked<ListLeaks>) -> Answer<Response> {
-    let filter = Filter {
-        status: asked.status,
-        risk: asked.risk.map(|risk| risk.as_str().to_owned()),
-        patched: asked.patched,
-        before: asked.before,
-        limit: limit(asked.limit)?,
-    };
-    let leaks = leaks::list(&mut *app.store.read().await?, caller.tenant.id, &filter).await?;
-    let full = leaks.len() == filter.limit as usize;
-    let next = leaks.last().filter(|_| full).map(|leak| leak.number);
-    Ok(Json(LeakList { leaks, next }).into_response())
+    if asked.format.is_some() {
+        return Err(Problem::Invalid { field: "format", detail: "belongs to /leaks/export; lists are JSON".to_owned() });
+    }
+    let (filter, sort, limit) = (asked.filter()?, asked.sort()?, limit(asked.limit)?);
+    let cursor = asked.cursor(sort)?;
+    let mut db = app.store.read().await?;
+    let page = leaks::list(&mut db, caller.tenant.id, &filter, sort, cursor.as_ref(), limit).await?;
+    Ok(Json(LeakList { leaks: page.leaks, next: page.next.map(CursorText) }).into_response())
 }
 
-pub(super) async fn show(
+pub(super) async fn show(State(app): State<Arc<App>>, caller: Caller, LeakInPath(number): LeakInPath) -> Answer<Response> {
+    load(&app, &caller, number).await.map(with_etag)
+}
+
+/// What no gateway has to know of; everything else is a decision.
+pub(super) async fn change(
     State(app): State<Arc<App>>,
     caller: Caller,
     LeakInPath(number): LeakInPath,
-) -> Answer<Json<LeakDetail>> {
-    load(&app, &caller, number).await.map(Json)
-}
-
-pub(super) async fn decide(
-    State(app): State<Arc<App>>,
-    caller: Caller,
-    LeakInPath(number): LeakInPath,
-    Body(asked): Body<Decide>,
+    IfMatch(seen): IfMatch,
+    Body(body): Body<ChangeLeak>,
 ) -> Answer<Response> {
-    let reason = asked.reason.as_deref().map(|reason| line("reason", reason, MAX_REASON)).transpose()?;
-    if let Some(reason) = &reason {
-        refuse_tokens(&app, &caller, "reason", reason).await?;
-    }
-    let request = leaks::Request { action: asked.action, risk: asked.risk, confirm: asked.confirm };
-    let tenant = caller.tenant.id;
-    let decided = leaks::record(&app.store, &caller, number, request, reason.as_deref(), Time::now()).await?;
-    if decided.index_changes {
-        app.committed(tenant, decided.epoch);
-    }
-    let (id, action, epoch) = (leaks::leak_id(number), asked.action, decided.epoch);
-    tracing::info!(leak = id, ?action, author = caller.name, epoch, "decision taken");
+    let title = match body.title {
+        Some(title) => Some(say(&app, &caller, "title", line("title", &title, MAX_TITLE)?).await?),
+        None => None,
+    };
+    let assignee = match body.assignee.as_deref() {
+        Some("") | None => body.assignee,
+        Some(name) => Some(say(&app, &caller, "assignee", line("assignee", name, MAX_ASSIGNEE)?).await?),
+    };
+    let edit = Edit { title: title.as_deref(), assignee: assignee.as_deref(), risk: body.risk };
+    let told = |error| Problem::record(error, seen.is_some());
+    leaks::edit(&app.store, &caller, number, &edit, seen, Time::now()).await.map_err(told)?;
+    tracing::info!(leak = leaks::leak_id(number), author = caller.name, "leak changed");
+    load(&app, &caller, number).await.map(with_etag)
+}
 
-    let leak = load(&app, &caller, number).await?;
-    let decision = leak.decisions.iter().find(|decision| decision.id == decided.id).cloned();
-    let decision = decision.ok_or_else(|| Problem::Internal(anyhow::anyhow!("a decision just written is not there")))?;
-    Ok((StatusCode::CREATED, Json(DecisionTaken { decision, leak, epoch })).into_response())
+/// The numbers of charts.
+pub(super) async fn summary(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Asked(asked): Asked<AskSummary>,
+) -> Answer<Json<Summary>> {
+    let days = days(asked.days, SUMMARY_DAYS)?;
+    Ok(Json(leaks::summarise(&mut *app.store.read().await?, caller.tenant.id, days, Time::now()).await?))
+}
+
+fn with_etag(leak: LeakDetail) -> Response {
+    ([(header::ETAG, format!("\"{}\"", leak.summary.version))], Json(leak)).into_response()
 }
 
 /// Turns the texts into what may be kept; the texts themselves are gone when this returns.
@@ -162,13 +164,13 @@ fn take_tokens(app: &App, tenant: TenantId, title: &str, texts: Vec<SecretText>)
     Ok(tokens)
 }
 
-/// In texts that are stored and shown.
-async fn refuse_tokens(app: &App, caller: &Caller, field: &'static str, text: &str) -> Answer<()> {
+/// A text that is stored and shown: it is given back when it holds no leaked token.
+pub(super) async fn say(app: &App, caller: &Caller, field: &'static str, text: String) -> Answer<String> {
     let mut db = app.store.read().await?;
-    if leaks::mentions_token(&mut db, caller.tenant.id, &app.keys.fingerprint(caller.tenant.id), text).await? {
+    if leaks::mentions_token(&mut db, caller.tenant.id, &app.keys.fingerprint(caller.tenant.id), &text).await? {
         return Err(Problem::Invalid { field, detail: CONTAINS_TOKEN.to_owned() });
     }
-    Ok(())
+    Ok(text)
 }
 
 async fn load(app: &App, caller: &Caller, number: LeakNumber) -> Answer<LeakDetail> {

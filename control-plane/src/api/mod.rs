@@ -12,6 +12,9 @@ mod cookie;
 mod limits;
 mod access_log;
 mod leaks;
+mod policies;
+mod guard_rails;
+mod jobs;
 mod attempts;
 mod sources;
 mod scans;
@@ -21,6 +24,7 @@ mod notifications;
 mod tenants;
 mod users;
 mod session;
+mod sso;
 mod api_tokens;
 mod audit;
 mod health;
@@ -33,6 +37,7 @@ pub use peer::Proxies;
 use problem::Answer;
 pub use problem::Problem;
 pub use server::{HEAD_TIMEOUT, serve};
+pub use sso::CALLBACK;
 
 use std::sync::Arc;
 

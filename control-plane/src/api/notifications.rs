@@ -174,13 +174,15 @@ pub(super) async fn renew_secret(
 
 /// Answers when the message has arrived or has not: the delivery says which.
 pub(super) async fn test(State(app): State<Arc<App>>, caller: Caller, IdInPath(id): IdInPath) -> Answer<Json<DeliveryView>> {
-    let tenant = caller.tenant.id;
-    let delivery = notifications::test(&app, tenant, id, Time::now()).await?.ok_or(NO_CHANNEL)?;
-    let delivery = find(&app, &caller, delivery).await?;
+    let _turn = app.notifications.testing.try_acquire().map_err(|_| Problem::Busy { what: "channels are being tested" })?;
     let mut db = app.store.write().await?;
-    audit::record(&mut db, &caller, "channel.test", &object(id), None, audit::seen(&delivery)).await?;
+    notifications::get(&mut db, caller.tenant.id, id).await?.ok_or(NO_CHANNEL)?;
+    let test = notifications::test(&mut db, caller.tenant.id, id, Time::now()).await?;
+    let delivery = test.delivery();
+    audit::record(&mut db, &caller, "channel.test", &object(id), None, Some(json!({"delivery": delivery}))).await?;
     db.commit().await?;
-    Ok(Json(delivery))
+    test.send(&app).await;
+    find(&app, &caller, delivery).await.map(Json)
 }
 
 pub(super) async fn deliveries(

@@ -1,5 +1,6 @@
 //! Everything that can be wrong with a request, and how it is told (RFC 9457).
 
+mod of_errors;
 mod of_people;
 
 use std::time::Duration;
@@ -9,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
 use crate::imports::ImportError;
-use crate::leaks::{AddError, Known, RecordError, Refusal, Status, leak_id};
+use crate::leaks::{Current, Known, RecordError, Refusal, Status, leak_id};
 use crate::people::Role;
 use crate::people::limits::Left;
 use crate::store::{Trouble, trouble};
@@ -61,7 +62,21 @@ pub enum Problem {
         known: Known,
     },
     /// The leak does not stand where the decision starts.
-    Refused(Refusal),
+    Refused(Refusal, Box<Current>),
+    /// Somebody else changed the leak meanwhile.
+    Changed {
+        /// How it stands now.
+        current: Box<Current>,
+        /// Whether the caller made the version a precondition of HTTP's.
+        precondition: bool,
+    },
+    /// A pending decision does not wait for this.
+    Settled {
+        /// What became of it.
+        status: String,
+    },
+    /// Two administrators are two people.
+    SamePerson,
     /// Something of this name is there already.
     NameTaken {
         /// The noun.
@@ -78,6 +93,16 @@ pub enum Problem {
     RateLimited {
         /// What is left.
         left: Left,
+    },
+    /// The provider of single sign-on is down or lies.
+    ProviderFailed {
+        /// How.
+        detail: String,
+    },
+    /// The provider of single sign-on has not vouched for somebody whom we know.
+    SsoRefused {
+        /// Why, and what to do.
+        detail: String,
     },
     /// A request with a session's cookie that no page of ours made.
     CrossSite,
@@ -166,7 +191,30 @@ impl Problem {
             )
             .with("position", json!(position)),
             Self::TokenAlreadyLeaked { position, known } => already_leaked(*position, known),
-            Self::Refused(refusal) => refused(refusal),
+            Self::Refused(refusal, current) => refused(refusal, current),
+            Self::Changed { current, precondition } => told(
+                if *precondition { StatusCode::PRECONDITION_FAILED } else { StatusCode::CONFLICT },
+                "changed-meanwhile",
+                "Changed meanwhile",
+                "somebody else has changed the leak since you saw it; look at it again, then decide",
+            )
+            .with("current", state(current)),
+            Self::Settled { status } => told(
+                StatusCode::CONFLICT,
+                "settled",
+                "Does not wait for this",
+                match status.as_str() {
+                    "scheduled" => "the decision is approved and scheduled; it can be cancelled",
+                    _ => "the decision does not wait any more; list pending decisions with all=true to see what became of it",
+                },
+            )
+            .with("pending_status", json!(status)),
+            Self::SamePerson => told(
+                StatusCode::CONFLICT,
+                "same-person",
+                "Another administrator has to",
+                "whoever asked for a decision cannot approve it; another administrator has to, or you cancel it",
+            ),
             Self::NameTaken { what } => told(
                 StatusCode::CONFLICT,
                 "name-taken",
@@ -176,6 +224,8 @@ impl Problem {
             Self::SignInFailed
             | Self::LockedOut { .. }
             | Self::RateLimited { .. }
+            | Self::ProviderFailed { .. }
+            | Self::SsoRefused { .. }
             | Self::CrossSite
             | Self::OwnAccount
             | Self::LastAdministrator { .. } => of_people::told_of(self),
@@ -199,12 +249,7 @@ impl Problem {
                 "only a dead delivery can be sent again, and a test cannot: test the channel once more",
             ),
             Self::Import(error) => import(error),
-            Self::Busy { what } => told(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "busy",
-                "Busy",
-                format!("{what} already, as many as go at once; send the request again when one has ended"),
-            ),
+            Self::Busy { what } => busy(what),
             Self::Store(error) => store(error),
             Self::Internal(_) => internal(),
         }
@@ -239,38 +284,12 @@ impl IntoResponse for Problem {
     }
 }
 
-impl From<sqlx::Error> for Problem {
-    fn from(error: sqlx::Error) -> Self {
-        Self::Store(error)
-    }
-}
-
-impl From<ImportError> for Problem {
-    fn from(error: ImportError) -> Self {
+impl Problem {
+    /// Of a caller who may have said in `If-Match` what they have seen.
+    pub(super) fn record(error: RecordError, precondition: bool) -> Self {
         match error {
-            ImportError::NoSuchImport => Self::NotFound { what: "import" },
-            ImportError::Store(error) => Self::Store(error),
-            ImportError::Defect => Self::Internal(error.into()),
-            error => Self::Import(error),
-        }
-    }
-}
-
-impl From<AddError> for Problem {
-    fn from(error: AddError) -> Self {
-        match error {
-            AddError::AlreadyLeaked { position, known } => Self::TokenAlreadyLeaked { position, known },
-            AddError::Store(error) => Self::Store(error),
-        }
-    }
-}
-
-impl From<RecordError> for Problem {
-    fn from(error: RecordError) -> Self {
-        match error {
-            RecordError::NoSuchLeak => Self::NotFound { what: "leak" },
-            RecordError::Refused(refusal) => Self::Refused(refusal),
-            RecordError::Store(error) => Self::Store(error),
+            RecordError::Changed(current) => Self::Changed { current, precondition },
+            error => error.into(),
         }
     }
 }
@@ -310,17 +329,27 @@ fn already_leaked(position: usize, known: &Known) -> Told {
         .with("leak_status", json!(known.status))
 }
 
-fn refused(refusal: &Refusal) -> Told {
+fn refused(refusal: &Refusal, current: &Current) -> Told {
     let detail = refusal.to_string();
+    let conflict = |kind, title| told(StatusCode::CONFLICT, kind, title, detail.clone()).with("current", state(current));
     match refusal {
-        Refusal::IllegalTransition { .. } => {
-            told(StatusCode::CONFLICT, "illegal-transition", "Not possible in this state", detail)
-        }
+        Refusal::IllegalTransition { .. } => conflict("illegal-transition", "Not possible in this state"),
         Refusal::ConfirmationRequired { previews } => {
-            told(StatusCode::CONFLICT, "confirmation-required", "Confirmation required", detail).with("tokens", json!(previews))
+            conflict("confirmation-required", "Confirmation required").with("tokens", json!(previews))
         }
+        Refusal::ApprovalRequired => conflict("approval-required", "Takes two administrators"),
+        Refusal::AlreadyPending { id } => conflict("already-pending", "Waits already").with("pending", json!(id)),
         Refusal::Incomplete(_) => told(StatusCode::UNPROCESSABLE_ENTITY, "invalid", "Invalid value", detail),
     }
+}
+
+/// How a leak stands, for whoever has to decide anew.
+fn state(current: &Current) -> Value {
+    let state = &current.state;
+    json!({
+        "leak": leak_id(current.number), "status": state.status, "risk": state.risk, "patched": state.patched_at.is_some(),
+        "version": current.version,
+    })
 }
 
 fn import(error: &ImportError) -> Told {
@@ -331,6 +360,11 @@ fn import(error: &ImportError) -> Told {
         _ => (StatusCode::UNPROCESSABLE_ENTITY, "report-rejected", "Not a report"),
     };
     told(status, kind, title, error.to_string())
+}
+
+fn busy(what: &str) -> Told {
+    let detail = format!("{what} already, as many as go at once; send the request again when one has ended");
+    told(StatusCode::SERVICE_UNAVAILABLE, "busy", "Busy", detail)
 }
 
 fn store(error: &sqlx::Error) -> Told {

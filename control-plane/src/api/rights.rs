@@ -10,7 +10,8 @@ use axum::http::Method;
 use axum::routing::{MethodRouter, delete, get, patch, post, put};
 
 use super::{
-    api_tokens, attempts, audit, gateways, health, imports, leaks, notifications, scans, session, sources, tenants, users,
+    api_tokens, attempts, audit, gateways, guard_rails, health, imports, jobs, leaks, notifications, policies, scans, session,
+    sources, sso, tenants, users,
 };
 use crate::app::App;
 use crate::people::Role;
@@ -80,9 +81,32 @@ pub fn routes() -> Vec<Route> {
 
         get    "/api/v1/leaks"                     See     leaks::list;
         post   "/api/v1/leaks"                     Decide  leaks::add;
+        get    "/api/v1/leaks/summary"             See     leaks::summary;
+        get    "/api/v1/leaks/export"              See     leaks::export::leaks;
         get    "/api/v1/leaks/{number}"            See     leaks::show;
-        post   "/api/v1/leaks/{number}/decisions"  Decide  leaks::decide;
+        patch  "/api/v1/leaks/{number}"            Decide  leaks::change;
+        post   "/api/v1/leaks/{number}/decisions"  Decide  leaks::decisions::decide;
+        get    "/api/v1/leaks/{number}/impact"     See     leaks::decisions::impact;
+        get    "/api/v1/leaks/{number}/comments"   See     leaks::comments::list;
+        post   "/api/v1/leaks/{number}/comments"   Decide  leaks::comments::add;
+        post   "/api/v1/decisions"                 Decide  leaks::decisions::decide_many;
+        get    "/api/v1/pending"                   See     leaks::decisions::list_pending;
+        post   "/api/v1/pending/{id}/approve"      Decide  leaks::decisions::approve;
+        post   "/api/v1/pending/{id}/reject"       Decide  leaks::decisions::reject;
+        post   "/api/v1/pending/{id}/cancel"       Decide  leaks::decisions::cancel;
+        get    "/api/v1/policies"                  See     policies::list;
+        post   "/api/v1/policies"                  Decide  policies::add;
+        patch  "/api/v1/policies/{id}"             Decide  policies::change;
+        delete "/api/v1/policies/{id}"             Decide  policies::remove;
+        get    "/api/v1/policies/{id}/preview"     See     policies::preview;
+        get    "/api/v1/pause"                     See     guard_rails::pause;
+        post   "/api/v1/pause"                     Decide  guard_rails::begin_pause;
+        delete "/api/v1/pause"                     Decide  guard_rails::end_pause;
+        get    "/api/v1/guard-rails"               See     guard_rails::show;
+        post   "/api/v1/guard-rails/second-approver" Decide  guard_rails::want_second_approver;
+        delete "/api/v1/guard-rails/second-approver" Tenants guard_rails::waive_second_approver;
         get    "/api/v1/attempts"                  See     attempts::list;
+        get    "/api/v1/attempts/export"           See     leaks::export::attempts;
 
         get    "/api/v1/sources"                   See     sources::list;
         post   "/api/v1/sources"                   Operate sources::add;
@@ -96,6 +120,8 @@ pub fn routes() -> Vec<Route> {
         post   "/api/v1/gateways"                  Operate gateways::add;
         delete "/api/v1/gateways/{id}"             Operate gateways::revoke;
 
+        get    "/api/v1/jobs"                      Operate jobs::list;
+        post   "/api/v1/jobs/{id}/retry"           Operate jobs::retry;
         get    "/api/v1/notifications/channels"              See     notifications::list;
         post   "/api/v1/notifications/channels"              Operate notifications::add;
         get    "/api/v1/notifications/channels/{id}"         See     notifications::show;
@@ -118,6 +144,8 @@ pub fn routes() -> Vec<Route> {
         get    "/api/v1/sessions"                  Own     session::list;
         delete "/api/v1/sessions"                  Own     session::end_all;
         delete "/api/v1/sessions/{id}"             Own     session::end;
+        get    "/api/v1/sso"                       Open    sso::begin;
+        get    "/api/v1/sso/callback"              Open    sso::callback;
         get    "/api/v1/users"                     See     users::list;
         post   "/api/v1/users"                     People  users::add;
         patch  "/api/v1/users/{id}"                People  users::change;
@@ -146,6 +174,10 @@ pub enum Needs {
 /// Every command of the command line.
 pub const COMMANDS: &[(&str, Needs)] = &[
     ("serve", Needs::Machine),
+    ("worker", Needs::Machine),
+    ("backup", Needs::Machine),
+    ("restore", Needs::Machine),
+    ("export", Needs::Machine),
     ("admin-token", Needs::Machine),
     ("scan", Needs::Nothing),
     ("index bench", Needs::Nothing),
@@ -158,6 +190,29 @@ pub const COMMANDS: &[(&str, Needs)] = &[
     ("leak close", Needs::Api(Right::Decide)),
     ("leak reopen", Needs::Api(Right::Decide)),
     ("leak risk", Needs::Api(Right::Decide)),
+    ("leak unpatch", Needs::Api(Right::Decide)),
+    ("leak decide", Needs::Api(Right::Decide)),
+    ("leak impact", Needs::Api(Right::See)),
+    ("leak pending", Needs::Api(Right::See)),
+    ("leak approve", Needs::Api(Right::Decide)),
+    ("leak reject", Needs::Api(Right::Decide)),
+    ("leak cancel", Needs::Api(Right::Decide)),
+    ("leak comment", Needs::Api(Right::Decide)),
+    ("leak assign", Needs::Api(Right::Decide)),
+    ("leak export", Needs::Api(Right::See)),
+    ("leak summary", Needs::Api(Right::See)),
+    ("policy list", Needs::Api(Right::See)),
+    ("policy add", Needs::Api(Right::Decide)),
+    ("policy preview", Needs::Api(Right::See)),
+    ("policy enable", Needs::Api(Right::Decide)),
+    ("policy disable", Needs::Api(Right::Decide)),
+    ("policy remove", Needs::Api(Right::Decide)),
+    ("guard-rails show", Needs::Api(Right::See)),
+    ("guard-rails want-second-approver", Needs::Api(Right::Decide)),
+    ("guard-rails waive-second-approver", Needs::Api(Right::Tenants)),
+    ("pause show", Needs::Api(Right::See)),
+    ("pause begin", Needs::Api(Right::Decide)),
+    ("pause end", Needs::Api(Right::Decide)),
     ("attempts list", Needs::Api(Right::See)),
     ("source list", Needs::Api(Right::See)),
     ("source add", Needs::Api(Right::Operate)),
@@ -169,6 +224,8 @@ pub const COMMANDS: &[(&str, Needs)] = &[
     ("gateway list", Needs::Api(Right::See)),
     ("gateway add", Needs::Api(Right::Operate)),
     ("gateway revoke", Needs::Api(Right::Operate)),
+    ("job list", Needs::Api(Right::Operate)),
+    ("job retry", Needs::Api(Right::Operate)),
     ("notification list", Needs::Api(Right::See)),
     ("notification add", Needs::Api(Right::Operate)),
     ("notification change", Needs::Api(Right::Operate)),

@@ -127,7 +127,7 @@ pub(super) async fn change_password(
 
 /// Checks a password. What is wrong is not told, nor does it show in the time that it takes.
 async fn authenticate(app: &App, tenant: &str, name: &str, password: &SecretText) -> Answer<Caller> {
-    let (now, name) = (Time::now(), name.trim().to_lowercase());
+    let name = name.trim().to_lowercase();
     let mut db = app.store.read().await?;
     let tenant = tenants::find(&mut db, tenant).await?;
     let account = match &tenant {
@@ -137,7 +137,7 @@ async fn authenticate(app: &App, tenant: &str, name: &str, password: &SecretText
     drop(db);
     let (Some(tenant), Some(account)) = (tenant, account) else {
         // Names that nobody has are locked like others: otherwise the lock would tell which there are.
-        if let Some(wait) = app.limits.unknown.try_again(&name, now) {
+        if let Some(wait) = app.limits.unknown.try_again(&name, Time::now()) {
             return Err(Problem::LockedOut { wait });
         }
         app.passwords.is_right(None, &password.0).await;
@@ -145,7 +145,8 @@ async fn authenticate(app: &App, tenant: &str, name: &str, password: &SecretText
     };
     let user = account.user.id;
     let mut db = app.store.write().await?;
-    // Read again: of many who try at the same time, each counts before its password is looked at.
+    // Read again, and the clock too: of many who try at the same time, each counts before its password is looked at.
+    let now = Time::now();
     let account = users::for_a_try(&mut db, tenant.id, user).await?.ok_or(Problem::SignInFailed)?;
     if let Some(wait) = lockout::wait(account.failures, account.failed_at, now) {
         return Err(Problem::LockedOut { wait });
@@ -157,7 +158,7 @@ async fn authenticate(app: &App, tenant: &str, name: &str, password: &SecretText
         return Err(Problem::SignInFailed);
     }
     let mut db = app.store.write().await?;
-    users::signed_in(&mut db, tenant.id, user, now).await?;
+    users::signed_in(&mut db, tenant.id, user, Time::now()).await?;
     db.commit().await?;
     Ok(person_of(tenant, account.user))
 }

@@ -73,7 +73,7 @@ impl ApiToken {
 
 impl Add {
     fn run(self) -> Result<(), Fault> {
-        let expires_at = self.days.map(|days| Time::now().after(Duration::from_hours(24) * days));
+        let expires_at = self.days.map(|days| Time::now().plus(Duration::from_hours(24) * days));
         let asked = json!({"name": self.name, "role": self.role, "expires_at": expires_at});
         let added = self.remote.client()?.post("/api-tokens", &asked)?;
         if self.remote.json {

@@ -1,7 +1,7 @@
 //! Calls a server's API.
 
 use std::fs;
-use std::io::Read;
+use std::io::{self, Read};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -142,6 +142,28 @@ impl Client {
             request = request.query(name, value.as_str().map_or_else(|| value.to_string(), str::to_owned));
         }
         request
+    }
+
+    /// Copies an answer, however long it is.
+    pub(super) fn download(&self, path: &str, query: &[(&str, Value)], mut to: impl io::Write) -> Result<(), Fault> {
+        let mut request = self.as_caller(self.agent.get(self.url(path)));
+        for (name, value) in query.iter().filter(|(_, value)| !value.is_null()) {
+            request = request.query(name, value.as_str().map_or_else(|| value.to_string(), str::to_owned));
+        }
+        let response = request.config().timeout_global(None).build().call();
+        match response {
+            Ok(mut response) if response.status().is_success() => {
+                // A file that ends too early is told as an error: the server breaks the connection when it cannot read on.
+                let copied = io::copy(&mut response.body_mut().as_reader(), &mut to).and_then(|_| to.flush());
+                match copied {
+                    Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                        Err(Fault::Refused(format!("the export is not complete: {error}")))
+                    }
+                    _ => Ok(()),
+                }
+            }
+            other => self.answer(other).map(drop),
+        }
     }
 
     pub(super) fn post(&self, path: &str, body: &Value) -> Result<Value, Fault> {

@@ -1,5 +1,12 @@
 //! `stopleak leak`
 
+mod decide;
+mod export;
+mod list;
+mod many;
+mod notes;
+mod pending;
+
 use std::fs;
 use std::io::{self, IsTerminal as _, Read as _};
 use std::path::{Path, PathBuf};
@@ -9,8 +16,14 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
+use self::decide::{AskImpact, Decision, Patch, SetRisk};
+use self::export::Export;
+use self::list::{AskSummary, List};
+use self::many::DecideMany;
+use self::notes::{Assign, Comment};
+use self::pending::{ListPending, Settle, SettleWhy};
 use super::Fault;
-use super::client::{Client, Remote};
+use super::client::Remote;
 use super::table::{self, cell, items};
 use crate::leaks::{LeakNumber, parse_leak_id};
 
@@ -21,6 +34,8 @@ Examples:
   stopleak leak list --status open --risk high
   stopleak leak add --title 'laptop of the on-call' tokens.txt
   stopleak leak patch LK-7 --reason 'still in use by CI'
+  stopleak leak patch LK-7 --at 2h --expires 7d
+  stopleak leak decide close --source 3 --reason 'rotated' --dry-run
   stopleak leak close LK-7 --reason 'revoked at the provider'")]
 pub(super) struct Leak {
     #[command(subcommand)]
@@ -29,7 +44,7 @@ pub(super) struct Leak {
 
 #[derive(Subcommand)]
 enum Command {
-    /// List leaks, the newest first
+    /// List leaks, the newest first or in another order
     List(List),
     /// Show a leak: its tokens, where they were found, and what was decided
     Show(Which),
@@ -44,6 +59,8 @@ Examples:
     Add(Add),
     /// Apply a virtual patch: every gateway refuses the leak's tokens
     Patch(Patch),
+    /// Remove the virtual patch: the leak's tokens are observed again
+    Unpatch(Decision),
     /// Mark a leak as false: its tokens were none
     False(Decision),
     /// Close a leak: it was dealt with
@@ -52,27 +69,26 @@ Examples:
     Reopen(Decision),
     /// Set a leak's risk
     Risk(SetRisk),
-}
-
-#[derive(Args)]
-struct List {
-    /// Only leaks of this status
-    #[arg(long)]
-    status: Option<Status>,
-    /// Only leaks of this risk
-    #[arg(long)]
-    risk: Option<Risk>,
-    /// Only leaks with (true) or without (false) a virtual patch
-    #[arg(long)]
-    patched: Option<bool>,
-    /// Only leaks with a smaller number: for the next page
-    #[arg(long, value_name = "NUMBER")]
-    before: Option<LeakNumber>,
-    /// At most so many
-    #[arg(long, default_value_t = 100)]
-    limit: u32,
-    #[command(flatten)]
-    remote: Remote,
+    /// Take one decision on many leaks
+    Decide(DecideMany),
+    /// See what a virtual patch would have refused
+    Impact(AskImpact),
+    /// List decisions that wait for their time or for a second administrator
+    Pending(ListPending),
+    /// Approve a decision that another administrator has asked for
+    Approve(Settle),
+    /// Reject a decision that another administrator has asked for
+    Reject(SettleWhy),
+    /// Cancel a decision that waits
+    Cancel(SettleWhy),
+    /// Say something about a leak; without a text, list what was said
+    Comment(Comment),
+    /// Say whose a leak is
+    Assign(Assign),
+    /// Write all leaks, or those that are wanted, as CSV or JSON
+    Export(Export),
+    /// Show how many leaks there are, by risk and source
+    Summary(AskSummary),
 }
 
 #[derive(Args)]
@@ -97,32 +113,6 @@ struct Add {
     file: PathBuf,
     #[command(flatten)]
     remote: Remote,
-}
-
-#[derive(Args)]
-struct Patch {
-    #[command(flatten)]
-    decision: Decision,
-    /// Block short, placeholder or too regular tokens too
-    #[arg(long)]
-    confirm: bool,
-}
-
-#[derive(Args)]
-struct Decision {
-    #[command(flatten)]
-    which: Which,
-    /// Why; kept on record
-    #[arg(long)]
-    reason: Option<String>,
-}
-
-#[derive(Args)]
-struct SetRisk {
-    #[command(flatten)]
-    decision: Decision,
-    /// How bad it is
-    risk: Risk,
 }
 
 #[derive(Clone, Copy, ValueEnum, Serialize)]
@@ -159,36 +149,23 @@ impl Leak {
                 if which.remote.json { table::json(&leak) } else { show(&leak) }
             }
             Command::Add(add) => add.run(),
-            Command::Patch(patch) => patch.decision.take(&json!({"action": "apply_virtual_patch", "confirm": patch.confirm})),
-            Command::False(decision) => decision.take(&json!({"action": "mark_false"})),
-            Command::Close(decision) => decision.take(&json!({"action": "close"})),
-            Command::Reopen(decision) => decision.take(&json!({"action": "reopen"})),
-            Command::Risk(set) => set.decision.take(&json!({"action": "set_risk", "risk": set.risk})),
+            Command::Patch(patch) => patch.run(),
+            Command::Unpatch(decision) => decision.take(json!({"action": "remove_virtual_patch"})),
+            Command::False(decision) => decision.take(json!({"action": "mark_false"})),
+            Command::Close(decision) => decision.take(json!({"action": "close"})),
+            Command::Reopen(decision) => decision.take(json!({"action": "reopen"})),
+            Command::Risk(set) => set.run(),
+            Command::Decide(many) => many.run(),
+            Command::Impact(ask) => ask.run(),
+            Command::Pending(list) => list.run(),
+            Command::Approve(settle) => settle.approve(),
+            Command::Reject(settle) => settle.drop_it("reject"),
+            Command::Cancel(settle) => settle.drop_it("cancel"),
+            Command::Comment(comment) => comment.run(),
+            Command::Assign(assign) => assign.run(),
+            Command::Export(export) => export.run(),
+            Command::Summary(ask) => ask.run(),
         }
-    }
-}
-
-impl List {
-    fn run(self) -> Result<(), Fault> {
-        let query = [
-            ("status", json!(self.status)),
-            ("risk", json!(self.risk)),
-            ("patched", json!(self.patched)),
-            ("before", json!(self.before)),
-            ("limit", json!(self.limit)),
-        ];
-        let list = self.remote.client()?.ask("/leaks", &query)?;
-        if self.remote.json {
-            return table::json(&list);
-        }
-        let row = |leak: &Value| {
-            let patch = if leak["virtual_patch"].is_null() { "-" } else { "patched" };
-            let mut row: Vec<String> = ["id", "risk", "status"].map(|member| cell(leak, member)).to_vec();
-            row.extend([patch.to_owned(), cell(leak, "token_count"), cell(leak, "title")]);
-            row
-        };
-        let rows: Vec<_> = items(&list, "leaks").iter().map(row).collect();
-        table::rows(&["LEAK", "RISK", "STATUS", "PATCH", "TOKENS", "TITLE"], &rows)
     }
 }
 
@@ -212,28 +189,15 @@ impl Add {
     }
 }
 
-impl Decision {
-    fn take(self, request: &Value) -> Result<(), Fault> {
-        let client: Client = self.which.remote.client()?;
-        let mut request = request.clone();
-        request["reason"] = json!(self.reason);
-        let taken = client.post(&format!("/leaks/{}/decisions", self.which.leak), &request)?;
-        if self.which.remote.json {
-            return table::json(&taken);
-        }
-        let patch = if taken["leak"]["virtual_patch"].is_null() { "without a virtual patch" } else { "with a virtual patch" };
-        let [id, status, risk] = ["leak/id", "leak/status", "leak/risk"].map(|member| cell(&taken, member));
-        table::print(&format!("{id} is {status}, {patch}, risk {risk}; gateways know it from epoch {} on", cell(&taken, "epoch")))
-    }
-}
-
 fn show(leak: &Value) -> Result<(), Fault> {
     for (name, member) in [
         ("leak", "id"),
         ("title", "title"),
         ("risk", "risk"),
+        ("assignee", "assignee"),
         ("status", "status"),
         ("patched", "virtual_patch/applied_at"),
+        ("until", "virtual_patch/expires_at"),
         ("found", "created_at"),
         ("observed", "attempts/observed"),
         ("blocked", "attempts/blocked"),
@@ -252,6 +216,11 @@ fn show(leak: &Value) -> Result<(), Fault> {
             let [path, line, column, commit] = ["path", "line", "column", "commit"].map(|member| cell(occurrence, member));
             table::print(&format!("            {path}:{line}:{column}  commit {commit}"))?;
         }
+    }
+    for pending in items(leak, "pending") {
+        let [id, status, action, author, next] =
+            ["id", "status", "action", "author", "next_at"].map(|member| cell(pending, member));
+        table::print(&format!("waiting   {id}  {status}  {action}  by {author}  until {next}"))?;
     }
     for decision in items(leak, "decisions") {
         let [at, action, author, reason] = ["at", "action", "author", "reason"].map(|member| cell(decision, member));

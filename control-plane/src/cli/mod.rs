@@ -1,23 +1,30 @@
 //! The command line: one binary that serves, scans, and calls a server's API.
 //!
-//! `serve`, `scan`, `index`, `profile` and `admin-token` do their work here; every other command is a call of the API by the `client`, shown by `table` or,
+//! `serve`, `worker`, `scan`, `index`, `profile`, `backup`, `restore`, `export` and `admin-token` do their work here; every other command is a call of the API by the `client`, shown by `table` or,
 //! with `--json`, as the API's own JSON.
 
 mod serve;
+mod worker;
 mod scan;
 mod client;
 mod table;
+mod moment;
 mod leak;
 mod attempts;
+mod policy;
+mod guard_rails;
+mod pause;
 mod source;
 mod import;
 mod gateway;
 mod notification;
 mod tenant;
+mod job;
 mod user;
 mod api_token;
 mod audit;
 mod index;
+mod backup;
 mod admin_token;
 mod profile;
 mod completions;
@@ -37,18 +44,26 @@ pub struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Serve(serve::Serve),
+    Worker(worker::Worker),
     Scan(scan::ScanCommand),
     Leak(leak::Leak),
     Attempts(attempts::Attempts),
+    Policy(policy::Policy),
+    GuardRails(guard_rails::GuardRails),
+    Pause(pause::Pause),
     Source(source::Source),
     Import(import::Import),
     Gateway(gateway::Gateway),
     Notification(notification::Notification),
     Tenant(tenant::Tenant),
+    Job(job::Job),
     User(user::User),
     ApiToken(api_token::ApiToken),
     Audit(audit::Audit),
     Index(index::Index),
+    Backup(backup::Backup),
+    Restore(backup::Restore),
+    Export(backup::Export),
     AdminToken(admin_token::AdminToken),
     Profile(profile::ProfileCommand),
     Completions(completions::Completions),
@@ -71,18 +86,26 @@ impl Cli {
     pub fn run(self) -> ExitCode {
         let outcome = match self.command {
             Command::Serve(serve) => return serve.run(),
+            Command::Worker(worker) => return worker.run(),
             Command::Scan(scan) => return scan.run(),
             Command::Leak(leak) => leak.run(),
             Command::Attempts(attempts) => attempts.run(),
+            Command::Policy(policy) => policy.run(),
+            Command::GuardRails(rails) => rails.run(),
+            Command::Pause(pause) => pause.run(),
             Command::Source(source) => source.run(),
             Command::Import(import) => import.run(),
             Command::Gateway(gateway) => gateway.run(),
             Command::Notification(notification) => notification.run(),
             Command::Tenant(tenant) => tenant.run(),
+            Command::Job(job) => job.run(),
             Command::User(user) => user.run(),
             Command::ApiToken(api_token) => api_token.run(),
             Command::Audit(audit) => audit.run(),
             Command::Index(index) => index.run(),
+            Command::Backup(backup) => backup.run(),
+            Command::Restore(restore) => restore.run(),
+            Command::Export(export) => export.run(),
             Command::AdminToken(admin_token) => admin_token.run(),
             Command::Profile(profile) => profile.run(),
             Command::Completions(completions) => completions.run(),

@@ -34,10 +34,10 @@ The keys come from files under <data-dir>/keys, or from STOPLEAK_FINGERPRINT_KEY
 The database is a file in the data folder, or a PostgreSQL whose URL is in STOPLEAK_DATABASE_URL or in one of
 database, database_file and database_command of the configuration.
 
-Other keys of the configuration: data_dir, http, feed, log_format, log (such as \"stopleak=debug,info\"),
+Other keys of the configuration: data_dir, http, feed, worker (false is --no-worker), log_format, log (such as \"stopleak=debug,info\"),
 rules (a file with your own token formats), local_sources (folders of this machine that sources may name), max_attempts (that are kept, 1000000), [feed_tls] with certificate and private_key (PEM files),
-public_url and [smtp] for notifications (host, port, tls, authority, from, username, password_file, password_command), and
-allow_private_destinations (whether they may go to addresses of your own network).
+[smtp] for notifications by e-mail (host, port, tls, authority, from, username, password_file, password_command), and
+allow_private_destinations (whether notifications may go to addresses of your own network).
 
 Exit codes: 0 stopped by SIGTERM or SIGINT, 1 could not start or serve, 2 bad flags or configuration.")]
 pub(super) struct Serve {
@@ -53,6 +53,9 @@ pub(super) struct Serve {
     /// A TOML file; flags win over it
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Leave the jobs, such as scans, to `stopleak worker`
+    #[arg(long)]
+    no_worker: bool,
     /// How log lines look [default: text]
     #[arg(long, value_name = "FORMAT")]
     log_format: Option<LogFormat>,
@@ -91,6 +94,7 @@ impl Serve {
             data_dir: self.data_dir,
             http: self.http,
             feed: self.feed,
+            worker: self.no_worker.then_some(false),
             log_format: self.log_format,
             ..Config::default()
         };
@@ -134,7 +138,7 @@ fn greet(server: &Server) {
     let _ = std::io::stdout().write_all(text.as_bytes());
 }
 
-fn log_to_stderr(config: &Config) {
+pub(super) fn log_to_stderr(config: &Config) {
     let filter = EnvFilter::new(config.log_filter());
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match config.log_format.unwrap_or(LogFormat::Text) {

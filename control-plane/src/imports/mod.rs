@@ -46,6 +46,8 @@ pub struct ImportView {
     pub author: String,
     /// When.
     pub created_at: Time,
+    /// Until when somebody's report is being read for it, unless that goes on; absent when nobody sends one.
+    pub reading_until: Option<Time>,
     /// When it was done.
     pub finished_at: Option<Time>,
 }
@@ -55,7 +57,7 @@ pub const READING_AT_ONCE: usize = 2;
 
 const COLUMNS: &str =
     "SELECT i.id, i.source_id AS source, s.title, i.status, i.findings, i.found_new, i.without_secret, i.redacted,
-    i.with_white_space, i.unfit, i.error, i.author, i.created_at, i.finished_at
+    i.with_white_space, i.unfit, i.error, i.author, i.created_at, i.reading_until, i.finished_at
     FROM imports i JOIN sources s ON s.id = i.source_id";
 
 /// Makes an import of a source that is called so; that source is made too when it is not there.

@@ -9,7 +9,7 @@ use jiff::civil::Date;
 use jiff::fmt::strtime;
 use jiff::tz::TimeZone;
 use stopleak_contract::{FingerprintKey, Token};
-use stopleak_detector::{Confidence, Detector, Risk};
+use stopleak_detector::{Confidence, Risk};
 use stopleak_scanner::Finding;
 use tokio::sync::mpsc;
 
@@ -98,7 +98,7 @@ enum Outcome {
 /// The thread's side.
 struct Reader<'a> {
     key: FingerprintKey,
-    detector: &'a Detector,
+    app: &'a App,
     items: mpsc::Sender<Item>,
     behind: u64,
     /// What the digest must be when those are read.
@@ -153,8 +153,7 @@ impl Reading {
         let (behind, expected) = (self.behind, self.digest);
         let thread = tokio::task::spawn_blocking(move || {
             let digest = blake3::Hash::from_bytes(NOTHING_READ);
-            let detector = app.detector();
-            let mut reader = Reader { key, detector, items, behind, expected, read: 0, digest, other: false };
+            let mut reader = Reader { key, app: &app, items, behind, expected, read: 0, digest, other: false };
             let outcome = report::read(report, &mut reader);
             match outcome {
                 _ if reader.other || reader.read < behind => Err(ImportError::Other),
@@ -260,9 +259,9 @@ impl Reader<'_> {
         let Ok(token) = Token::parse(reported.secret.as_bytes()) else { return Outcome::Unfit };
         let (mut rule, mut risk) = (harmless(reported.rule.as_deref().unwrap_or("imported"), MAX_RULE), Risk::Medium);
         let whole = 0..reported.secret.len();
-        self.detector.scan(reported.secret.as_bytes(), |found| {
+        self.app.detector().scan(reported.secret.as_bytes(), |found| {
             if found.span == whole {
-                (rule, risk) = (found.rule.id().to_owned(), found.rule.risk());
+                (rule, risk) = (found.rule.id().to_owned(), self.app.risk_of(found.rule.id()));
             }
         });
         let path = reported.path.trim_start_matches("./").replace(reported.secret.as_str(), &token.preview());
@@ -281,7 +280,7 @@ impl Reader<'_> {
             preview: token.preview(),
             token,
         };
-        Outcome::Found(Box::new(Found::of(&self.key, &finding)))
+        Outcome::Found(Box::new(Found::of(&self.key, &finding, risk)))
     }
 }
 

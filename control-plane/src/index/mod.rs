@@ -77,6 +77,12 @@ impl Publisher {
         Ok(publisher)
     }
 
+    /// Publishes nothing: for a process that serves no gateways.
+    #[must_use]
+    pub fn silent(store: Store, keys: Arc<Keys>) -> Arc<Self> {
+        Arc::new(Self { store, keys, channels: Mutex::default(), opening: tokio::sync::Mutex::default() })
+    }
+
     /// Publishes the tenant's index from now on, if that is not done already: tenants are made while the control plane runs.
     pub async fn open(self: &Arc<Self>, tenant: &Tenant) -> anyhow::Result<()> {
         // Two who make the same channel would each build, and gateways would hear of one of them only.

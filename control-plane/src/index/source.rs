@@ -8,6 +8,7 @@ use tokio_stream::StreamExt as _;
 use super::Published;
 use crate::keys::Keys;
 use crate::leaks::Status;
+use crate::pauses;
 use crate::store::{Connection, Store, number};
 use crate::tenants::{self, Epoch, Tenant, TenantId};
 
@@ -15,6 +16,8 @@ use crate::tenants::{self, Epoch, Tenant, TenantId};
 pub struct Source {
     index: IndexSource,
     epoch: Epoch,
+    /// Whether the tenant's pause goes on: everything is only observed then.
+    paused: bool,
     /// The newest token that was read; tokens are neither changed nor removed.
     newest: i64,
 }
@@ -43,24 +46,28 @@ impl Source {
             let mut db = store.read().await?;
             let (epoch, newest) = (tenants::epoch(&mut db, tenant).await?, newest(&mut db).await?);
             let shard_bits = tenants::shard_bits(&mut db, tenant).await?;
+            let paused = pauses::goes_on(&mut db, tenant).await?;
             let query = sqlx::AssertSqlSafe(format!("{ROW} WHERE t.tenant_id = $1 AND l.status = $2"));
             let mut rows = sqlx::query_as::<_, Row>(query).bind(tenant).bind(Status::Open).fetch(&mut *db);
             let mut entries = Vec::new();
             while let Some(row) = rows.next().await {
-                entries.push(row?.entry()?);
+                entries.push(row?.entry(paused)?);
             }
-            Ok::<_, sqlx::Error>((epoch, newest, shard_bits, entries))
+            Ok::<_, sqlx::Error>((epoch, newest, shard_bits, paused, entries))
         };
-        let (epoch, newest, shard_bits, entries) = read.await.context("reading the index's entries")?;
+        let (epoch, newest, shard_bits, paused, entries) = read.await.context("reading the index's entries")?;
         let index = tokio::task::spawn_blocking(move || IndexSource::from_entries(shard_bits, entries)).await??;
-        Ok(Self { index, epoch, newest })
+        Ok(Self { index, epoch, paused, newest })
     }
 
-    /// Reads what has changed since. On an error it is of no use any more, and is loaded again.
+    /// Reads what has changed since; everything when a pause has begun or ended, which concerns every entry. On an error it is of no use any more, and is loaded again.
     pub async fn update(mut self, store: &Store, tenant: TenantId) -> anyhow::Result<Self> {
         let read = async {
             let mut db = store.read().await?;
             let (epoch, newest) = (tenants::epoch(&mut db, tenant).await?, newest(&mut db).await?);
+            if pauses::goes_on(&mut db, tenant).await? != self.paused {
+                return Ok(None);
+            }
             let query = sqlx::AssertSqlSafe(format!(
                 "{ROW} WHERE t.tenant_id = $1 AND t.id > $2
                  UNION ALL
@@ -69,12 +76,14 @@ impl Source {
             ));
             let rows: Vec<Row> =
                 sqlx::query_as(query).bind(tenant).bind(self.newest).bind(self.epoch.epoch).fetch_all(&mut *db).await?;
-            Ok::<_, sqlx::Error>((epoch, newest, rows))
+            Ok::<_, sqlx::Error>(Some((epoch, newest, rows)))
         };
-        let (epoch, newest, rows) = read.await.context("reading what has changed")?;
+        let Some((epoch, newest, rows)) = read.await.context("reading what has changed")? else {
+            return Self::load(store, tenant).await;
+        };
         for row in rows {
             let is_open = row.status == Status::Open;
-            let entry = row.entry()?;
+            let entry = row.entry(self.paused)?;
             self.index.apply(if is_open { Change::Put(entry) } else { Change::Remove(entry.fingerprint) })?;
         }
         (self.epoch, self.newest) = (epoch, newest);
@@ -107,7 +116,7 @@ async fn newest(db: &mut Connection) -> Result<i64, sqlx::Error> {
 }
 
 impl Row {
-    fn entry(self) -> Result<Entry, sqlx::Error> {
+    fn entry(self, paused: bool) -> Result<Entry, sqlx::Error> {
         let undecodable = |what: &str| sqlx::Error::Decode(what.into());
         let fingerprint = Fingerprint::from_stored(&self.fingerprint)
             .ok_or_else(|| undecodable("a stored fingerprint does not have 32 bytes"))?;
@@ -120,7 +129,7 @@ impl Row {
             }
             None => Kind::of_length(length),
         };
-        let action = if self.patched != 0 { Action::Block } else { Action::Observe };
+        let action = if self.patched != 0 && !paused { Action::Block } else { Action::Observe };
         Ok(Entry { fingerprint, leak: self.leak, action, kind })
     }
 }

@@ -1,7 +1,7 @@
 //! Jobs: work that follows from a change and is done after it, by any process that has workers.
 //!
 //! [`enqueue`] writes a job down in the transaction of the change, so that both commit or neither does. [`work`] claims what is due,
-//! one job at a time for each of its slots, and runs the handler of its [`Kind`]. A claim is a lease: of a worker that died, another takes over
+//! one job at a time, since a scan takes hours and a whole processor, and runs the handler of its [`Kind`]. A claim is a lease: of a worker that died, another takes over
 //! when it runs out. So a job may be begun twice, and every handler recomputes from the database what is left to do. One that
 //! fails is tried again, later each time; one that failed [`MAX_ATTEMPTS`] times is dead, and people see it in [`list`] and may
 //! [`retry`] it.
@@ -12,7 +12,7 @@ mod view;
 mod worker;
 
 pub use queue::{Job, enqueue};
-pub use view::{JobView, State, list, retry};
+pub use view::{JobView, State, get, list, retry};
 pub use worker::work;
 
 use std::time::Duration;
@@ -31,12 +31,6 @@ text_enum!(Kind { Scan = "scan" });
 impl Kind {
     /// Every kind.
     pub const ALL: [Self; 1] = [Self::Scan];
-
-    /// How many jobs of this kind a process runs at the same time. Scans take hours and a whole processor; others share what is left.
-    #[must_use]
-    pub const fn is_long(self) -> bool {
-        matches!(self, Self::Scan)
-    }
 }
 
 /// How a job ended that did not fail.

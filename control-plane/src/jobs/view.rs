@@ -77,6 +77,19 @@ pub async fn list(
     Ok(rows.into_iter().map(Row::view).collect())
 }
 
+/// One job.
+pub async fn get(db: &mut Connection, tenant: TenantId, id: i64) -> Result<Option<JobView>, sqlx::Error> {
+    let row: Option<Row> = sqlx::query_as(
+        "SELECT id, kind, payload, attempts, last_error, created_at, run_at, claimed_by, died_at FROM jobs
+         WHERE tenant_id = $1 AND id = $2",
+    )
+    .bind(tenant)
+    .bind(id)
+    .fetch_optional(db)
+    .await?;
+    Ok(row.map(Row::view))
+}
+
 /// Gives a dead job another life, from now on; false when the tenant has no such dead job.
 pub async fn retry(db: &mut Connection, tenant: TenantId, id: i64, now: Time) -> Result<bool, sqlx::Error> {
     let retry =

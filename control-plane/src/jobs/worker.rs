@@ -1,4 +1,4 @@
-//! Takes jobs that are due and does them, in several slots.
+//! Takes jobs that are due and does them, one after the other.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,8 +7,6 @@ use super::{Ended, Job, Kind, LEASE, MAX_ATTEMPTS, handlers, queue};
 use crate::app::App;
 use crate::time::Time;
 
-/// Slots for work that is soon done.
-const SHORT_SLOTS: usize = 4;
 /// How often is looked for jobs that nobody told of: those that are due by the time, and those of another process.
 const POLL: Duration = Duration::from_secs(1);
 /// Between two tries when the database cannot be used.
@@ -19,27 +17,13 @@ pub async fn work(app: Arc<App>) {
     if let Err(error) = queue::release_all(&app.store).await {
         tracing::warn!(%error, "what a crash cut short is begun again a minute later");
     }
-    let (long, short): (Vec<Kind>, Vec<Kind>) = Kind::ALL.into_iter().partition(|kind| kind.is_long());
-    let mut slots = vec![tokio::spawn(slot(Arc::clone(&app), long, "long".to_owned()))];
-    if !short.is_empty() {
-        slots.extend((0..SHORT_SLOTS).map(|n| tokio::spawn(slot(Arc::clone(&app), short.clone(), format!("short-{n}")))));
-    }
-    for slot in slots {
-        // A slot does not panic by itself, and a handler's panic is that job's failure.
-        let _ = slot.await;
-    }
-}
-
-/// One job after the other.
-async fn slot(app: Arc<App>, kinds: Vec<Kind>, name: String) {
-    let worker = format!("{}/{name}", app.process);
     while !*app.stopping.borrow() {
         // From before the look, so that nothing is missed that comes right after it.
         let told = app.job_queued.notified();
         tokio::pin!(told);
         told.as_mut().enable();
-        match next(&app, &kinds, &worker).await {
-            Ok(Some(job)) => attend(&app, job, &worker).await,
+        match next(&app).await {
+            Ok(Some(job)) => attend(&app, job).await,
             Ok(None) => {
                 tokio::select! {
                     () = told => {}
@@ -58,18 +42,19 @@ async fn slot(app: Arc<App>, kinds: Vec<Kind>, name: String) {
     }
 }
 
-async fn next(app: &App, kinds: &[Kind], worker: &str) -> Result<Option<Job>, sqlx::Error> {
-    let now = Time::now();
-    if queue::is_due(&app.store, kinds, now).await? { queue::claim(&app.store, kinds, worker, now).await } else { Ok(None) }
+/// A look needs no turn at writing, and most of them find nothing.
+async fn next(app: &App) -> Result<Option<Job>, sqlx::Error> {
+    let (now, kinds) = (Time::now(), &Kind::ALL);
+    if queue::is_due(&app.store, kinds, now).await? { queue::claim(&app.store, kinds, &app.process, now).await } else { Ok(None) }
 }
 
 /// Does one job while keeping its claim.
-async fn attend(app: &Arc<App>, job: Job, worker: &str) {
-    let (id, kind) = (job.id, job.kind.as_str());
+async fn attend(app: &Arc<App>, job: Job) {
+    let (id, kind, worker) = (job.id, job.kind.as_str(), app.process.as_str());
     let ended = if job.attempts > MAX_ATTEMPTS {
         Err(anyhow::anyhow!("its workers ended before it did"))
     } else {
-        // On its own, so that a panic ends the job and not the slot.
+        // On its own, so that a panic ends the job and not the worker.
         let doing = tokio::spawn({
             let (app, job) = (Arc::clone(app), job.clone());
             async move { handlers::run(&app, &job).await }

@@ -34,6 +34,8 @@ pub enum Action {
     Reopen,
     /// Another risk.
     SetRisk,
+    /// Its tokens are observed again.
+    RemoveVirtualPatch,
 }
 
 text_enum!(Action {
@@ -42,6 +44,7 @@ text_enum!(Action {
     Close = "close",
     Reopen = "reopen",
     SetRisk = "set_risk",
+    RemoveVirtualPatch = "remove_virtual_patch",
 });
 
 /// The part of a leak that decisions read.
@@ -53,8 +56,12 @@ pub struct State {
     pub risk: Risk,
     /// Since when it has a virtual patch.
     pub patched_at: Option<Time>,
+    /// When that ends by itself.
+    pub patch_expires_at: Option<Time>,
     /// Previews of tokens that could match by accident.
     pub weak_tokens: Vec<String>,
+    /// Whether its tenant wants two administrators for each decision on a critical leak.
+    pub second_approver: bool,
 }
 
 /// What is asked.
@@ -66,6 +73,10 @@ pub struct Request {
     pub risk: Option<Risk>,
     /// Weak tokens are meant to be blocked.
     pub confirm: bool,
+    /// For [`Action::ApplyVirtualPatch`]: when the patch ends by itself.
+    pub expires_at: Option<Time>,
+    /// Two administrators want it.
+    pub approved: bool,
 }
 
 /// What becomes of the leak.
@@ -77,6 +88,8 @@ pub struct Change {
     pub risk: Risk,
     /// Since when it has a virtual patch then.
     pub patched_at: Option<Time>,
+    /// When that ends by itself.
+    pub patch_expires_at: Option<Time>,
     /// Whether gateways have to know.
     pub index_changes: bool,
 }
@@ -102,6 +115,15 @@ pub enum Refusal {
         /// The tokens' previews.
         previews: Vec<String>,
     },
+    /// Nobody decides alone on a critical leak of this tenant.
+    #[error("decisions on a critical leak take two administrators here: another one has to approve it")]
+    ApprovalRequired,
+    /// The same is asked for already.
+    #[error("the same decision waits already, as pending decision {id}; approve or cancel that one")]
+    AlreadyPending {
+        /// Its key.
+        id: i64,
+    },
     /// The request lacks what its action needs, or has what it cannot use.
     #[error("{0}")]
     Incomplete(&'static str),
@@ -112,13 +134,21 @@ pub fn decide(leak: &State, request: Request, now: Time) -> Result<Change, Refus
     if request.risk.is_some() && request.action != Action::SetRisk {
         return Err(Refusal::Incomplete("\"risk\" belongs to the action set_risk only"));
     }
-    match request.action {
+    if request.expires_at.is_some() && request.action != Action::ApplyVirtualPatch {
+        return Err(Refusal::Incomplete("\"expires_at\" belongs to the action apply_virtual_patch only"));
+    }
+    let change = match request.action {
         Action::ApplyVirtualPatch => apply_virtual_patch(leak, request, now),
+        Action::RemoveVirtualPatch => remove_virtual_patch(leak),
         Action::MarkFalse => leave(leak, Status::FalsePositive),
         Action::Close => leave(leak, Status::Closed),
         Action::Reopen => reopen(leak),
         Action::SetRisk => set_risk(leak, request),
+    }?;
+    if leak.second_approver && leak.risk == Risk::Critical && !request.approved && takes_two(request) {
+        return Err(Refusal::ApprovalRequired);
     }
+    Ok(change)
 }
 
 fn apply_virtual_patch(leak: &State, request: Request, now: Time) -> Result<Change, Refusal> {
@@ -128,10 +158,20 @@ fn apply_virtual_patch(leak: &State, request: Request, now: Time) -> Result<Chan
     if leak.patched_at.is_some() {
         return Err(leak.illegal("there is nothing to do"));
     }
+    if request.expires_at.is_some_and(|end| end <= now) {
+        return Err(Refusal::Incomplete("\"expires_at\" has passed; a patch ends in the future, or when somebody says so"));
+    }
     if !leak.weak_tokens.is_empty() && !request.confirm {
         return Err(Refusal::ConfirmationRequired { previews: leak.weak_tokens.clone() });
     }
-    Ok(Change { status: Status::Open, risk: leak.risk, patched_at: Some(now), index_changes: true })
+    Ok(Change { patched_at: Some(now), patch_expires_at: request.expires_at, index_changes: true, ..leak.unchanged() })
+}
+
+fn remove_virtual_patch(leak: &State) -> Result<Change, Refusal> {
+    if leak.patched_at.is_none() {
+        return Err(leak.illegal("there is no virtual patch to remove"));
+    }
+    Ok(Change { patched_at: None, patch_expires_at: None, index_changes: true, ..leak.unchanged() })
 }
 
 /// Closing and marking as false remove the virtual patch.
@@ -140,24 +180,47 @@ fn leave(leak: &State, status: Status) -> Result<Change, Refusal> {
         return Err(leak.illegal("there is nothing to do"));
     }
     // Neither a closed leak nor a false one is in the index, so going from one to the other changes nothing there.
-    Ok(Change { status, risk: leak.risk, patched_at: None, index_changes: leak.status == Status::Open })
+    let index_changes = leak.status == Status::Open;
+    Ok(Change { status, risk: leak.risk, patched_at: None, patch_expires_at: None, index_changes })
 }
 
 fn reopen(leak: &State) -> Result<Change, Refusal> {
     if leak.status == Status::Open {
         return Err(leak.illegal("there is nothing to reopen"));
     }
-    Ok(Change { status: Status::Open, risk: leak.risk, patched_at: None, index_changes: true })
+    Ok(Change { status: Status::Open, index_changes: true, ..leak.unchanged() })
 }
 
 fn set_risk(leak: &State, request: Request) -> Result<Change, Refusal> {
     let Some(risk) = request.risk else {
         return Err(Refusal::Incomplete("the action set_risk needs \"risk\": critical, high, medium or low"));
     };
-    Ok(Change { status: leak.status, risk, patched_at: leak.patched_at, index_changes: false })
+    Ok(Change { risk, ..leak.unchanged() })
+}
+
+/// Everything that blocks traffic, or that ends the protection of a critical leak: a lower risk too, since it would be a way around.
+fn takes_two(request: Request) -> bool {
+    match request.action {
+        Action::ApplyVirtualPatch | Action::RemoveVirtualPatch | Action::MarkFalse | Action::Close => true,
+        Action::SetRisk => request.risk != Some(Risk::Critical),
+        Action::Reopen => false,
+    }
+}
+
+impl Request {
+    /// Of an action alone.
+    #[must_use]
+    pub fn of(action: Action) -> Self {
+        Self { action, risk: None, confirm: false, expires_at: None, approved: false }
+    }
 }
 
 impl State {
+    fn unchanged(&self) -> Change {
+        let Self { status, risk, patched_at, patch_expires_at, .. } = *self;
+        Change { status, risk, patched_at, patch_expires_at, index_changes: false }
+    }
+
     fn illegal(&self, advice: &'static str) -> Refusal {
         let state = match (self.status, self.patched_at) {
             (Status::Open, None) => "open without a virtual patch",
@@ -170,73 +233,4 @@ impl State {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const NOW: u64 = 1_700_000_000_000;
-
-    fn leak(status: Status, patched: bool) -> State {
-        let patched_at = patched.then(|| Time::from_millis(1));
-        State { status, risk: Risk::High, patched_at, weak_tokens: Vec::new() }
-    }
-
-    fn request(action: Action) -> Request {
-        Request { action, risk: (action == Action::SetRisk).then_some(Risk::Low), confirm: false }
-    }
-
-    /// Every state with every action: the state after it and whether gateways have to know; `None` where it is refused.
-    #[test]
-    fn the_table_of_transitions() {
-        use Action::{ApplyVirtualPatch, Close, MarkFalse, Reopen, SetRisk};
-        use Status::{Closed, FalsePositive, Open};
-        let table = [
-            ((Open, false), ApplyVirtualPatch, Some((Open, true, true))),
-            ((Open, false), MarkFalse, Some((FalsePositive, false, true))),
-            ((Open, false), Close, Some((Closed, false, true))),
-            ((Open, false), Reopen, None),
-            ((Open, false), SetRisk, Some((Open, false, false))),
-            ((Open, true), ApplyVirtualPatch, None),
-            ((Open, true), MarkFalse, Some((FalsePositive, false, true))),
-            ((Open, true), Close, Some((Closed, false, true))),
-            ((Open, true), Reopen, None),
-            ((Open, true), SetRisk, Some((Open, true, false))),
-            ((Closed, false), ApplyVirtualPatch, None),
-            ((Closed, false), MarkFalse, Some((FalsePositive, false, false))),
-            ((Closed, false), Close, None),
-            ((Closed, false), Reopen, Some((Open, false, true))),
-            ((Closed, false), SetRisk, Some((Closed, false, false))),
-            ((FalsePositive, false), ApplyVirtualPatch, None),
-            ((FalsePositive, false), MarkFalse, None),
-            ((FalsePositive, false), Close, Some((Closed, false, false))),
-            ((FalsePositive, false), Reopen, Some((Open, false, true))),
-            ((FalsePositive, false), SetRisk, Some((FalsePositive, false, false))),
-        ];
-        for ((status, patched), action, expected) in table {
-            let decided = decide(&leak(status, patched), request(action), Time::from_millis(NOW));
-            let after = decided.as_ref().ok().map(|c| (c.status, c.patched_at.is_some(), c.index_changes));
-            assert_eq!(after, expected, "{status:?}, patched {patched}, {action:?}: {decided:?}");
-            if expected.is_none() {
-                assert!(matches!(decided, Err(Refusal::IllegalTransition { .. })));
-            }
-        }
-    }
-
-    #[test]
-    fn risk_changes_by_set_risk_only() {
-        let decided = decide(&leak(Status::Closed, false), request(Action::SetRisk), Time::from_millis(NOW)).unwrap();
-        assert_eq!(decided.risk, Risk::Low);
-        let bare = Request { action: Action::SetRisk, risk: None, confirm: false };
-        assert!(matches!(decide(&leak(Status::Open, false), bare, Time::from_millis(NOW)), Err(Refusal::Incomplete(_))));
-        let odd = Request { action: Action::Close, risk: Some(Risk::Low), confirm: false };
-        assert!(matches!(decide(&leak(Status::Open, false), odd, Time::from_millis(NOW)), Err(Refusal::Incomplete(_))));
-    }
-
-    #[test]
-    fn weak_tokens_want_a_confirmation() {
-        let weak = State { weak_tokens: vec!["c…e".to_owned()], ..leak(Status::Open, false) };
-        let refusal = decide(&weak, request(Action::ApplyVirtualPatch), Time::from_millis(NOW)).unwrap_err();
-        assert!(refusal.to_string().contains("c…e") && refusal.to_string().contains("\"confirm\": true"));
-        let confirmed = Request { confirm: true, ..request(Action::ApplyVirtualPatch) };
-        assert!(decide(&weak, confirmed, Time::from_millis(NOW)).is_ok());
-    }
-}
+mod tests;

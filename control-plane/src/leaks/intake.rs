@@ -107,8 +107,9 @@ pub async fn add(store: &Store, caller: &Caller, leak: &NewLeak<'_>, tokens: &[N
         distinct.entry(token.fingerprint).or_insert(token);
     }
     let number = insert_leak(&mut db, tenant, leak, now).await?;
+    count_tokens(&mut db, tenant, number, distinct.len()).await?;
     for token in distinct.into_values() {
-        insert_token(&mut db, tenant, number, token, now).await?;
+        write_token(&mut db, tenant, number, token, now).await?;
     }
     let epoch = tenants::next_epoch(&mut db, tenant, now).await?;
     notifications::tell(&mut db, tenant, &Event::Added(&[number]), now).await?;
@@ -140,14 +141,15 @@ pub async fn insert_leak(
 ) -> Result<LeakNumber, sqlx::Error> {
     let number = tenants::next_leak(&mut *db, tenant).await?;
     sqlx::query(
-        "INSERT INTO leaks (tenant_id, number, title, risk, status, source_id, path, created_at, updated_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8)",
+        "INSERT INTO leaks (tenant_id, number, title, risk, risk_from, status, source_id, path, created_at, updated_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9)",
     )
     .bind(tenant)
     .bind(i64::from(number))
     .bind(leak.title)
     .bind(leak.risk.as_str())
-    .bind(Status::Open)
+    .bind(if leak.place.is_some() { "rule" } else { "person" })
+    .bind(Status::Open.as_str())
     .bind(leak.place.map(|(source, _)| source))
     .bind(leak.place.map(|(_, path)| path))
     .bind(now)
@@ -158,6 +160,28 @@ pub async fn insert_leak(
 
 /// Writes a token of a leak and returns its key.
 pub async fn insert_token(
+    db: &mut Connection,
+    tenant: TenantId,
+    leak: LeakNumber,
+    token: &NewToken,
+    now: Time,
+) -> Result<i64, sqlx::Error> {
+    count_tokens(&mut *db, tenant, leak, 1).await?;
+    write_token(db, tenant, leak, token, now).await
+}
+
+/// A leak of ten thousand tokens is counted once.
+async fn count_tokens(db: &mut Connection, tenant: TenantId, leak: LeakNumber, more: usize) -> Result<(), sqlx::Error> {
+    sqlx::query("UPDATE leaks SET token_count = token_count + $3, version = version + 1 WHERE tenant_id = $1 AND number = $2")
+        .bind(tenant)
+        .bind(i64::from(leak))
+        .bind(i64::try_from(more).unwrap_or(i64::MAX))
+        .execute(db)
+        .await
+        .map(drop)
+}
+
+async fn write_token(
     db: &mut Connection,
     tenant: TenantId,
     leak: LeakNumber,

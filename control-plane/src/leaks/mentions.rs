@@ -24,7 +24,7 @@ pub async fn mentions_token(
     text: &str,
 ) -> Result<bool, sqlx::Error> {
     let lengths: Vec<i64> =
-        sqlx::query_scalar("SELECT DISTINCT length FROM tokens WHERE tenant_id = $1").bind(tenant).fetch_all(&mut *db).await?;
+        sqlx::query_scalar("SELECT length FROM token_lengths WHERE tenant_id = $1").bind(tenant).fetch_all(&mut *db).await?;
     let lengths = lengths.into_iter().filter_map(|length| usize::try_from(length).ok()).collect();
     let candidates: Vec<_> = fingerprints(key, text, &lengths).into_iter().collect();
     for some in candidates.chunks(AT_ONCE) {

@@ -3,14 +3,75 @@
 use serde_json::json;
 use stopleak_contract::index::LeakNumber;
 
-use super::decide::{Change, Refusal, Request, State, Status, decide};
+use super::decide::{Action, Change, Refusal, Request, State, Status, decide};
 use super::stored_risk;
 use crate::audit;
 use crate::notifications::{self, Event};
 use crate::people::Caller;
-use crate::store::{Connection, Store};
+use crate::store::{Connection, Store, text_enum};
 use crate::tenants::{self, TenantId};
 use crate::time::Time;
+
+/// A decision as it is asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// What is asked.
+    pub request: Request,
+    /// Why.
+    pub reason: Option<&'a str>,
+    /// Whose decision it is.
+    pub author: &'a str,
+    /// Who does it now, for the audit log: the author, or who approves, or the machine.
+    pub caller: &'a Caller,
+    /// What makes it be taken now.
+    pub origin: Origin,
+    /// The second administrator.
+    pub approved_by: Option<&'a str>,
+    /// The version of the leak that the author has seen: when it has changed since, nothing is decided.
+    pub expected: Option<i64>,
+}
+
+impl<'a> Asked<'a> {
+    /// What the caller asks, in their own name, and without more.
+    #[must_use]
+    pub fn of(caller: &'a Caller, origin: Origin, request: Request) -> Self {
+        Self { request, reason: None, author: &caller.name, caller, origin, approved_by: None, expected: None }
+    }
+}
+
+/// What makes a decision be taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// Somebody, now.
+    Person,
+    /// Somebody, for this time.
+    Schedule,
+    /// A policy that an administrator wrote.
+    Policy,
+    /// The end of a patch.
+    Expiry,
+    /// A new occurrence of a closed leak's token.
+    Regression,
+}
+
+text_enum!(Origin {
+    Person = "person",
+    Schedule = "schedule",
+    Policy = "policy",
+    Expiry = "expiry",
+    Regression = "regression",
+});
+
+/// A leak as decisions find it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Current {
+    /// Which.
+    pub number: LeakNumber,
+    /// What decisions read.
+    pub state: State,
+    /// Grows with each change.
+    pub version: i64,
+}
 
 /// A decision that was taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,65 +91,90 @@ pub enum RecordError {
     #[error("no such leak")]
     NoSuchLeak,
     /// The leak does not stand where the decision starts.
-    #[error(transparent)]
-    Refused(#[from] Refusal),
+    #[error("{0}")]
+    Refused(Refusal, Box<Current>),
+    /// Somebody else was quicker.
+    #[error("the leak has changed meanwhile")]
+    Changed(Box<Current>),
     /// The database did not do it.
     #[error(transparent)]
     Store(#[from] sqlx::Error),
 }
 
-/// Takes a decision.
+/// The epoch that carries the decisions of one transaction: they share it.
+#[derive(Debug, Default)]
+pub struct Carrier {
+    new: Option<i64>,
+}
+
+/// Takes a decision in a transaction of its own.
 pub async fn record(
     store: &Store,
-    caller: &Caller,
+    tenant: TenantId,
     leak: LeakNumber,
-    request: Request,
-    reason: Option<&str>,
+    asked: &Asked<'_>,
     now: Time,
 ) -> Result<Decided, RecordError> {
-    let tenant = caller.tenant.id;
-    // Writers take turns, so what is read here cannot change before the commit.
     let mut db = store.write().await?;
-    let state = load(&mut db, tenant, leak).await?.ok_or(RecordError::NoSuchLeak)?;
-    let change = decide(&state, request, now)?;
-    apply(&mut db, tenant, leak, &change, now).await?;
-    let epoch = if change.index_changes {
-        tenants::next_epoch(&mut db, tenant, now).await?
-    } else {
-        tenants::epoch(&mut db, tenant).await?.epoch
-    };
-    let id = sqlx::query_scalar(
-        "INSERT INTO decisions (tenant_id, leak, action, reason, risk, author, decided_at, epoch)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING id",
-    )
-    .bind(tenant)
-    .bind(i64::from(leak))
-    .bind(request.action)
-    .bind(reason)
-    .bind(request.risk.map(stopleak_detector::Risk::as_str))
-    .bind(&caller.name)
-    .bind(now)
-    .bind(epoch)
-    .fetch_one(&mut *db)
-    .await?;
-    let event = Event::Decided { leaks: &[leak], action: request.action, author: &caller.name, reason };
-    notifications::tell(&mut db, tenant, &event, now).await?;
+    let decided = take(&mut db, tenant, leak, asked, &mut Carrier::default(), now).await?;
+    db.commit().await?;
+    Ok(decided)
+}
+
+/// Takes a decision as a part of a transaction.
+pub async fn take(
+    db: &mut Connection,
+    tenant: TenantId,
+    leak: LeakNumber,
+    asked: &Asked<'_>,
+    carrier: &mut Carrier,
+    now: Time,
+) -> Result<Decided, RecordError> {
+    let current = current(db, tenant, leak).await?.ok_or(RecordError::NoSuchLeak)?;
+    let change = judge(&current, asked, now)?;
+    apply(db, tenant, &current, asked, &change, now).await?;
+    let epoch = carrier.epoch(db, tenant, change.index_changes, now).await?;
+    let id = insert(db, tenant, leak, asked, epoch, now).await?;
+    let (state, action) = (&current.state, asked.request.action);
     let before = json!({"status": state.status, "risk": state.risk.as_str(), "patched_at": state.patched_at});
     let after = json!({"status": change.status, "risk": change.risk.as_str(), "patched_at": change.patched_at,
-                       "decision": {"id": id, "action": request.action, "reason": reason}});
-    audit::record(&mut db, caller, "leak.decide", &format!("leak/{leak}"), Some(before), Some(after)).await?;
-    db.commit().await?;
+                       "decision": {"id": id, "action": action, "reason": asked.reason, "author": asked.author,
+                                    "origin": asked.origin.as_str(), "approved_by": asked.approved_by}});
+    audit::record(db, asked.caller, "leak.decide", &format!("leak/{leak}"), Some(before), Some(after)).await?;
+    let Asked { author, reason, origin, .. } = *asked;
+    notifications::tell(db, tenant, &Event::Decided { leak, action, author, reason, origin }, now).await?;
     Ok(Decided { id, epoch, index_changes: change.index_changes })
 }
 
-async fn load(db: &mut Connection, tenant: TenantId, leak: LeakNumber) -> Result<Option<State>, sqlx::Error> {
-    let row: Option<(Status, String, Option<Time>)> =
-        sqlx::query_as("SELECT status, risk, patched_at FROM leaks WHERE tenant_id = $1 AND number = $2")
-            .bind(tenant)
-            .bind(i64::from(leak))
-            .fetch_optional(&mut *db)
-            .await?;
-    let Some((status, risk, patched_at)) = row else { return Ok(None) };
+/// What the decision would do to the leak as it stands.
+pub fn judge(current: &Current, asked: &Asked<'_>, now: Time) -> Result<Change, RecordError> {
+    if asked.expected.is_some_and(|version| version != current.version) {
+        return Err(RecordError::Changed(Box::new(current.clone())));
+    }
+    let request = Request { approved: asked.request.approved || asked.approved_by.is_some(), ..asked.request };
+    decide(&current.state, request, now).map_err(|refusal| RecordError::Refused(refusal, Box::new(current.clone())))
+}
+
+/// How the leak stands, as decisions read it.
+pub async fn current(db: &mut Connection, tenant: TenantId, leak: LeakNumber) -> Result<Option<Current>, sqlx::Error> {
+    #[derive(sqlx::FromRow)]
+    struct Row {
+        status: Status,
+        risk: String,
+        patched_at: Option<Time>,
+        patch_expires_at: Option<Time>,
+        version: i64,
+        second_approver: i64,
+    }
+    let row: Option<Row> = sqlx::query_as(
+        "SELECT l.status, l.risk, l.patched_at, l.patch_expires_at, l.version, t.second_approver
+         FROM leaks l JOIN tenants t ON t.id = l.tenant_id WHERE l.tenant_id = $1 AND l.number = $2",
+    )
+    .bind(tenant)
+    .bind(i64::from(leak))
+    .fetch_optional(&mut *db)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
     let weak_tokens = sqlx::query_scalar(
         "SELECT preview FROM tokens WHERE tenant_id = $1 AND leak = $2 AND weakness IS NOT NULL ORDER BY id LIMIT 20",
     )
@@ -96,18 +182,92 @@ async fn load(db: &mut Connection, tenant: TenantId, leak: LeakNumber) -> Result
     .bind(i64::from(leak))
     .fetch_all(db)
     .await?;
-    Ok(Some(State { status, risk: stored_risk(&risk)?, patched_at, weak_tokens }))
+    let state = State {
+        status: row.status,
+        risk: stored_risk(&row.risk)?,
+        patched_at: row.patched_at,
+        patch_expires_at: row.patch_expires_at,
+        weak_tokens,
+        second_approver: row.second_approver != 0,
+    };
+    Ok(Some(Current { number: leak, state, version: row.version }))
 }
 
-async fn apply(db: &mut Connection, tenant: TenantId, leak: LeakNumber, change: &Change, now: Time) -> Result<(), sqlx::Error> {
-    sqlx::query("UPDATE leaks SET status = $3, risk = $4, patched_at = $5, updated_at = $6 WHERE tenant_id = $1 AND number = $2")
-        .bind(tenant)
-        .bind(i64::from(leak))
-        .bind(change.status)
-        .bind(change.risk.as_str())
-        .bind(change.patched_at)
-        .bind(now)
-        .execute(db)
-        .await?;
-    Ok(())
+/// The version is compared where it is written: a database on which writers do not take turns lets one of two win as well.
+async fn apply(
+    db: &mut Connection,
+    tenant: TenantId,
+    before: &Current,
+    asked: &Asked<'_>,
+    change: &Change,
+    now: Time,
+) -> Result<(), RecordError> {
+    let done = sqlx::query(
+        "UPDATE leaks SET status = $4, risk = $5, patched_at = $6, patch_expires_at = $7, updated_at = $8, version = version + 1,
+                          risk_from = CASE WHEN $9 = 1 THEN 'person' ELSE risk_from END
+         WHERE tenant_id = $1 AND number = $2 AND version = $3",
+    )
+    .bind(tenant)
+    .bind(i64::from(before.number))
+    .bind(before.version)
+    .bind(change.status.as_str())
+    .bind(change.risk.as_str())
+    .bind(change.patched_at)
+    .bind(change.patch_expires_at)
+    .bind(now)
+    .bind(i64::from(asked.request.action == Action::SetRisk))
+    .execute(&mut *db)
+    .await?;
+    if done.rows_affected() == 1 {
+        return Ok(());
+    }
+    let newest = current(db, tenant, before.number).await?.ok_or(RecordError::NoSuchLeak)?;
+    Err(RecordError::Changed(Box::new(newest)))
+}
+
+async fn insert(
+    db: &mut Connection,
+    tenant: TenantId,
+    leak: LeakNumber,
+    asked: &Asked<'_>,
+    epoch: i64,
+    now: Time,
+) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar(
+        "INSERT INTO decisions (tenant_id, leak, action, reason, risk, author, decided_at, epoch, origin, approved_by, expires_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) RETURNING id",
+    )
+    .bind(tenant)
+    .bind(i64::from(leak))
+    .bind(asked.request.action.as_str())
+    .bind(asked.reason)
+    .bind(asked.request.risk.map(stopleak_detector::Risk::as_str))
+    .bind(asked.author)
+    .bind(now)
+    .bind(epoch)
+    .bind(asked.origin.as_str())
+    .bind(asked.approved_by)
+    .bind(asked.request.expires_at)
+    .fetch_one(db)
+    .await
+}
+
+impl Carrier {
+    /// The new epoch, when the transaction has one.
+    #[must_use]
+    pub fn new_epoch(&self) -> Option<i64> {
+        self.new
+    }
+
+    async fn epoch(&mut self, db: &mut Connection, tenant: TenantId, changes: bool, now: Time) -> Result<i64, sqlx::Error> {
+        match self.new {
+            Some(epoch) => Ok(epoch),
+            None if changes => {
+                let epoch = tenants::next_epoch(db, tenant, now).await?;
+                self.new = Some(epoch);
+                Ok(epoch)
+            }
+            None => Ok(tenants::epoch(db, tenant).await?.epoch),
+        }
+    }
 }

@@ -3,59 +3,12 @@
 use serde::Serialize;
 use stopleak_contract::index::LeakNumber;
 
-use super::{Action, Status, leak_id};
+use super::Action;
+use super::list::{LeakSummary, summary};
+use super::pending::{PendingView, list_pending};
 use crate::store::Connection;
 use crate::tenants::TenantId;
 use crate::time::Time;
-
-/// Which leaks are wanted.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Filter {
-    /// Where they stand.
-    pub status: Option<Status>,
-    /// How bad they are.
-    pub risk: Option<String>,
-    /// With or without a virtual patch.
-    pub patched: Option<bool>,
-    /// Only leaks with a smaller number.
-    pub before: Option<LeakNumber>,
-    /// At most so many.
-    pub limit: u32,
-}
-
-/// A leak in a list.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct LeakSummary {
-    /// `LK-7`.
-    pub id: String,
-    /// 7.
-    pub number: LeakNumber,
-    /// What people call it.
-    pub title: String,
-    /// How bad it is.
-    pub risk: String,
-    /// Where it stands.
-    pub status: Status,
-    /// The virtual patch, when there is one.
-    pub virtual_patch: Option<VirtualPatch>,
-    /// The source whose scan found it.
-    pub source: Option<i64>,
-    /// The path within the source.
-    pub path: Option<String>,
-    /// How many tokens it has.
-    pub token_count: i64,
-    /// When it was found.
-    pub created_at: Time,
-    /// When it last changed.
-    pub updated_at: Time,
-}
-
-/// Every use of the leak's tokens is refused.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct VirtualPatch {
-    /// Since when.
-    pub applied_at: Time,
-}
 
 /// A leak with everything that belongs to it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -65,8 +18,10 @@ pub struct LeakDetail {
     pub summary: LeakSummary,
     /// Its tokens, the oldest first; at most 1,000.
     pub tokens: Vec<TokenView>,
-    /// What was decided, the oldest first.
+    /// What was decided, the oldest first; the newest 1,000.
     pub decisions: Vec<DecisionView>,
+    /// What waits to be decided.
+    pub pending: Vec<PendingView>,
     /// Who tried to use its tokens.
     pub attempts: AttemptSummary,
 }
@@ -80,6 +35,10 @@ pub struct TokenView {
     pub weakness: Option<String>,
     /// The rule that found it.
     pub rule: Option<String>,
+    /// What gateways have seen of it: `alive`, `dead` or `unseen`.
+    pub life: String,
+    /// Since when.
+    pub life_since: Option<Time>,
     /// When it was found.
     pub created_at: Time,
     /// Where it was found.
@@ -116,8 +75,14 @@ pub struct DecisionView {
     pub reason: Option<String>,
     /// The new risk, for `set_risk`.
     pub risk: Option<String>,
-    /// Who took it.
+    /// Who took it; `policy NAME`, `expiry` or `regression` when it was a machine.
     pub author: String,
+    /// What made it be taken: `person`, `schedule`, `policy`, `expiry`, `regression`.
+    pub origin: String,
+    /// The second administrator.
+    pub approved_by: Option<String>,
+    /// When the patch ends by itself.
+    pub expires_at: Option<Time>,
     /// When.
     pub at: Time,
     /// The first epoch of the index that carries it.
@@ -135,56 +100,19 @@ pub struct AttemptSummary {
     pub last_seen_at: Option<Time>,
 }
 
-#[derive(sqlx::FromRow)]
-struct Row {
-    #[sqlx(try_from = "i64")]
-    number: LeakNumber,
-    title: String,
-    risk: String,
-    status: Status,
-    patched_at: Option<Time>,
-    source_id: Option<i64>,
-    path: Option<String>,
-    token_count: i64,
-    created_at: Time,
-    updated_at: Time,
-}
-
-/// The leaks that the filter wants, the newest first.
-pub async fn list(db: &mut Connection, tenant: TenantId, filter: &Filter) -> Result<Vec<LeakSummary>, sqlx::Error> {
-    let rows: Vec<Row> = sqlx::query_as(
-        "SELECT number, title, risk, status, patched_at, source_id, path, created_at, updated_at,
-                (SELECT count(*) FROM tokens t WHERE t.tenant_id = l.tenant_id AND t.leak = l.number) AS token_count
-         FROM leaks l
-         WHERE tenant_id = $1 AND ($2 IS NULL OR status = $2) AND ($3 IS NULL OR risk = $3)
-           AND ($4 IS NULL OR (patched_at IS NOT NULL) = $4) AND ($5 IS NULL OR number < $5)
-         ORDER BY number DESC LIMIT $6",
-    )
-    .bind(tenant)
-    .bind(filter.status)
-    .bind(&filter.risk)
-    .bind(filter.patched)
-    .bind(filter.before.map(i64::from))
-    .bind(i64::from(filter.limit))
-    .fetch_all(db)
-    .await?;
-    Ok(rows.into_iter().map(Row::summary).collect())
-}
-
 /// One leak with everything that belongs to it.
 pub async fn show(db: &mut Connection, tenant: TenantId, number: LeakNumber) -> Result<Option<LeakDetail>, sqlx::Error> {
-    let filter = Filter { before: number.checked_add(1), limit: 1, ..Filter::default() };
-    let summary = list(&mut *db, tenant, &filter).await?.pop().filter(|leak| leak.number == number);
-    let Some(summary) = summary else { return Ok(None) };
+    let Some(summary) = summary(&mut *db, tenant, number).await? else { return Ok(None) };
     let tokens = tokens(&mut *db, tenant, number).await?;
     let decisions = sqlx::query_as(
-        "SELECT id, action, reason, risk, author, decided_at AS at, epoch FROM decisions
-         WHERE tenant_id = $1 AND leak = $2 ORDER BY id",
+        "SELECT id, action, reason, risk, author, origin, approved_by, expires_at, decided_at AS at, epoch FROM
+             (SELECT * FROM decisions WHERE tenant_id = $1 AND leak = $2 ORDER BY id DESC LIMIT 1000) newest ORDER BY id",
     )
     .bind(tenant)
     .bind(i64::from(number))
     .fetch_all(&mut *db)
     .await?;
+    let pending = list_pending(&mut *db, tenant, Some(number), true, None, 100).await?;
     let attempts = sqlx::query_as(
         "SELECT CAST(coalesce(sum(CASE WHEN outcome = 'observed' THEN count ELSE 0 END), 0) AS BIGINT) AS observed,
                 CAST(coalesce(sum(CASE WHEN outcome = 'blocked' THEN count ELSE 0 END), 0) AS BIGINT) AS blocked,
@@ -195,13 +123,13 @@ pub async fn show(db: &mut Connection, tenant: TenantId, number: LeakNumber) -> 
     .bind(i64::from(number))
     .fetch_one(db)
     .await?;
-    Ok(Some(LeakDetail { summary, tokens, decisions, attempts }))
+    Ok(Some(LeakDetail { summary, tokens, decisions, pending, attempts }))
 }
 
 async fn tokens(db: &mut Connection, tenant: TenantId, leak: LeakNumber) -> Result<Vec<TokenView>, sqlx::Error> {
-    type TokenRow = (i64, String, Option<String>, Option<String>, Time);
+    type TokenRow = (i64, String, Option<String>, Option<String>, String, Option<Time>, Time);
     let rows: Vec<TokenRow> = sqlx::query_as(
-        "SELECT id, preview, weakness, rule, created_at FROM tokens WHERE tenant_id = $1 AND leak = $2
+        "SELECT id, preview, weakness, rule, life, life_since, created_at FROM tokens WHERE tenant_id = $1 AND leak = $2
          ORDER BY id LIMIT 1000",
     )
     .bind(tenant)
@@ -218,30 +146,14 @@ async fn tokens(db: &mut Connection, tenant: TenantId, leak: LeakNumber) -> Resu
     .bind(i64::from(leak))
     .fetch_all(db)
     .await?;
-    let token = |(id, preview, weakness, rule, created_at)| TokenView {
+    let token = |(id, preview, weakness, rule, life, life_since, created_at)| TokenView {
         preview,
         weakness,
         rule,
+        life,
+        life_since,
         created_at,
         occurrences: occurrences.iter().filter(|o| o.token_id == id).cloned().collect(),
     };
     Ok(rows.into_iter().map(token).collect())
-}
-
-impl Row {
-    fn summary(self) -> LeakSummary {
-        LeakSummary {
-            id: leak_id(self.number),
-            number: self.number,
-            title: self.title,
-            risk: self.risk,
-            status: self.status,
-            virtual_patch: self.patched_at.map(|applied_at| VirtualPatch { applied_at }),
-            source: self.source_id,
-            path: self.path,
-            token_count: self.token_count,
-            created_at: self.created_at,
-            updated_at: self.updated_at,
-        }
-    }
 }

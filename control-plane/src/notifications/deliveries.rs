@@ -135,7 +135,9 @@ pub(super) async fn claim(db: &mut Connection, slots: i64, now: Time) -> Result<
 
 /// Whether something is due: cheaper to ask than [`claim`].
 pub(super) async fn any_due(db: &mut Connection, now: Time) -> Result<bool, sqlx::Error> {
-    let query = "SELECT id FROM notification_deliveries WHERE status = 'waiting' AND next_at <= $1 LIMIT 1";
+    let query = "SELECT d.id FROM notification_deliveries d JOIN notification_channels c ON c.id = d.channel_id
+         WHERE d.status = 'waiting' AND d.next_at <= $1 AND c.enabled = 1 AND (d.claimed_until IS NULL OR d.claimed_until <= $1)
+         LIMIT 1";
     let due: Option<i64> = sqlx::query_scalar(query).bind(now).fetch_optional(db).await?;
     Ok(due.is_some())
 }

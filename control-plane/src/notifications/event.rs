@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use stopleak_contract::feed::wire;
 
 use crate::attempts::Outcome;
-use crate::leaks::{Action, LeakNumber};
+use crate::leaks::{Action, LeakNumber, Origin};
 
 /// The name of a kind of event, by which channels choose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -15,7 +15,7 @@ pub enum Topic {
     /// An open leak got further tokens.
     #[serde(rename = "leak.grown")]
     LeakGrown,
-    /// Somebody decided on a leak.
+    /// A decision on a leak was taken: by somebody, by a policy, or because its time had come.
     #[serde(rename = "leak.decided")]
     LeakDecided,
     /// A closed leak's token was found again.
@@ -36,19 +36,19 @@ pub enum Event<'a> {
     Added(&'a [LeakNumber]),
     /// These open leaks got further tokens.
     Grown(&'a [LeakNumber]),
-    /// Somebody decided.
+    /// A decision was taken.
     Decided {
-        /// On these leaks.
-        leaks: &'a [LeakNumber],
+        /// On this leak.
+        leak: LeakNumber,
         /// What.
         action: Action,
         /// Who.
         author: &'a str,
         /// Why.
         reason: Option<&'a str>,
+        /// What made it be taken: a token of a closed leak that was found again is an event of its own.
+        origin: Origin,
     },
-    /// These closed leaks are open again, since their tokens were found again.
-    Reopened(&'a [LeakNumber]),
     /// A gateway saw these uses of leaked tokens.
     Attempts(&'a [Used<'a>]),
 }
@@ -67,7 +67,8 @@ pub struct Used<'a> {
 impl Event<'_> {
     pub(super) const fn is_empty(&self) -> bool {
         match self {
-            Self::Added(leaks) | Self::Grown(leaks) | Self::Reopened(leaks) | Self::Decided { leaks, .. } => leaks.is_empty(),
+            Self::Added(leaks) | Self::Grown(leaks) => leaks.is_empty(),
+            Self::Decided { .. } => false,
             Self::Attempts(uses) => uses.is_empty(),
         }
     }

@@ -191,6 +191,7 @@ fn describe_item(item: &Item) -> String {
 const fn words(action: Action) -> &'static str {
     match action {
         Action::ApplyVirtualPatch => "virtual patch applied",
+        Action::RemoveVirtualPatch => "virtual patch removed",
         Action::MarkFalse => "marked as false",
         Action::Close => "closed",
         Action::Reopen => "reopened",

@@ -18,4 +18,4 @@ pub use deliveries::{DeliveryView, Filter, Status, find as find_delivery, list a
 pub use event::{Event, Topic, Used};
 pub use outbox::tell;
 pub use send::Sender;
-pub use worker::{send_due, test, work};
+pub use worker::{Test, send_due, test, work};

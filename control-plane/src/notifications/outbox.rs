@@ -13,7 +13,7 @@ use super::channels::topics;
 use super::deliveries::remove_oldest;
 use super::message::{Attempt, Decision, Facts, Item, LISTED};
 use super::{Event, Topic, Used};
-use crate::leaks::{LeakNumber, Status, stored_risk};
+use crate::leaks::{LeakNumber, Origin, Status, stored_risk};
 use crate::store::Connection;
 use crate::tenants::TenantId;
 use crate::time::Time;
@@ -29,7 +29,7 @@ const ATTEMPTS_PACE: Duration = Duration::from_hours(1);
 const LEAKS_AT_ONCE: usize = 50;
 /// Tokens of a leak that are shown.
 const PREVIEWS: i64 = 3;
-/// Longest title and path in a message.
+/// Longest title, path and reason in a message.
 const MAX_TEXT: usize = 300;
 
 struct Wanting {
@@ -81,16 +81,16 @@ async fn channels(db: &mut Connection, tenant: TenantId) -> Result<Vec<Wanting>,
 }
 
 fn happenings<'a>(event: &Event<'a>) -> Vec<Happening<'a>> {
-    let each = |topic, leaks: &'a [LeakNumber], decision: Option<Decision>| {
-        leaks.iter().map(move |&leak| Happening { topic, leak, decision: decision.clone(), used: None }).collect()
+    let each = |topic, leaks: &'a [LeakNumber]| {
+        leaks.iter().map(|&leak| Happening { topic, leak, decision: None, used: None }).collect()
     };
     match *event {
-        Event::Added(leaks) => each(Topic::LeakAdded, leaks, None),
-        Event::Grown(leaks) => each(Topic::LeakGrown, leaks, None),
-        Event::Reopened(leaks) => each(Topic::LeakReopened, leaks, None),
-        Event::Decided { leaks, action, author, reason } => {
-            let decision = Decision { action, author: author.to_owned(), reason: reason.map(str::to_owned) };
-            each(Topic::LeakDecided, leaks, Some(decision))
+        Event::Added(leaks) => each(Topic::LeakAdded, leaks),
+        Event::Grown(leaks) => each(Topic::LeakGrown, leaks),
+        Event::Decided { leak, action, author, reason, origin } => {
+            let topic = if origin == Origin::Regression { Topic::LeakReopened } else { Topic::LeakDecided };
+            let decision = Decision { action, author: author.to_owned(), reason: reason.map(cut) };
+            vec![Happening { topic, leak, decision: Some(decision), used: None }]
         }
         Event::Attempts(uses) => {
             let mut first = BTreeMap::new();

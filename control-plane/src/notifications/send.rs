@@ -8,6 +8,7 @@ use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
 use lettre::{SmtpTransport, Transport as _};
 use serde_json::json;
+use tokio::sync::Semaphore;
 use ureq::Agent;
 
 use super::channels::Address;
@@ -23,6 +24,8 @@ pub struct Sender {
     /// Where webhooks may be.
     pub destinations: Destinations,
     mail: Option<(SmtpTransport, Mailbox)>,
+    /// Turns at testing a channel.
+    pub testing: Semaphore,
     pub(super) public_url: Option<String>,
 }
 
@@ -37,6 +40,8 @@ pub(super) struct Outcome {
 
 /// Longest silence of a mail server.
 const MAIL_TIMEOUT: Duration = Duration::from_secs(10);
+/// Tests under way, each with a thread that waits for the receiver.
+const TESTS_AT_ONCE: usize = 8;
 /// Longest text of an error that is kept.
 const MAX_ERROR: usize = 300;
 
@@ -48,7 +53,8 @@ impl Sender {
             Some(smtp) => Some((transport(smtp)?, smtp.from.clone())),
             None => None,
         };
-        Ok(Self { agent: outbound::agent(destinations), destinations, mail, public_url: config.public_url.clone() })
+        let (agent, testing) = (outbound::agent(destinations), Semaphore::new(TESTS_AT_ONCE));
+        Ok(Self { agent, destinations, mail, testing, public_url: config.public_url.clone() })
     }
 
     /// Whether e-mail can be sent at all.

@@ -13,8 +13,12 @@ use super::message::{Facts, Message};
 use super::send::Outcome;
 use super::{Topic, channels};
 use crate::app::App;
+use crate::store::Connection;
 use crate::tenants::TenantId;
 use crate::time::Time;
+
+/// A test that is written down and not sent yet.
+pub struct Test(Claimed);
 
 /// Deliveries under way at once.
 const SLOTS: usize = 16;
@@ -59,18 +63,24 @@ pub async fn send_due(app: &Arc<App>, now: Time) -> Result<usize, sqlx::Error> {
     }
 }
 
-/// Sends a message to a channel at once, however it is set, and returns the delivery's number. `None` when there is no such channel.
-pub async fn test(app: &Arc<App>, tenant: TenantId, channel: i64, now: Time) -> Result<Option<i64>, sqlx::Error> {
-    let mut db = app.store.write().await?;
-    if channels::get(&mut db, tenant, channel).await?.is_none() {
-        return Ok(None);
-    }
+/// A message to a channel, however it is set; to be sent when the transaction has committed.
+pub async fn test(db: &mut Connection, tenant: TenantId, channel: i64, now: Time) -> Result<Test, sqlx::Error> {
     let facts = Facts { count: 0, risk: Risk::Low, leaks: Vec::new() };
-    let claimed = deliveries::insert_test(&mut db, tenant, channel, &facts, now).await?;
-    db.commit().await?;
-    let id = claimed.id;
-    deliver(Arc::clone(app), claimed, Time::now).await;
-    Ok(Some(id))
+    deliveries::insert_test(db, tenant, channel, &facts, now).await.map(Test)
+}
+
+impl Test {
+    /// The delivery's number.
+    #[must_use]
+    pub fn delivery(&self) -> i64 {
+        self.0.id
+    }
+
+    /// Sends it once, also when whoever waits for that goes away.
+    pub async fn send(self, app: &Arc<App>) {
+        // A panic is logged by whoever catches it, and leaves the delivery to the workers.
+        let _ = tokio::spawn(deliver(Arc::clone(app), self.0, Time::now)).await;
+    }
 }
 
 async fn claim(app: &App, slots: usize, now: Time) -> Result<Vec<Claimed>, sqlx::Error> {

@@ -12,6 +12,8 @@ const FREE: i64 = 5;
 const FIRST: Duration = Duration::from_secs(2);
 /// The longest wait: who knows a name can keep its owner out that long, and not for ever.
 const LONGEST: Duration = Duration::from_mins(15);
+/// Clocks of two servers may differ by that much: a try that the other has just counted lies ahead, and counts.
+const SKEW: Duration = Duration::from_mins(1);
 /// The free tries and as many as the wait may still double.
 const MAX_DOUBLINGS: u32 = 12;
 
@@ -21,7 +23,7 @@ pub fn wait(failures: i64, failed_at: Option<Time>, now: Time) -> Option<Duratio
     let over = u32::try_from((failures - FREE).min(i64::from(MAX_DOUBLINGS))).ok()?;
     let failed_at = failed_at?;
     // A clock that was set back would keep an account locked until it has caught up.
-    if failed_at > now {
+    if now.age(failed_at) > SKEW {
         return None;
     }
     let wait = FIRST.saturating_mul(1 << over).min(LONGEST);
@@ -67,6 +69,7 @@ mod tests {
             assert_eq!(wait(failures, Some(at(0)), at(after)), left.map(Duration::from_secs), "{failures} after {after}");
         }
         assert_eq!(wait(i64::MAX, Some(at(0)), at(0)), Some(LONGEST));
+        assert_eq!(wait(5, Some(at(1)), at(0)), Some(FIRST), "counted by another server, whose clock is ahead");
         assert_eq!(wait(9, Some(at(3600)), at(0)), None, "the clock was set back");
         assert_eq!(wait(9, Some(at(0)), at(99_999_999)), None, "the clock was set forward");
     }

@@ -10,6 +10,7 @@ pub mod sessions;
 pub mod limits;
 pub mod lockout;
 mod password;
+pub mod sso;
 
 pub use caller::{Caller, Who};
 pub use password::{BreachList, BreachListError, MIN_LENGTH, PasswordError, Passwords};

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::Role;
 use crate::store::Connection;
-use crate::tenants::TenantId;
+use crate::tenants::{Tenant, TenantId};
 use crate::time::Time;
 
 /// A user as people see them.
@@ -80,6 +80,40 @@ pub async fn add(
         Some(id) => get(db, tenant, id).await,
         None => Ok(None),
     }
+}
+
+/// Adds somebody who comes by single sign-on; `None` when the name is taken.
+pub async fn add_of_subject(
+    db: &mut Connection,
+    tenant: TenantId,
+    name: &str,
+    role: Role,
+    (issuer, subject): (&str, &str),
+    now: Time,
+) -> Result<Option<User>, sqlx::Error> {
+    let Some(user) = add(&mut *db, tenant, name, role, None, now).await? else { return Ok(None) };
+    sqlx::query("UPDATE users SET issuer = $3, subject = $4 WHERE tenant_id = $1 AND id = $2")
+        .bind(tenant)
+        .bind(user.id)
+        .bind(issuer)
+        .bind(subject)
+        .execute(&mut *db)
+        .await?;
+    get(db, tenant, user.id).await
+}
+
+/// The user whom the provider of single sign-on calls that, in whichever tenant.
+pub async fn of_subject(db: &mut Connection, issuer: &str, subject: &str) -> Result<Option<(Tenant, User)>, sqlx::Error> {
+    let row: Option<(TenantId, String, i64)> = sqlx::query_as(
+        "SELECT u.tenant_id, t.name, u.id FROM users u JOIN tenants t ON t.id = u.tenant_id
+         WHERE u.removed_at IS NULL AND u.issuer = $1 AND u.subject = $2",
+    )
+    .bind(issuer)
+    .bind(subject)
+    .fetch_optional(&mut *db)
+    .await?;
+    let Some((tenant, name, id)) = row else { return Ok(None) };
+    Ok(get(db, tenant, id).await?.map(|user| (Tenant { id: tenant, name }, user)))
 }
 
 /// The tenant's users, by name.

@@ -29,6 +29,7 @@ const MODULE_OFF: Duration = Duration::from_secs(5);
 
 /// What the scanner's thread tells.
 struct Teller {
+    app: Arc<App>,
     key: FingerprintKey,
     findings: mpsc::Sender<Found>,
     progress: watch::Sender<Option<Progress>>,
@@ -97,7 +98,7 @@ async fn read_all(app: &Arc<App>, scan: i64, target: Target, location: String) {
     tracing::info!(scan, source = target.source, "scan started");
     let (findings, mut found) = mpsc::channel(WAITING);
     let (progress, mut progressed) = watch::channel(None);
-    let teller = Teller { key: app.keys.fingerprint(target.tenant), findings, progress };
+    let teller = Teller { app: Arc::clone(app), key: app.keys.fingerprint(target.tenant), findings, progress };
     let leash = Leash(Cancel::default());
     let (reading, cancel) = (Arc::clone(app), leash.0.clone());
     let thread = tokio::task::spawn_blocking(move || read(&reading, &location, teller, &cancel));
@@ -205,7 +206,7 @@ async fn try_again(what: &str, error: &sqlx::Error) {
 
 impl Observer for Teller {
     fn found(&mut self, finding: Finding) {
-        let found = Found::of(&self.key, &finding);
+        let found = Found::of(&self.key, &finding, self.app.risk_of(&finding.rule));
         drop(finding);
         // Fails only when the writer gave up, and then the scan runs again.
         let _ = self.findings.blocking_send(found);

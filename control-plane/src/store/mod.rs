@@ -12,6 +12,7 @@
 mod database;
 mod dial;
 mod probe;
+mod sql;
 mod trouble;
 mod values;
 
@@ -27,6 +28,7 @@ use sqlx::{Any, AnyConnection, AnyPool, Connection as _, Transaction};
 use tokio::sync::Mutex;
 
 pub use self::database::{Address, AddressError, Database, FILE};
+pub use self::sql::Sql;
 pub use self::trouble::{Trouble, trouble};
 pub use self::values::number;
 pub(crate) use self::values::{placeholders, text_enum};
@@ -60,6 +62,15 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
 static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
 
+impl Database {
+    fn migrator(&self) -> &'static Migrator {
+        match self {
+            Self::Sqlite(_) => &SQLITE,
+            Self::Postgres(_) => &POSTGRES,
+        }
+    }
+}
+
 impl Store {
     /// Opens the file in the data folder, which is created when absent, and brings its schema up to date.
     pub async fn open(data_dir: &Path) -> Result<Self, sqlx::Error> {
@@ -68,9 +79,25 @@ impl Store {
 
     /// Opens a database and brings its schema up to date.
     pub async fn connect(database: &Database) -> Result<Self, sqlx::Error> {
+        migrate(database, None).await?;
+        Self::attach(database).await
+    }
+
+    /// Opens a database whose schema is brought to where it was at a migration: for an empty one.
+    pub(crate) async fn connect_at(database: &Database, version: i64) -> Result<Self, sqlx::Error> {
+        migrate(database, Some(version)).await?;
+        Self::attach(database).await
+    }
+
+    /// The migrations that there are.
+    pub(crate) fn versions(database: &Database) -> Vec<i64> {
+        database.migrator().iter().map(|migration| migration.version).collect()
+    }
+
+    /// Opens a database and leaves its schema as it is.
+    pub async fn attach(database: &Database) -> Result<Self, sqlx::Error> {
         sqlx::any::install_default_drivers();
         let options = database.options()?;
-        migrate(database, &options).await?;
         let pool = |connections, settings| {
             let options = AnyPoolOptions::new().max_connections(connections).acquire_timeout(ACQUIRE_TIMEOUT);
             options.after_connect(move |connection, _| {
@@ -149,16 +176,16 @@ impl Store {
 }
 
 /// On a connection of its own, which waits for as long as it takes: another process may be at the same work.
-async fn migrate(database: &Database, options: &AnyConnectOptions) -> Result<(), sqlx::Error> {
-    let mut connection = AnyConnection::connect_with(options).await?;
-    let migrator = match database {
-        Database::Sqlite(_) => {
-            sqlx::raw_sql(database.settings_of_writer()).execute(&mut connection).await?;
-            &SQLITE
-        }
-        Database::Postgres(_) => &POSTGRES,
-    };
-    migrator.run(&mut connection).await?;
+async fn migrate(database: &Database, to: Option<i64>) -> Result<(), sqlx::Error> {
+    sqlx::any::install_default_drivers();
+    let mut connection = AnyConnection::connect_with(&database.options()?).await?;
+    if let Database::Sqlite(_) = database {
+        sqlx::raw_sql(database.settings_of_writer()).execute(&mut connection).await?;
+    }
+    match to {
+        Some(version) => database.migrator().run_to(version, &mut connection).await?,
+        None => database.migrator().run(&mut connection).await?,
+    }
     connection.close().await
 }
 

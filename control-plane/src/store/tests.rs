@@ -13,7 +13,7 @@ use crate::time::Time;
 
 /// A database of a test, which goes with it.
 pub(crate) struct Fresh {
-    database: Database,
+    pub(crate) database: Database,
     _data: tempfile::TempDir,
     _postgres: Option<Postgres>,
 }

@@ -85,6 +85,60 @@ async fn leaks_are_added_and_decided_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn leaks_are_decided_on_later_together_and_by_two() {
+    let world = World::start().await;
+    let cli = Cli { data: world.data.path().to_owned(), proxy: None };
+    for n in 1..=3 {
+        cli.ok(&["leak", "add", "--title", &format!("leak {n}")], &token(n));
+    }
+    let shown = cli.ok(&["leak", "patch", "LK-1", "--dry-run"], "");
+    assert!(shown.contains("LK-1 would be decided") && shown.contains("refused 0 requests"), "{shown}");
+    let shown = cli.ok(&["leak", "patch", "LK-1", "--at", "2h", "--expires", "7d"], "");
+    assert!(shown.contains("scheduled") && shown.contains("stopleak leak cancel 1"), "{shown}");
+    assert!(cli.ok(&["leak", "pending"], "").contains("apply_virtual_patch"));
+    assert!(cli.ok(&["leak", "show", "LK-1"], "").contains("waiting   1  scheduled"));
+    assert!(cli.ok(&["leak", "cancel", "1", "--reason", "not needed"], "").contains("is cancelled"));
+    let error = cli.fault(&["leak", "patch", "LK-1", "--at", "soon"], "", 2);
+    assert!(error.contains("how long from now"), "{error}");
+
+    let error = cli.fault(&["leak", "decide", "close"], "", 2);
+    assert!(error.contains("--all"), "{error}");
+    let shown = cli.ok(&["leak", "decide", "close", "--text", "LEAK", "--dry-run"], "");
+    assert!(shown.contains("3 of 3 would be decided"), "{shown}");
+    let shown = cli.ok(&["leak", "decide", "close", "LK-2", "LK-3", "LK-9"], "");
+    assert!(shown.contains("2 of 3 decided") && shown.contains("not_found"), "{shown}");
+    assert_eq!(cli.json(&["leak", "decide", "reopen", "--all"], "")["results"].as_array().unwrap().len(), 3);
+
+    assert!(cli.ok(&["leak", "assign", "LK-1", "ann"], "").contains("LK-1 is ann's"));
+    assert!(cli.ok(&["leak", "list", "--assignee", "ann", "--sort", "-risk"], "").contains("leak 1"));
+    assert!(cli.ok(&["leak", "assign", "LK-1", "--nobody"], "").contains("nobody's"));
+    cli.ok(&["leak", "comment", "LK-1", "asked the provider"], "");
+    assert!(cli.ok(&["leak", "comment", "LK-1"], "").contains("asked the provider"));
+    assert_eq!(cli.json(&["leak", "list", "--limit", "2"], "")["leaks"].as_array().unwrap().len(), 2);
+    assert_eq!(cli.ok(&["leak", "export"], "").lines().count(), 4);
+    let file = world.data.path().join("leaks.json");
+    cli.ok(&["leak", "export", "--format", "json", "--status", "open", "--output", file.to_str().unwrap()], "");
+    let leaks: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    assert_eq!(leaks.as_array().unwrap().len(), 3);
+    assert!(cli.ok(&["leak", "export", "--attempts"], "").starts_with("id,leak,"));
+    assert!(cli.ok(&["leak", "summary"], "").contains("all"));
+
+    assert!(cli.ok(&["guard-rails", "want-second-approver"], "").contains("true"));
+    cli.ok(&["leak", "risk", "LK-1", "critical"], "");
+    let shown = cli.ok(&["leak", "close", "LK-1"], "");
+    assert!(shown.contains("stopleak leak approve 2"), "{shown}");
+    let error = cli.fault(&["leak", "approve", "2"], "", 1);
+    assert!(error.contains("another administrator"), "{error}");
+    cli.ok(&["leak", "reject", "2"], "");
+
+    assert!(cli.ok(&["policy", "add", "old", "close", "--age-days", "90"], "").contains("false"));
+    assert!(cli.ok(&["policy", "enable", "1"], "").contains("true"));
+    assert!(cli.ok(&["policy", "preview", "1"], "").contains("it would decide on: -"));
+    assert!(cli.ok(&["pause", "begin", "--for", "30m", "--reason", "checkout is down"], "").contains("checkout is down"));
+    assert!(cli.ok(&["pause", "end"], "").contains("no pause"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn gateways_and_attempts_are_listed() {
     let world = World::start().await;
     let cli = Cli { data: world.data.path().to_owned(), proxy: None };
@@ -225,4 +279,26 @@ async fn a_profile_names_a_server() {
     assert!(cli.fault(&["leak", "list", "--profile", "there"], "", 2).contains("no profile there"));
     cli.ok(&["profile", "remove", "here"], "");
     assert!(cli.fault(&["leak", "list", "--profile", "here"], "", 2).contains("no profile here"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reports_of_other_scanners_are_imported() {
+    let world = World::start().await;
+    let cli = Cli { data: world.data.path().to_owned(), proxy: None };
+    let report = world.data.path().join("gitleaks.json");
+    let finding = |secret: &str| serde_json::json!({"RuleID": "github-pat", "Secret": secret, "File": "a.env", "StartLine": 1});
+    std::fs::write(&report, serde_json::json!([finding(&token(1)), finding("REDACTED")]).to_string()).unwrap();
+    let report = report.to_str().unwrap();
+
+    let told = cli.ok(&["import", report, "--name", "team/service"], "");
+    assert!(told.contains("2 findings, 1 tokens that were not known before") && told.contains("passed over: 1 with"), "{told}");
+    assert!(cli.ok(&["leak", "list"], "").contains("a.env in team/service"));
+    let again = cli.json(&["import", "-"], &std::fs::read_to_string(report).unwrap());
+    assert_eq!((&again["title"], &again["found_new"]), (&Value::from("standard input"), &Value::from(0)));
+
+    let broken = cli.fault(&["import", "-", "--name", "broken"], "no report", 1);
+    assert!(broken.contains("--resume 3"), "{broken}");
+    assert_eq!(cli.json(&["import", report, "--resume", "3"], "")["status"], "done");
+    assert!(cli.ok(&["import", "--list"], "").contains("team/service"));
+    assert!(cli.fault(&["import", "/no/such/report"], "", 2).contains("/no/such/report"));
 }

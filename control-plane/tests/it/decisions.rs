@@ -74,17 +74,53 @@ async fn weak_tokens_are_blocked_only_when_confirmed() {
     decide(&world, &json!({"action": "apply_virtual_patch", "confirm": true})).created();
 }
 
+/// Sends all of them in the same moment.
+fn at_once(world: &World, bodies: &[Value]) -> Vec<crate::world::Answer> {
+    let ready = std::sync::Barrier::new(bodies.len());
+    std::thread::scope(|scope| {
+        let send = |body| {
+            let ready = &ready;
+            scope.spawn(move || {
+                ready.wait();
+                decide(world, body)
+            })
+        };
+        let threads: Vec<_> = bodies.iter().map(send).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    })
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn of_two_conflicting_decisions_at_once_one_wins() {
+async fn of_conflicting_decisions_at_once_one_wins_and_the_others_see_the_state() {
     let world = World::start().await;
     world.leak(&[TOKEN]);
-    let answers: Vec<u16> = std::thread::scope(|scope| {
-        let threads: Vec<_> =
-            (0..8).map(|_| scope.spawn(|| decide(&world, &json!({"action": "apply_virtual_patch"})).status)).collect();
-        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
-    });
-    assert_eq!(answers.iter().filter(|&&status| status == 201).count(), 1, "{answers:?}");
-    assert_eq!(answers.iter().filter(|&&status| status == 409).count(), 7, "{answers:?}");
+    let patches = vec![json!({"action": "apply_virtual_patch"}); 8];
+    let answers = at_once(&world, &patches);
+    assert_eq!(answers.iter().filter(|answer| answer.status == 201).count(), 1);
+    for lost in answers.iter().filter(|answer| answer.status != 201) {
+        lost.problem(409, "illegal-transition");
+        let current = lost.json()["current"].clone();
+        assert_eq!((&current["status"], &current["patched"]), (&json!("open"), &json!(true)), "{current}");
+    }
+
+    // Each of these is possible on its own, and after each other too: only the version tells that they conflict.
+    for round in 0..10 {
+        let seen = world.api.get("/leaks/1").ok();
+        let version = &seen["version"];
+        let before = seen["decisions"].as_array().unwrap().len();
+        let risks = ["low", "medium", "high", "critical", "low", "high"];
+        let bodies = risks.map(|risk| json!({"action": "set_risk", "risk": risk, "expected": version}));
+        let answers = at_once(&world, &bodies);
+        let won: Vec<_> = answers.iter().filter(|answer| answer.status == 201).collect();
+        assert_eq!(won.len(), 1, "round {round}");
+        let after = world.api.get("/leaks/1").ok();
+        assert_eq!(after["decisions"].as_array().unwrap().len(), before + 1, "round {round}");
+        assert_eq!(after["risk"], won[0].json()["decision"]["risk"], "the answer is what is stored");
+        for lost in answers.iter().filter(|answer| answer.status != 201) {
+            lost.problem(409, "changed-meanwhile");
+            assert_eq!(lost.json()["current"]["version"], after["version"]);
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

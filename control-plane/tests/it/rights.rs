@@ -85,10 +85,20 @@ fn the_table_has_every_command_and_no_other() {
 fn arguments(command: &str) -> Option<&'static [&'static str]> {
     Some(match command {
         "leak list"
+        | "leak pending"
+        | "leak export"
+        | "leak summary"
         | "attempts list"
         | "source list"
         | "gateway list"
         | "tenant list"
+        | "job list"
+        | "policy list"
+        | "guard-rails show"
+        | "guard-rails want-second-approver"
+        | "guard-rails waive-second-approver"
+        | "pause show"
+        | "pause end"
         | "notification list"
         | "notification deliveries"
         | "user list"
@@ -96,18 +106,28 @@ fn arguments(command: &str) -> Option<&'static [&'static str]> {
         | "audit list"
         | "audit export"
         | "audit verify" => &[],
-        "leak show" | "leak patch" | "leak false" | "leak close" | "leak reopen" => &["LK-1"],
+        "leak show" | "leak patch" | "leak unpatch" | "leak false" | "leak close" | "leak reopen" | "leak impact" => &["LK-1"],
+        "leak assign" => &["LK-1", "ann"],
+        "leak comment" => &["LK-1", "seen"],
+        "leak decide" => &["close", "LK-1"],
+        "leak approve" | "leak reject" | "leak cancel" | "policy preview" | "policy enable" | "policy disable"
+        | "policy remove" => &["1"],
+        "policy add" => &["a policy", "close", "--age-days", "9"],
+        "pause begin" => &["--for", "30m", "--reason", "a test"],
         "leak risk" => &["LK-1", "low"],
         "leak add" => &["--title", "a leak"],
         "source add" => &["https://git.example/team/api.git"],
+        "source scan"
+        | "job retry"
+        | "notification remove"
+        | "notification test"
+        | "notification renew-secret"
+        | "notification retry" => &["7"],
         "import" => &["-", "--name", "a report"],
         "gateway add" => &["other"],
         "gateway revoke" => &["edge"],
         "notification add" => &["soc", "slack", "--url", "https://stopleak.invalid/"],
         "notification change" => &["7", "--name", "siem"],
-        "source scan" | "notification remove" | "notification test" | "notification renew-secret" | "notification retry" => {
-            &["7"]
-        }
         "tenant add" => &["acme"],
         "user add" => &["eve", "--role", "analyst"],
         "user set" => &["ada", "--role", "analyst"],

@@ -1,8 +1,11 @@
 //! Tenants: none sees anything of another, and one that is switched off has neither scans nor pushes.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use stopleak::api::rights::routes;
 use stopleak::people::Role;
+use stopleak::time::Time;
 
 use crate::cli::Cli;
 use crate::client::Gateway;
@@ -19,16 +22,23 @@ fn objects(api: &Api) -> Vec<(&'static str, String)> {
     let source = api.post("/sources", &json!({"location": format!("https://git.example/{MARK}.git")})).created();
     let scan = api.post(&format!("/sources/{}/scans", id(&source)), &json!({})).json();
     let gateway = api.post("/gateways", &json!({"name": MARK})).created();
-    let import = api.post("/imports", &json!({"name": MARK})).created();
     let channel = json!({"name": MARK, "kind": "webhook", "url": "https://stopleak.invalid/"});
     let channel = api.post("/notifications/channels", &channel).created();
     let delivery = api.post(&format!("/notifications/channels/{}/test", id(&channel)), &json!({})).ok();
+    let policy = api.post("/policies", &json!({"name": MARK, "action": "close", "age_days": 9})).created();
+    let later = json!({"action": "set_risk", "risk": "low", "reason": MARK, "at": "2999-01-01T00:00:00Z"});
+    let pending = api.post(&format!("/leaks/{leak}/decisions"), &later).json();
+    api.post(&format!("/leaks/{leak}/comments"), &json!({"text": MARK})).created();
+    api.post("/pause", &json!({"reason": MARK, "until": Time::now().plus(Duration::from_hours(1))})).ok();
     let user = json!({"name": MARK, "role": "analyst", "password": PASSWORD});
     let user = api.post("/users", &user).created();
     let api_token = api.post("/api-tokens", &json!({"name": MARK, "role": "analyst"})).created();
+    let import = api.post("/imports", &json!({"name": MARK})).created();
     vec![
         ("/notifications/channels/", id(&channel)),
         ("/notifications/deliveries/", id(&delivery)),
+        ("/policies/", id(&policy)),
+        ("/pending/", id(&pending["pending"])),
         ("/imports/", id(&import)),
         ("/leaks/", leak),
         ("/sources/", id(&source)),
@@ -37,6 +47,8 @@ fn objects(api: &Api) -> Vec<(&'static str, String)> {
         ("/tenants/", MARK.to_owned()),
         ("/users/", id(&user)),
         ("/api-tokens/", id(&api_token)),
+        // The scan's.
+        ("/jobs/", "1".to_owned()),
         // Sessions are the caller's own: nobody has this one.
         ("/sessions/", "1".to_owned()),
     ]
@@ -61,6 +73,8 @@ async fn no_object_of_a_tenant_is_there_for_another() {
             // Would be right if the object were the caller's.
             let body = match route.path {
                 "/api/v1/leaks/{number}/decisions" => json!({"action": "close"}),
+                "/api/v1/leaks/{number}/comments" => json!({"text": "t"}),
+                "/api/v1/policies/{id}" => json!({"enabled": true}),
                 _ => json!({}),
             };
             let answer = api.send(route.method.as_str(), &path, &body);

@@ -48,6 +48,7 @@ pub struct Answer {
     pub status: u16,
     pub content_type: String,
     pub location: Option<String>,
+    pub etag: Option<String>,
     pub text: String,
     /// All of them.
     pub headers: Vec<(String, String)>,
@@ -182,7 +183,18 @@ impl Api {
             if self.token.is_empty() { request } else { request.header("authorization", format!("Bearer {}", self.token)) };
         let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
         let body = if method == "GET" { String::new() } else { body.to_string() };
-        call(agent().run(request.body(body).unwrap()))
+        call(|| agent().run(request.body(body).unwrap()))
+    }
+
+    /// A change under the condition that the object still has this version.
+    pub fn send_if(&self, method: &str, path: &str, body: &Value, etag: &str) -> Answer {
+        let request = ureq::http::Request::builder()
+            .method(method)
+            .uri(format!("{}/api/v1{path}", self.base))
+            .header("content-type", "application/json")
+            .header("if-match", etag)
+            .header("authorization", format!("Bearer {}", self.token));
+        call(|| agent().run(request.body(body.to_string()).unwrap()))
     }
 
     pub fn patch(&self, path: &str, body: &Value) -> Answer {
@@ -203,7 +215,7 @@ impl Api {
 
     pub fn put_text(&self, path: &str, body: &str) -> Answer {
         let request = agent().put(format!("{}/api/v1{path}", self.base));
-        call(request.header("authorization", format!("Bearer {}", self.token)).send(body))
+        call(|| request.header("authorization", format!("Bearer {}", self.token)).send(body))
     }
 
     pub fn post(&self, path: &str, body: &Value) -> Answer {
@@ -217,7 +229,7 @@ impl Api {
             .header("content-type", content_type);
         // Like curl: what is refused unread may otherwise break the connection before the answer is read.
         let request = if body.len() > 1_000_000 { request.header("expect", "100-continue") } else { request };
-        call(request.send(body))
+        call(|| request.send(body))
     }
 }
 
@@ -274,12 +286,14 @@ fn agent() -> ureq::Agent {
     ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(DEADLINE)).build().into()
 }
 
-fn call(response: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Answer {
-    let mut response = response.unwrap();
+/// Off the runtime's thread: the server shares it, and what that thread has just woken would wait for the answer too.
+fn call(send: impl FnOnce() -> Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Answer {
+    let mut response = tokio::task::block_in_place(send).unwrap();
     let header = |name| response.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
     let (content_type, location) = (header("content-type").unwrap_or_default(), header("location"));
+    let etag = header("etag");
     let all = response.headers().iter().map(|(name, value)| (name.to_string(), value.to_str().unwrap_or_default().to_owned()));
     let headers = all.collect();
     let text = tokio::task::block_in_place(|| response.body_mut().read_to_string().unwrap());
-    Answer { status: response.status().as_u16(), content_type, location, text, headers }
+    Answer { status: response.status().as_u16(), content_type, location, etag, text, headers }
 }

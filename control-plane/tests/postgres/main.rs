@@ -19,6 +19,16 @@ mod people;
 mod leaks;
 #[path = "../it/decisions.rs"]
 mod decisions;
+#[path = "../it/lists.rs"]
+mod lists;
+#[path = "../it/waiting.rs"]
+mod waiting;
+#[path = "../it/many.rs"]
+mod many;
+#[path = "../it/machines.rs"]
+mod machines;
+#[path = "../it/teamwork.rs"]
+mod teamwork;
 #[path = "../it/feed.rs"]
 mod feed;
 #[path = "../it/flood.rs"]
@@ -31,6 +41,9 @@ mod imports;
 mod cli;
 #[path = "../it/notifications/mod.rs"]
 mod notifications;
+#[path = "../it/backup.rs"]
+mod backup;
 
 mod replicas;
 mod server;
+mod workers;

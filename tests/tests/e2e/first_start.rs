@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use serde_json::Value;
+use serde_json::{Value, json};
 use stopleak_tests::repository::Repository;
 use stopleak_tests::{ControlPlane, Tools, eventually, tokens};
 
@@ -58,6 +58,13 @@ fn the_command_line_takes_a_leak_through_its_life() -> Result<()> {
     let refused = control_plane.cli(&["leak", "patch", &number])?;
     assert!(!refused.status.success() && !refused.stderr.is_empty(), "a false positive cannot be patched");
     assert!(run(&["leak", "list", "--json"])?.to_string().contains("pasted"));
+
+    let report = dir.path().join("gitleaks.json");
+    let finding = json!({"RuleID": "generic-api-key", "Secret": tokens::own(3), "File": "deploy.env", "StartLine": 1});
+    fs::write(&report, json!([finding]).to_string())?;
+    let import = run(&["import", &report.display().to_string(), "--name", "team/service", "--json"])?;
+    assert_eq!((import["findings"].as_u64(), import["found_new"].as_u64()), (Some(1), Some(1)), "{import}");
+    assert!(run(&["leak", "list", "--json"])?.to_string().contains("deploy.env in team/service"));
 
     let gateway = run(&["gateway", "add", "edge", "--json"])?;
     assert!(gateway["credential"].as_str().is_some_and(|credential| credential.starts_with("slg_")));

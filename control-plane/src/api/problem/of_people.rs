@@ -28,6 +28,10 @@ pub(super) fn told_of(problem: &Problem) -> Told {
             format!("wait {} seconds, and ask less often", seconds(left.reset)),
         )
         .after(left.reset),
+        Problem::ProviderFailed { detail } => {
+            told(StatusCode::BAD_GATEWAY, "provider-failed", "Single sign-on failed", detail.as_str())
+        }
+        Problem::SsoRefused { detail } => told(StatusCode::FORBIDDEN, "sso-refused", "Not signed in", detail.as_str()),
         Problem::CrossSite => told(
             StatusCode::FORBIDDEN,
             "cross-site",

@@ -1,3 +1,5 @@
+//! Each form of report, what is none, and damaged ones.
+
 use std::fmt::Write as _;
 
 use proptest::prelude::*;

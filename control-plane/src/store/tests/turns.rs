@@ -56,11 +56,13 @@ async fn numbers_appear_in_their_order() {
         let mut seen = Vec::new();
         while seen.len() < 3 * usize::try_from(ROUNDS).unwrap() {
             let newest = seen.last().copied().unwrap_or(0_i64);
+            // Before the look, which sees all that they wrote then.
+            let is_all_written = writing.iter().all(tokio::task::JoinHandle::is_finished);
             let mut db = store.read().await.unwrap();
             let more =
                 sqlx::query_scalar("SELECT id FROM sources WHERE id > $1 ORDER BY id").bind(newest).fetch_all(&mut *db).await;
             let more: Vec<i64> = more.unwrap();
-            if more.is_empty() && writing.iter().all(tokio::task::JoinHandle::is_finished) {
+            if more.is_empty() && is_all_written {
                 let all: i64 = sqlx::query_scalar("SELECT count(*) FROM sources")
                     .fetch_one(&mut *store.read().await.unwrap())
                     .await

@@ -1,5 +1,6 @@
 //! Which events become which messages.
 
+use stopleak::leaks::{Action, Origin};
 use stopleak::notifications::Used;
 
 use super::*;
@@ -64,6 +65,57 @@ async fn further_tokens_in_an_open_leak_are_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn every_decision_is_told_whoever_takes_it() {
+    let (world, receiver) = (world().await, Receiver::start(&[]));
+    for n in 1..=4 {
+        world.leak(&[&format!("{TOKEN}{n}")]);
+    }
+    let channel = json!({"name": "decisions", "kind": "webhook", "url": receiver.url, "events": ["leak.decided"]});
+    world.api.post("/notifications/channels", &channel).created();
+    world.api.post("/leaks/1/decisions", &json!({"action": "close", "reason": "rotated"})).created();
+    let many = json!({"action": "apply_virtual_patch", "leaks": ["LK-1", "LK-2", "LK-3"]});
+    assert_eq!(world.api.post("/decisions", &many).ok()["results"][0]["outcome"], "refused");
+    let soon = Time::now().plus(SECOND);
+    let expiring = json!({"action": "apply_virtual_patch", "expires_at": soon});
+    world.api.post("/leaks/4/decisions", &expiring).created();
+    world.api.patch("/leaks/2", &json!({"risk": "low"})).ok();
+    let policy = json!({"name": "all high", "action": "close", "risk": "high"});
+    let policy = world.api.post("/policies", &policy).created();
+    world.leak(&["fk_another-7aQ9zLm2Xw4R"]);
+    world.api.patch(&format!("/policies/{}", policy["id"]), &json!({"enabled": true})).ok();
+
+    let expected = [
+        "LK-1 close by admin-token: rotated",
+        "LK-2 apply_virtual_patch by admin-token",
+        "LK-2 set_risk by admin-token",
+        "LK-3 apply_virtual_patch by admin-token",
+        "LK-4 apply_virtual_patch by admin-token",
+        "LK-4 remove_virtual_patch by expiry: the time of the virtual patch is over",
+        "LK-5 close by policy all high",
+    ];
+    eventually("all decisions", || decisions(&world) == expected).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_closed_leak_that_is_back_says_where_its_token_was_found() {
+    let world = world().await;
+    let folder = tempfile::tempdir().unwrap();
+    let source = world.api.post("/sources", &json!({"location": folder.path()})).created();
+    let scan = async |file: &str| {
+        std::fs::write(folder.path().join(file), format!("key = {}\n", github_token("Ab3"))).unwrap();
+        let scan = world.api.post(&format!("/sources/{}/scans", source["id"]), &json!({})).json()["id"].clone();
+        eventually("the scan", || world.api.get(&format!("/scans/{scan}")).ok()["status"] == "done").await;
+    };
+    scan("config.txt").await;
+    world.api.post("/leaks/1/decisions", &json!({"action": "close"})).created();
+    webhook(&world, &Receiver::start(&[]));
+    scan("other.txt").await;
+    let told: Vec<_> = deliveries(&world, "").iter().map(|delivery| delivery["event"].clone()).collect();
+    assert_eq!(told, ["leak.reopened"], "and nothing of a decision");
+    assert!(decisions(&world)[0].starts_with("LK-1 reopen by regression: a token of it was found again, in other.txt"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn channels_choose_by_event_and_risk() {
     let (world, receiver) = (world().await, Receiver::start(&[]));
     for (n, risk) in [(1, "low"), (2, "high"), (3, "critical")] {
@@ -80,7 +132,8 @@ async fn channels_choose_by_event_and_risk() {
     }
     let now = tomorrow();
     tell(&world, &Event::Added(&[1, 2, 3]), now).await;
-    tell(&world, &Event::Reopened(&[1]), now).await;
+    let (action, author, origin) = (Action::Reopen, "regression", Origin::Regression);
+    tell(&world, &Event::Decided { leak: 1, action, author, reason: None, origin }, now).await;
     let told: Vec<_> = deliveries(&world, "")
         .iter()
         .map(|delivery| {
@@ -153,6 +206,20 @@ async fn what_did_not_happen_is_not_told() {
         .post("/leaks", &json!({"title": "t", "tokens": ["fk_another-token-1", TOKEN]}))
         .problem(409, "token-already-leaked");
     assert!(deliveries(&world, "").is_empty());
+}
+
+/// What the deliveries say of decisions, in order of the leaks.
+fn decisions(world: &World) -> Vec<String> {
+    let facts = |delivery: &Value| world.api.get(&format!("/notifications/deliveries/{}", delivery["id"])).ok()["facts"].clone();
+    let mut told = Vec::new();
+    for item in deliveries(world, "").iter().flat_map(|delivery| facts(delivery)["leaks"].as_array().unwrap().clone()) {
+        let decision = &item["decision"];
+        let [action, author] = ["action", "author"].map(|member| decision[member].as_str().unwrap());
+        let reason = decision["reason"].as_str().map(|reason| format!(": {reason}")).unwrap_or_default();
+        told.push(format!("LK-{} {action} by {author}{reason}", item["number"]));
+    }
+    told.sort();
+    told
 }
 
 /// Made at run time, and never issued.

@@ -1,0 +1,54 @@
+//! What other modules call an error, as a problem.
+
+use super::Problem;
+use crate::imports::ImportError;
+use crate::leaks::{AddError, RecordError, SettleError};
+
+impl From<sqlx::Error> for Problem {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<ImportError> for Problem {
+    fn from(error: ImportError) -> Self {
+        match error {
+            ImportError::NoSuchImport => Self::NotFound { what: "import" },
+            ImportError::Store(error) => Self::Store(error),
+            ImportError::Defect => Self::Internal(error.into()),
+            error => Self::Import(error),
+        }
+    }
+}
+
+impl From<AddError> for Problem {
+    fn from(error: AddError) -> Self {
+        match error {
+            AddError::AlreadyLeaked { position, known } => Self::TokenAlreadyLeaked { position, known },
+            AddError::Store(error) => Self::Store(error),
+        }
+    }
+}
+
+impl From<RecordError> for Problem {
+    fn from(error: RecordError) -> Self {
+        match error {
+            RecordError::NoSuchLeak => Self::NotFound { what: "leak" },
+            RecordError::Refused(refusal, current) => Self::Refused(refusal, current),
+            RecordError::Changed(current) => Self::Changed { current, precondition: false },
+            RecordError::Store(error) => Self::Store(error),
+        }
+    }
+}
+
+impl From<SettleError> for Problem {
+    fn from(error: SettleError) -> Self {
+        match error {
+            SettleError::NoSuch => Self::NotFound { what: "pending decision" },
+            SettleError::Settled(status) => Self::Settled { status },
+            SettleError::SamePerson => Self::SamePerson,
+            SettleError::Record(error) => error.into(),
+            SettleError::Store(error) => Self::Store(error),
+        }
+    }
+}
