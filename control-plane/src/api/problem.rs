@@ -1,6 +1,7 @@
 //! Everything that can be wrong with a request, and how it is told (RFC 9457).
 
 mod of_errors;
+mod of_leaks;
 mod of_people;
 
 use std::time::Duration;
@@ -10,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
 use crate::imports::ImportError;
-use crate::leaks::{Current, Known, RecordError, Refusal, Status, leak_id};
+use crate::leaks::{Current, Known, RecordError, Refusal};
 use crate::people::Role;
 use crate::people::limits::Left;
 use crate::store::{Trouble, trouble};
@@ -190,31 +191,9 @@ impl Problem {
                 format!("token {position} of the request cannot be taken: {reason}; nothing was added"),
             )
             .with("position", json!(position)),
-            Self::TokenAlreadyLeaked { position, known } => already_leaked(*position, known),
-            Self::Refused(refusal, current) => refused(refusal, current),
-            Self::Changed { current, precondition } => told(
-                if *precondition { StatusCode::PRECONDITION_FAILED } else { StatusCode::CONFLICT },
-                "changed-meanwhile",
-                "Changed meanwhile",
-                "somebody else has changed the leak since you saw it; look at it again, then decide",
-            )
-            .with("current", state(current)),
-            Self::Settled { status } => told(
-                StatusCode::CONFLICT,
-                "settled",
-                "Does not wait for this",
-                match status.as_str() {
-                    "scheduled" => "the decision is approved and scheduled; it can be cancelled",
-                    _ => "the decision does not wait any more; list pending decisions with all=true to see what became of it",
-                },
-            )
-            .with("pending_status", json!(status)),
-            Self::SamePerson => told(
-                StatusCode::CONFLICT,
-                "same-person",
-                "Another administrator has to",
-                "whoever asked for a decision cannot approve it; another administrator has to, or you cancel it",
-            ),
+            Self::TokenAlreadyLeaked { position, known } => of_leaks::already_leaked(*position, known),
+            Self::Refused(refusal, current) => of_leaks::refused(refusal, current),
+            Self::Changed { .. } | Self::Settled { .. } | Self::SamePerson => of_leaks::told_of(self),
             Self::NameTaken { what } => told(
                 StatusCode::CONFLICT,
                 "name-taken",
@@ -312,44 +291,6 @@ fn seconds(wait: Duration) -> u64 {
 
 fn told(status: StatusCode, kind: &'static str, title: &'static str, detail: impl Into<String>) -> Told {
     Told { status, kind, title, detail: detail.into(), members: Map::new(), retry_after: None }
-}
-
-fn already_leaked(position: usize, known: &Known) -> Told {
-    let leak = leak_id(known.leak);
-    let (status, advice) = match known.status {
-        Status::Open => ("open", "decide on that leak"),
-        Status::Closed => ("closed", "reopen that leak if the token still works"),
-        Status::FalsePositive => ("a false positive", "reopen that leak if the token is one after all"),
-    };
-    let detail =
-        format!("token {position} of the request belongs to {leak} already, which is {status}; {advice}; nothing was added");
-    told(StatusCode::CONFLICT, "token-already-leaked", "Token already leaked", detail)
-        .with("position", json!(position))
-        .with("leak", json!(leak))
-        .with("leak_status", json!(known.status))
-}
-
-fn refused(refusal: &Refusal, current: &Current) -> Told {
-    let detail = refusal.to_string();
-    let conflict = |kind, title| told(StatusCode::CONFLICT, kind, title, detail.clone()).with("current", state(current));
-    match refusal {
-        Refusal::IllegalTransition { .. } => conflict("illegal-transition", "Not possible in this state"),
-        Refusal::ConfirmationRequired { previews } => {
-            conflict("confirmation-required", "Confirmation required").with("tokens", json!(previews))
-        }
-        Refusal::ApprovalRequired => conflict("approval-required", "Takes two administrators"),
-        Refusal::AlreadyPending { id } => conflict("already-pending", "Waits already").with("pending", json!(id)),
-        Refusal::Incomplete(_) => told(StatusCode::UNPROCESSABLE_ENTITY, "invalid", "Invalid value", detail),
-    }
-}
-
-/// How a leak stands, for whoever has to decide anew.
-fn state(current: &Current) -> Value {
-    let state = &current.state;
-    json!({
-        "leak": leak_id(current.number), "status": state.status, "risk": state.risk, "patched": state.patched_at.is_some(),
-        "version": current.version,
-    })
 }
 
 fn import(error: &ImportError) -> Told {
