@@ -33,6 +33,8 @@ pub struct App {
     pub importing: Semaphore,
     /// Turns at storing attempts: gateways may report many, and decisions go through the same writer.
     pub storing: Semaphore,
+    /// Turns at trying a request: each may take a processor for a while.
+    pub trying: Semaphore,
     /// Takes and checks passwords.
     pub passwords: Passwords,
     /// The provider of single sign-on, when there is one.

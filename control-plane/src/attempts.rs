@@ -6,7 +6,7 @@
 
 mod intake;
 
-pub use intake::store_batch;
+pub use intake::{place, store_batch};
 
 use std::num::TryFromIntError;
 

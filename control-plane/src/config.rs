@@ -1,6 +1,8 @@
 //! What an operator may set: one struct, from flags and a TOML file; flags win.
 
 mod database;
+mod feed_tls;
+mod folders;
 mod smtp;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -11,10 +13,10 @@ use std::sync::Arc;
 use clap::ValueEnum;
 use serde::Deserialize;
 use stopleak_detector::Rules;
-use tonic::transport::{Identity, ServerTlsConfig};
-use zeroize::Zeroizing;
 
 pub use self::database::{DATABASE_VARIABLE, DatabaseUrl};
+pub use self::feed_tls::FeedTls;
+pub use self::folders::{default_config_dir, default_data_dir};
 pub use self::smtp::{Smtp, SmtpTls};
 use crate::api::{CALLBACK, Site};
 use crate::outbound::Destinations;
@@ -61,6 +63,9 @@ pub struct Config {
     pub trusted_proxies: Vec<IpAddr>,
     /// Attempts that are kept of each tenant; the oldest go when there are more. Default: 1,000,000.
     pub max_attempts: Option<NonZeroU64>,
+    /// The filter module, as gateways run it: by it every index is proved before it is published, and requests are tried. Default:
+    /// `stopleak_filter.wasm` beside the program.
+    pub filter: Option<PathBuf>,
     /// TLS of the feed, for gateways on other machines.
     pub feed_tls: Option<FeedTls>,
     /// Whether notifications may go to addresses of this server's own network, and without TLS. Default: false.
@@ -77,16 +82,6 @@ pub struct KeysConfig {
     pub fingerprint_command: Option<Vec<String>>,
     /// Program and arguments; prints the signing key as 64 hexadecimal digits.
     pub signing_command: Option<Vec<String>>,
-}
-
-/// Files in PEM form.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct FeedTls {
-    /// The certificate, followed by its chain.
-    pub certificate: PathBuf,
-    /// The certificate's private key.
-    pub private_key: PathBuf,
 }
 
 /// How log lines look.
@@ -159,6 +154,7 @@ impl Config {
             requests_per_minute: self.requests_per_minute.or(other.requests_per_minute),
             trusted_proxies: if self.trusted_proxies.is_empty() { other.trusted_proxies } else { self.trusted_proxies },
             max_attempts: self.max_attempts.or(other.max_attempts),
+            filter: self.filter.or(other.filter),
             feed_tls: self.feed_tls.or(other.feed_tls),
             public_url: self.public_url.or(other.public_url),
             allow_private_destinations: self.allow_private_destinations || other.allow_private_destinations,
@@ -194,29 +190,20 @@ impl Config {
             return refuse("public_url", "is not a scheme, a host and perhaps a port, such as https://stopleak.example");
         }
         self.feed_tls()?;
+        self.filter()?;
         if let Some(smtp) = &self.smtp {
             smtp.check()?;
         }
         self.data_dir().map(drop)
     }
 
-    /// TLS of the feed.
-    pub fn feed_tls(&self) -> Result<Option<ServerTlsConfig>, ConfigError> {
-        let read = |key: &'static str, path: &Path| {
-            std::fs::read(path).map_err(|error| ConfigError::Value { key, reason: format!("{}: {error}", path.display()) })
-        };
-        let Some(tls) = &self.feed_tls else { return Ok(None) };
-        let certificate = read("feed_tls.certificate", &tls.certificate)?;
-        let private_key = Zeroizing::new(read("feed_tls.private_key", &tls.private_key)?);
-        let tls = ServerTlsConfig::new().identity(Identity::from_pem(certificate, private_key.as_slice()));
-        // Files without sense are found here, and not when the first gateway comes.
-        match tonic::transport::Server::builder().tls_config(tls.clone()) {
-            Ok(_) => Ok(Some(tls)),
-            Err(error) => {
-                let reason = format!("certificate and private key are not a pair in PEM form: {error}");
-                Err(ConfigError::Value { key: "feed_tls", reason })
-            }
+    /// The file with the filter module; `None` when none is named and none lies beside the program.
+    pub fn filter(&self) -> Result<Option<PathBuf>, ConfigError> {
+        let Some(path) = &self.filter else { return Ok(filter_beside_this_program()) };
+        if !path.is_file() {
+            return Err(ConfigError::Value { key: "filter", reason: format!("{} is no file", path.display()) });
         }
+        Ok(Some(path.clone()))
     }
 
     /// The token formats that scans look for.
@@ -298,31 +285,20 @@ impl Config {
     }
 }
 
+/// As a release is unpacked. In a checkout the program lies one folder deeper.
+fn filter_beside_this_program() -> Option<PathBuf> {
+    const NAME: &str = "stopleak_filter.wasm";
+    let program = std::env::current_exe().ok()?;
+    let folders = program.ancestors().skip(1).take(if cfg!(debug_assertions) { 2 } else { 1 });
+    folders.map(|folder| folder.join(NAME)).find(|file| file.is_file())
+}
+
 fn is_origin(url: &str) -> bool {
     let Ok(uri) = url.parse::<axum::http::Uri>() else { return false };
     matches!(uri.scheme_str(), Some("http" | "https"))
         && uri.authority().is_some()
         && matches!(uri.path(), "" | "/")
         && uri.query().is_none()
-}
-
-/// `$XDG_DATA_HOME/stopleak`, or `~/.local/share/stopleak`.
-#[must_use]
-pub fn default_data_dir() -> Option<PathBuf> {
-    folder_of_this_user("XDG_DATA_HOME", ".local/share")
-}
-
-/// `$XDG_CONFIG_HOME/stopleak`, or `~/.config/stopleak`.
-#[must_use]
-pub fn default_config_dir() -> Option<PathBuf> {
-    folder_of_this_user("XDG_CONFIG_HOME", ".config")
-}
-
-fn folder_of_this_user(variable: &str, within_home: &str) -> Option<PathBuf> {
-    let absolute = |path: PathBuf| path.is_absolute().then_some(path);
-    let base = std::env::var_os(variable).map(PathBuf::from).and_then(absolute);
-    let home = || std::env::var_os("HOME").map(PathBuf::from).and_then(absolute).map(|home| home.join(within_home));
-    base.or_else(home).map(|base| base.join("stopleak"))
 }
 
 #[cfg(test)]
@@ -355,6 +331,7 @@ mod tests {
             ("[feed_tls]\ncertificate = \"a\"", "`private_key`"),
             ("[feed_tls]\ncertificate = \"/no/a\"\nprivate_key = \"/no/b\"", "`feed_tls.certificate`"),
             ("rules = \"/no/rules.toml\"", "/no/rules.toml"),
+            ("filter = \"/no/filter.wasm\"", "/no/filter.wasm"),
             ("breached_passwords = \"/no/list\"", "/no/list"),
             (&oidc("http://login.example", "administrator"), "`oidc.issuer`"),
             (&oidc("https://login.example", "root"), "root"),

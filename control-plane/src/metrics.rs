@@ -25,6 +25,8 @@ pub struct Metrics {
     attempts_dropped: Counter,
     attempts_malformed: Counter,
     false_matches: Counter,
+    proof_failures: Counter,
+    proving: Gauge,
     pushes: Family<PushLabels, Counter>,
     decision_to_enforced: Histogram,
     decisions_enforced: AtomicU64,
@@ -87,6 +89,8 @@ impl Metrics {
             attempts_dropped: Counter::default(),
             attempts_malformed: Counter::default(),
             false_matches: Counter::default(),
+            proof_failures: Counter::default(),
+            proving: Gauge::default(),
             pushes: Family::default(),
             decision_to_enforced: Histogram::new(SECONDS),
             decisions_enforced: AtomicU64::new(0),
@@ -114,6 +118,16 @@ impl Metrics {
         let mut out = String::new();
         text::encode(&mut out, &self.registry)?;
         Ok(out)
+    }
+
+    /// An index was built that is not published.
+    pub fn proof_failed(&self) {
+        self.proof_failures.inc();
+    }
+
+    /// Whether indexes are proved.
+    pub fn proves(&self, proves: bool) {
+        self.proving.set(i64::from(proves));
     }
 
     /// A batch of attempts was stored.
@@ -169,6 +183,16 @@ impl Metrics {
             "false_matches",
             "Attempts whose fingerprint does not belong to the leak that the gateway named",
             self.false_matches.clone(),
+        );
+        registry.register(
+            "index_proof_failures",
+            "Indexes that were built and not published, since the filter module did not read them or judged wrongly by them",
+            self.proof_failures.clone(),
+        );
+        registry.register(
+            "index_proof_enabled",
+            "1 when every index is proved by the filter module before it is published, 0 when there is no module",
+            self.proving.clone(),
         );
         registry.register("pushes", "Indexes sent to workers, by their answer", self.pushes.clone());
         registry.register(

@@ -6,10 +6,11 @@ use std::net::SocketAddr;
 use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
+use stopleak_filter_host::FilterModule;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, Semaphore, watch};
 use tonic::transport::ServerTlsConfig;
@@ -29,7 +30,7 @@ use crate::sources::LocalSources;
 use crate::store::{self, Database, Store, Trouble, trouble};
 use crate::tenants::TenantId;
 use crate::time::Time;
-use crate::{api, attempts, feed, imports, jobs, leaks, notifications, replicas, tenants};
+use crate::{api, attempts, feed, imports, jobs, leaks, notifications, replicas, tenants, verdicts};
 
 /// A control plane whose ports are open.
 pub struct Server {
@@ -88,7 +89,9 @@ impl Server {
         let addresses = Addresses { http: http.local_addr()?, feed: feed.local_addr()? };
         let keys = Arc::new(keys);
         let metrics = Metrics::new();
-        let publisher = Publisher::start(store.clone(), Arc::clone(&keys)).await?;
+        let module = load_filter(config).await?;
+        metrics.proves(module.is_some());
+        let publisher = Publisher::start(store.clone(), Arc::clone(&keys), module, Arc::clone(&metrics)).await?;
         let clones = empty_folder(data_dir.join(CLONES))?;
         let app = assemble(config, store, keys, publisher, metrics, addresses.feed, clones)?;
         if !addresses.feed.ip().is_loopback() && tls.is_none() {
@@ -185,6 +188,7 @@ pub(crate) fn assemble(
         fleet,
         importing: Semaphore::new(imports::READING_AT_ONCE),
         storing: Semaphore::new(feed::STORING_AT_ONCE),
+        trying: Semaphore::new(verdicts::AT_ONCE),
         sso: config.sso()?,
         passwords: Passwords::new(config.breached_passwords()?),
         limits: Limits::new(config.requests_per_minute()),
@@ -279,6 +283,23 @@ async fn make_admin_token(db: &mut store::Connection, tenant: TenantId, data_dir
     write_private(&file, secret.expose())?;
     api_tokens::add(db, tenant, api_tokens::FIRST, Role::GlobalAdministrator, &secret, None, now).await?;
     Ok(file)
+}
+
+/// What gateways run, compiled. A file that is there and of no use is an error: whoever put it there wants indexes to be proved.
+async fn load_filter(config: &Config) -> anyhow::Result<Option<Arc<FilterModule>>> {
+    let Some(path) = config.filter()? else {
+        tracing::warn!(
+            "there is no filter module: indexes are published without a proof, and no request can be tried; \
+             put stopleak_filter.wasm beside the program, or name it with --filter"
+        );
+        return Ok(None);
+    };
+    let started = Instant::now();
+    let file = path.clone();
+    let module = tokio::task::spawn_blocking(move || FilterModule::from_file(&file)).await?;
+    let module = module.with_context(|| format!("filter module {}", path.display()))?;
+    tracing::info!(module = %path.display(), compiled_ms = started.elapsed().as_millis(), "indexes are proved before they are published");
+    Ok(Some(Arc::new(module)))
 }
 
 fn lock(data_dir: &Path) -> anyhow::Result<File> {

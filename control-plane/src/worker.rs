@@ -35,9 +35,10 @@ pub async fn run(config: &Config, stop: impl Future<Output = ()>) -> anyhow::Res
     check_keys(&mut db, &keys).await?;
     db.commit().await?;
     let (clones, _lock) = own_folder(&data_dir)?;
-    let publisher = Publisher::silent(store.clone(), Arc::clone(&keys));
+    let metrics = Metrics::new();
+    let publisher = Publisher::silent(store.clone(), Arc::clone(&keys), Arc::clone(&metrics));
     let nowhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
-    let app = assemble(config, store, keys, publisher, Metrics::new(), nowhere, clones)?;
+    let app = assemble(config, store, keys, publisher, metrics, nowhere, clones)?;
     tracing::info!(%database, process = app.process, "worker started");
     tokio::spawn(replicas::follow(Arc::clone(&app)));
     let working = tokio::spawn(jobs::work(Arc::clone(&app)));

@@ -86,6 +86,17 @@ impl IndexSource {
         self.shards.iter().flat_map(|shard| &shard.entries)
     }
 
+    /// The entries of one shard, in the order of their fingerprints.
+    #[must_use]
+    pub fn shard_entries(&self, shard: usize) -> &[Entry] {
+        self.shards.get(shard).map(|shard| shard.entries.as_slice()).unwrap_or_default()
+    }
+
+    /// Which kinds the entries are of, and how many are of each.
+    pub fn kinds(&self) -> impl Iterator<Item = (Kind, usize)> {
+        self.kinds.iter().map(|(kind, count)| (*kind, *count))
+    }
+
     /// Makes a change, and says whether it was one.
     pub fn apply(&mut self, change: Change) -> Result<bool, BuildError> {
         match change {

@@ -6,10 +6,10 @@ use axum::extract::State;
 use axum::http::header;
 use axum::response::IntoResponse;
 
-use super::problem::{Answer, Problem};
+use super::problem::{Answer, NoIndex, Problem};
 use crate::app::App;
 use crate::metrics::Counted;
-use crate::tenants;
+use crate::tenants::{self, Tenant};
 
 /// The process answers.
 pub(super) async fn healthz() -> &'static str {
@@ -22,12 +22,19 @@ pub(super) async fn readyz(State(app): State<Arc<App>>) -> Answer<String> {
     app.store.probe().await?;
     for tenant in &tenants {
         app.publisher.open(tenant).await.map_err(Problem::Internal)?;
+        if app.publisher.subscribe(tenant.id).is_none() {
+            return Err(Problem::NoIndex(NoIndex::Unproved));
+        }
     }
-    // A number and no names: anybody may ask.
-    match tenants.iter().filter(|tenant| !app.publisher.is_on(tenant.id)).count() {
-        0 => Ok("ready\n".to_owned()),
-        off => Ok(format!("ready\nmodule-off: the API Leaks module of {off} of {} tenants is off\n", tenants.len())),
-    }
+    // Numbers and no names: anybody may ask.
+    let count = |is: &dyn Fn(&Tenant) -> bool| tenants.iter().filter(|tenant| is(tenant)).count();
+    let (of, off) = (tenants.len(), count(&|tenant| !app.publisher.is_on(tenant.id)));
+    let off = if off > 0 { format!("module-off: the API Leaks module of {off} of {of} tenants is off\n") } else { String::new() };
+    // Still ready: gateways keep the last good index, and people need the API now more than ever.
+    Ok(match count(&|tenant| app.publisher.is_unproved(tenant.id)) {
+        0 => format!("ready\n{off}"),
+        unproved => format!("ready\n{off}index-unproved: the newest index of {unproved} of {of} tenants is not published\n"),
+    })
 }
 
 /// What Prometheus reads.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -85,6 +85,8 @@ pub(super) struct DeliveryList {
 const MAX_NAME: usize = 100;
 /// Each costs the mail server a copy of every message.
 const MAX_RECIPIENTS: usize = 20;
+/// Of answers with a secret: neither caches nor the memory of an `Idempotency-Key` have it.
+const NOT_KEPT: [(HeaderName, &str); 1] = [(header::CACHE_CONTROL, "no-store")];
 const NO_CHANNEL: Problem = Problem::NotFound { what: "channel" };
 const NO_DELIVERY: Problem = Problem::NotFound { what: "delivery" };
 
@@ -108,7 +110,7 @@ pub(super) async fn add(State(app): State<Arc<App>>, caller: Caller, Body(asked)
     db.commit().await?;
     tracing::info!(channel = channel.id, kind = channel.kind.as_str(), author = caller.name, "notification channel added");
     let location = [(header::LOCATION, format!("/api/v1/notifications/channels/{}", channel.id))];
-    Ok((StatusCode::CREATED, location, Json(ChannelWithSecret { channel, secret })).into_response())
+    Ok((StatusCode::CREATED, NOT_KEPT, location, Json(ChannelWithSecret { channel, secret })).into_response())
 }
 
 pub(super) async fn list(State(app): State<Arc<App>>, caller: Caller) -> Answer<Json<ChannelList>> {
@@ -157,11 +159,7 @@ pub(super) async fn remove(State(app): State<Arc<App>>, caller: Caller, IdInPath
 }
 
 /// Gives a webhook another secret; the old one is of no use from now on.
-pub(super) async fn renew_secret(
-    State(app): State<Arc<App>>,
-    caller: Caller,
-    IdInPath(id): IdInPath,
-) -> Answer<Json<ChannelWithSecret>> {
+pub(super) async fn renew_secret(State(app): State<Arc<App>>, caller: Caller, IdInPath(id): IdInPath) -> Answer<Response> {
     let (tenant, secret) = (caller.tenant.id, new_secret()?);
     let mut db = app.store.write().await?;
     let channel = notifications::renew_secret(&mut db, tenant, &app.keys.sealing(tenant), id, &secret).await?;
@@ -169,7 +167,7 @@ pub(super) async fn renew_secret(
     audit::record(&mut db, &caller, "channel.renew_secret", &object(id), None, audit::seen(&channel)).await?;
     db.commit().await?;
     tracing::info!(channel = id, author = caller.name, "secret of a notification channel renewed");
-    Ok(Json(ChannelWithSecret { channel, secret: Some(secret) }))
+    Ok((NOT_KEPT, Json(ChannelWithSecret { channel, secret: Some(secret) })).into_response())
 }
 
 /// Answers when the message has arrived or has not: the delivery says which.

@@ -1,8 +1,10 @@
 //! Everything that can be wrong with a request, and how it is told (RFC 9457).
 
 mod of_errors;
+mod of_index;
 mod of_leaks;
 mod of_people;
+mod of_repeats;
 
 use std::time::Duration;
 
@@ -10,6 +12,8 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
+pub use self::of_index::NoIndex;
+pub use self::of_repeats::Repeat;
 use crate::imports::ImportError;
 use crate::leaks::{Current, Known, RecordError, Refusal};
 use crate::people::Role;
@@ -125,6 +129,10 @@ pub enum Problem {
     NotDead,
     /// A report was not read to its end.
     Import(ImportError),
+    /// There is no index to ask.
+    NoIndex(NoIndex),
+    /// The request's `Idempotency-Key` was used before.
+    Repeat(Repeat),
     /// As many requests of this kind are under way as there may be.
     Busy {
         /// What they do.
@@ -227,8 +235,10 @@ impl Problem {
                 "Not dead",
                 "only a dead delivery can be sent again, and a test cannot: test the channel once more",
             ),
-            Self::Import(error) => import(error),
+            Self::Import(error) => of_leaks::import(error),
             Self::Busy { what } => busy(what),
+            Self::NoIndex(missing) => missing.told(),
+            Self::Repeat(repeat) => repeat.told(),
             Self::Store(error) => store(error),
             Self::Internal(_) => internal(),
         }
@@ -291,16 +301,6 @@ fn seconds(wait: Duration) -> u64 {
 
 fn told(status: StatusCode, kind: &'static str, title: &'static str, detail: impl Into<String>) -> Told {
     Told { status, kind, title, detail: detail.into(), members: Map::new(), retry_after: None }
-}
-
-fn import(error: &ImportError) -> Told {
-    let (status, kind, title) = match error {
-        ImportError::Done => (StatusCode::CONFLICT, "import-done", "Already done"),
-        ImportError::UnderWay => (StatusCode::CONFLICT, "import-under-way", "Already reading"),
-        ImportError::Other => (StatusCode::CONFLICT, "other-report", "Another report"),
-        _ => (StatusCode::UNPROCESSABLE_ENTITY, "report-rejected", "Not a report"),
-    };
-    told(status, kind, title, error.to_string())
 }
 
 fn busy(what: &str) -> Told {

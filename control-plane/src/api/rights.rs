@@ -11,7 +11,7 @@ use axum::routing::{MethodRouter, delete, get, patch, post, put};
 
 use super::{
     api_tokens, attempts, audit, gateways, guard_rails, health, imports, jobs, leaks, notifications, policies, scans, session,
-    sources, sso, tenants, users,
+    sources, sso, tenants, users, verdicts,
 };
 use crate::app::App;
 use crate::people::Role;
@@ -107,6 +107,8 @@ pub fn routes() -> Vec<Route> {
         delete "/api/v1/guard-rails/second-approver" Tenants guard_rails::waive_second_approver;
         get    "/api/v1/attempts"                  See     attempts::list;
         get    "/api/v1/attempts/export"           See     leaks::export::attempts;
+
+        post   "/api/v1/verdicts"                  See     verdicts::judge;
 
         get    "/api/v1/sources"                   See     sources::list;
         post   "/api/v1/sources"                   Operate sources::add;
@@ -214,6 +216,7 @@ pub const COMMANDS: &[(&str, Needs)] = &[
     ("pause begin", Needs::Api(Right::Decide)),
     ("pause end", Needs::Api(Right::Decide)),
     ("attempts list", Needs::Api(Right::See)),
+    ("try", Needs::Api(Right::See)),
     ("source list", Needs::Api(Right::See)),
     ("source add", Needs::Api(Right::Operate)),
     ("source scan", Needs::Api(Right::Operate)),

@@ -138,7 +138,9 @@ fn outcome(attempt: &wire::Attempt) -> Option<Outcome> {
     }
 }
 
-fn place(attempt: &wire::Attempt) -> Option<&'static str> {
+/// Where the token was, in a word.
+#[must_use]
+pub fn place(attempt: &wire::Attempt) -> Option<&'static str> {
     match attempt.place() {
         wire::Place::Unspecified => None,
         wire::Place::Authorization => Some("authorization"),

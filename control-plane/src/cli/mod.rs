@@ -11,6 +11,7 @@ mod table;
 mod moment;
 mod leak;
 mod attempts;
+mod try_request;
 mod policy;
 mod guard_rails;
 mod pause;
@@ -48,6 +49,7 @@ enum Command {
     Scan(scan::ScanCommand),
     Leak(leak::Leak),
     Attempts(attempts::Attempts),
+    Try(try_request::Try),
     Policy(policy::Policy),
     GuardRails(guard_rails::GuardRails),
     Pause(pause::Pause),
@@ -89,6 +91,10 @@ impl Cli {
             Command::Worker(worker) => return worker.run(),
             Command::Scan(scan) => return scan.run(),
             Command::Leak(leak) => leak.run(),
+            Command::Try(request) => match request.run() {
+                Ok(code) => return code,
+                Err(fault) => Err(fault),
+            },
             Command::Attempts(attempts) => attempts.run(),
             Command::Policy(policy) => policy.run(),
             Command::GuardRails(rails) => rails.run(),

@@ -50,6 +50,9 @@ pub(super) struct Serve {
     /// Address of the feed; port 0 takes a free one [default: 127.0.0.1:8081]
     #[arg(long, value_name = "ADDR")]
     feed: Option<SocketAddr>,
+    /// The filter module that proves every index before it is published [default: `stopleak_filter.wasm` beside this program]
+    #[arg(long, env = "STOPLEAK_FILTER", value_name = "FILE")]
+    filter: Option<PathBuf>,
     /// A TOML file; flags win over it
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -96,6 +99,7 @@ impl Serve {
             feed: self.feed,
             worker: self.no_worker.then_some(false),
             log_format: self.log_format,
+            filter: self.filter,
             ..Config::default()
         };
         let config = flags.or(file);

@@ -15,7 +15,7 @@ use super::session::{Event, Session, Violation};
 use crate::app::App;
 use crate::attempts::{self, Stored};
 use crate::gateways::{self, Subscriber};
-use crate::index::{Published, Push};
+use crate::index::{Published, Push, welcome};
 use crate::leaks::leak_id;
 use crate::time::Time;
 
@@ -133,10 +133,7 @@ impl Connection {
                 }
                 self.member.join(&hello);
                 self.base = self.app.publisher.find(self.subscriber.tenant.id, &hello.root);
-                outbox.answers.push_back(to_gateway(Message::Welcome(wire::Welcome {
-                    fingerprint_key: self.app.keys.fingerprint(self.subscriber.tenant.id).as_bytes().to_vec(),
-                    tenant: self.subscriber.tenant.name.clone(),
-                })));
+                outbox.answers.push_back(welcome(&self.app.keys, &self.subscriber.tenant));
                 self.push(session, outbox);
             }
             Event::Enforced(ack) => {

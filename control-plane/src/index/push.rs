@@ -6,6 +6,15 @@ use stopleak_contract::feed::{MAX_PART, wire};
 use stopleak_contract::index::{IndexHeader, SealedHeader};
 
 use super::Published;
+use crate::keys::Keys;
+use crate::tenants::Tenant;
+
+/// What comes before the first push.
+#[must_use]
+pub fn welcome(keys: &Keys, tenant: &Tenant) -> wire::ToGateway {
+    let welcome = wire::Welcome { fingerprint_key: keys.fingerprint(tenant.id).as_bytes().to_vec(), tenant: tenant.name.clone() };
+    wire::ToGateway { message: Some(wire::to_gateway::Message::Welcome(welcome)) }
+}
 
 /// What is left to send.
 pub struct Push {
@@ -44,6 +53,12 @@ impl Push {
         self.is_whole
     }
 
+    /// The shards that it brings.
+    #[must_use]
+    pub fn shards(&self) -> &[u32] {
+        &self.shards
+    }
+
     /// Whether all is sent.
     #[must_use]
     pub fn is_done(&self) -> bool {
@@ -77,7 +92,11 @@ impl Iterator for Push {
 }
 
 impl Published {
-    fn header(&self) -> &IndexHeader {
+    pub(super) fn shard(&self, shard: u32) -> Option<Arc<[u8]>> {
+        self.shards.get(usize::try_from(shard).ok()?).cloned()
+    }
+
+    pub(super) fn header(&self) -> &IndexHeader {
         SealedHeader::header(&self.sealed)
     }
 }

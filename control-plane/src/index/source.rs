@@ -1,11 +1,16 @@
 //! What an index is built from: all of a tenant's entries, read once, and kept up to date by reading what has changed.
 
+use std::sync::Arc;
+
 use anyhow::Context as _;
 use stopleak_contract::Fingerprint;
 use stopleak_contract::index::{Action, Change, Classes, Entry, IndexSource, Kind, LeakNumber};
+use stopleak_filter_host::{FilterModule, SharedData};
 use tokio_stream::StreamExt as _;
 
 use super::Published;
+use super::probe::Probe;
+use super::proof::{self, Unproved, Witness};
 use crate::keys::Keys;
 use crate::leaks::Status;
 use crate::pauses;
@@ -20,6 +25,9 @@ pub struct Source {
     paused: bool,
     /// The newest token that was read; tokens are neither changed nor removed.
     newest: i64,
+    /// Stands in the index as soon as anything does.
+    probe: Option<Probe>,
+    witness: Option<Witness>,
 }
 
 #[derive(sqlx::FromRow)]
@@ -57,7 +65,7 @@ impl Source {
         };
         let (epoch, newest, shard_bits, paused, entries) = read.await.context("reading the index's entries")?;
         let index = tokio::task::spawn_blocking(move || IndexSource::from_entries(shard_bits, entries)).await??;
-        Ok(Self { index, epoch, paused, newest })
+        Ok(Self { index, epoch, paused, newest, probe: None, witness: None })
     }
 
     /// Reads what has changed since; everything when a pause has begun or ended, which concerns every entry. On an error it is of no use any more, and is loaded again.
@@ -92,7 +100,8 @@ impl Source {
 
     /// Cuts the entries into as many shards as there should be now. The number is kept: after a restart, the same epoch has the same
     /// bytes.
-    pub async fn fit(&mut self, store: &Store, tenant: TenantId) -> Result<(), sqlx::Error> {
+    pub async fn fit(&mut self, store: &Store, keys: &Keys, tenant: TenantId) -> anyhow::Result<()> {
+        self.place_probe(keys, tenant)?;
         if self.index.fit() {
             let mut db = store.write().await?;
             tenants::set_shard_bits(&mut db, tenant, self.index.shard_bits()).await?;
@@ -105,9 +114,44 @@ impl Source {
     pub fn build(&mut self, tenant: &Tenant, keys: &Keys) -> anyhow::Result<Published> {
         let epoch = u64::try_from(self.epoch.epoch).context("a negative epoch")?;
         let built_at = self.epoch.epoch_at;
-        let built = self.index.build(&tenant.name, &keys.fingerprint(tenant.id), epoch, built_at.as_millis())?;
+        let mut built = self.index.build(&tenant.name, &keys.fingerprint(tenant.id), epoch, built_at.as_millis())?;
+        // People count leaked tokens.
+        built.header.tokens -= u64::from(self.probe.is_some());
         let (root, tokens) = (built.header.root(), built.header.tokens);
         Ok(Published { epoch, root, built_at, tokens, sealed: keys.signing.seal(built.header), shards: built.shards })
+    }
+
+    /// Lets the module that gateways run show that it has the index in force; what its VMs share then.
+    pub fn prove(
+        &mut self,
+        module: &FilterModule,
+        tenant: &Tenant,
+        keys: &Keys,
+        published: &Arc<Published>,
+    ) -> Result<SharedData, Unproved> {
+        let probe = self.probe.as_ref();
+        let witness = proof::prove(module, tenant, keys, self.witness.take(), &self.index, (probe, published))?;
+        Ok(self.witness.insert(witness).shared_data())
+    }
+
+    /// Puts the probe where it belongs. It is the same for the same entries, so that the same epoch has the same bytes after a restart.
+    fn place_probe(&mut self, keys: &Keys, tenant: TenantId) -> anyhow::Result<()> {
+        let own = self.probe.as_ref().map(Probe::kind);
+        let of_tokens = self.index.kinds().filter(|(kind, count)| *count > usize::from(own == Some(*kind)));
+        let kinds: Vec<Kind> = of_tokens.map(|(kind, _)| kind).collect();
+        let key = keys.fingerprint(tenant);
+        let wanted = if kinds.is_empty() { None } else { Probe::for_index(&key, kinds.into_iter()) };
+        if wanted.as_ref().map(Probe::entry) == self.probe.as_ref().map(Probe::entry) {
+            return Ok(());
+        }
+        if let Some(old) = self.probe.take() {
+            self.index.apply(Change::Remove(old.entry().fingerprint))?;
+        }
+        if let Some(new) = &wanted {
+            self.index.apply(Change::Put(new.entry()))?;
+        }
+        self.probe = wanted;
+        Ok(())
     }
 }
 

@@ -83,6 +83,9 @@ const OF_PEOPLE: &[&str] = &[
     "POST /api/v1/jobs/{id}/retry",
 ];
 
+/// Changes nothing, and sends what it asks about in its body.
+const ASKS: &str = "POST /api/v1/verdicts";
+
 fn entries(answer: &Answer) -> Vec<Value> {
     answer.ok()["entries"].as_array().unwrap().clone()
 }
@@ -92,7 +95,7 @@ async fn every_route_that_changes_something_leaves_an_entry() {
     let world = World::start().await;
     for route in routes().iter().filter(|route| route.method != Method::GET) {
         let name = format!("{} {}", route.method, route.path);
-        if OF_PEOPLE.contains(&name.as_str()) {
+        if OF_PEOPLE.contains(&name.as_str()) || name == ASKS {
             continue;
         }
         let (path, body, action) = changes(&name).unwrap_or_else(|| panic!("{name}: say what it leaves in the audit log"));
@@ -113,6 +116,7 @@ async fn every_route_that_changes_something_leaves_an_entry() {
     let before = world.api.get("/audit").ok()["head"].clone();
     world.api.post("/gateways", &json!({"name": ""})).problem(422, "invalid");
     world.api.post("/leaks/1/decisions", &json!({"action": "close"})).problem(409, "illegal-transition");
+    world.api.post("/verdicts", &json!({"url": "/"}));
     let analyst = world.api.with_token(&world.token(Role::Analyst).await);
     analyst.post("/gateways", &json!({"name": "g"})).problem(403, "forbidden");
     assert_eq!(world.api.get("/audit").ok()["head"], before);

@@ -30,3 +30,5 @@ mod index;
 mod start;
 mod secrecy;
 mod notifications;
+mod verdicts;
+mod repeats;

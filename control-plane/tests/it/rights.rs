@@ -84,7 +84,8 @@ fn the_table_has_every_command_and_no_other() {
 /// Arguments with which each command comes to call the API.
 fn arguments(command: &str) -> Option<&'static [&'static str]> {
     Some(match command {
-        "leak list"
+        "try"
+        | "leak list"
         | "leak pending"
         | "leak export"
         | "leak summary"

@@ -48,6 +48,15 @@ async fn seeded_tokens_are_in_no_file_and_in_no_log() {
     }
     let uuid = "00112233-4455-6677-8899-aabbccddeeff";
     api.post("/leaks", &json!({"title": format!("id {}", uuid.to_uppercase()), "tokens": [uuid]})).problem(422, "invalid");
+    let (raw, curl) = (
+        format!("GET /?key={} HTTP/1.1\nauthorization: Bearer {}\n\n", SEEDED[0], SEEDED[2]),
+        format!("curl -b 'session={}' --{} https://api.example/", SEEDED[1], SEEDED[0]),
+    );
+    let tried = api.post("/verdicts", &json!({"raw": raw}));
+    assert_eq!((tried.status, &tried.json()["verdict"]), (200, &json!("observe")), "{}", tried.text);
+    let untried = api.post("/verdicts", &json!({"curl": curl}));
+    untried.problem(422, "invalid");
+    assert!(SEEDED.iter().all(|token| !tried.text.contains(token) && !untried.text.contains(token)));
     api.post("/leaks/1/decisions", &json!({"action": "apply_virtual_patch"})).created();
 
     let import = api.post("/imports", &json!({"name": "gitleaks"})).created();

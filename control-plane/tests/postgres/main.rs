@@ -41,6 +41,10 @@ mod imports;
 mod cli;
 #[path = "../it/notifications/mod.rs"]
 mod notifications;
+#[path = "../it/verdicts.rs"]
+mod verdicts;
+#[path = "../it/repeats.rs"]
+mod repeats;
 #[path = "../it/backup.rs"]
 mod backup;
 

@@ -44,6 +44,28 @@ fn the_measured_filter_blocks() -> Result<()> {
     Ok(())
 }
 
+/// The control plane lets it judge what anybody sends.
+#[test]
+fn the_host_holds_a_module_to_its_limits() -> Result<()> {
+    let module = module()?;
+    for (limits, expected) in [
+        (Limits { fuel: 1_000, ..Limits::NONE }, "fuel"),
+        (Limits { memory: 64 * 1024, ..Limits::NONE }, "memory"),
+        (Limits { memory: 3 * 1024 * 1024, ..Limits::NONE }, "memory"),
+    ] {
+        let mut started = start(&module, limits);
+        let error = match &mut started {
+            Err(error) => format!("{error:#}"),
+            Ok(vm) => match vm.request(vec![(b"authorization".to_vec(), vec![b'x'; 4 * 1024 * 1024])], b"") {
+                Err(error) => format!("{error:#}"),
+                Ok(outcome) => panic!("{limits:?}: {outcome:?}"),
+            },
+        };
+        assert!(error.contains(expected), "{limits:?}: {error}");
+    }
+    Ok(())
+}
+
 /// Every VM of every proxy compiles it. What it has today, and a little: docs/performance.md says what has been tried to make it smaller.
 #[test]
 fn the_module_does_not_grow_unnoticed() {
@@ -76,18 +98,22 @@ fn module() -> Result<FilterModule> {
 
 /// A filter that enforces an index of so many tokens.
 fn vm(module: &FilterModule, tokens: usize) -> Result<Vm> {
+    let mut vm = start(module, Limits::NONE)?;
+    feed::push(&mut vm, tokens)?;
+    Ok(vm)
+}
+
+fn start(module: &FilterModule, limits: Limits) -> Result<Vm> {
     /// 2026-01-01, for ever.
     const NOW_NS: u64 = 1_767_225_600_000_000_000;
     let public_key = feed::public_key();
     let settings = Settings {
         environment: &[("STOPLEAK_CREDENTIAL", "credential-of-a-test"), ("STOPLEAK_PUBLIC_KEY", &public_key)],
         configuration: r#"{"cluster": "stopleak_feed", "body": {}}"#,
-        limits: Limits::NONE,
+        limits,
         clock: Clock::Fixed(NOW_NS),
         shared_data: SharedData::default(),
         number: 0,
     };
-    let mut vm = Vm::start(module, settings)?;
-    feed::push(&mut vm, tokens)?;
-    Ok(vm)
+    Ok(Vm::start(module, settings)?)
 }

@@ -154,7 +154,14 @@ async fn a_stolen_database_has_no_address_and_no_secret() {
     let (world, receiver) = (world().await, Receiver::start(&[]));
     let slack = json!({"name": "chat", "kind": "slack", "url": receiver.url});
     world.api.post("/notifications/channels", &slack).created();
-    let secret = webhook(&world, &receiver)["secret"].as_str().unwrap().to_owned();
+    let again = [("idempotency-key", "once")];
+    let post = |path: &str, body: &Value| world.api.send_with("POST", &format!("/api/v1/notifications/{path}"), body, &again);
+    let webhook = json!({"name": "siem", "kind": "webhook", "url": receiver.url});
+    post("channels", &webhook).created();
+    post("channels", &webhook).problem(409, "idempotent-request-done");
+    let again = [("idempotency-key", "renewed")];
+    let renewed = world.api.send_with("POST", "/api/v1/notifications/channels/2/secret", &json!({}), &again);
+    let secret = renewed.json()["secret"].as_str().unwrap().to_owned();
     for id in [1, 2] {
         world.api.post(&format!("/notifications/channels/{id}/test"), &json!({})).ok();
         for path in ["channels", "channels/1", "channels/2", "deliveries", "deliveries/1"] {
