@@ -195,6 +195,11 @@ pub fn whole<'de, D: Deserializer<'de>, N: TryFrom<i64>>(deserializer: D) -> Res
     number.map(Some).ok_or_else(|| D::Error::invalid_value(Unexpected::Other("a number"), &"a whole number within its bounds"))
 }
 
+/// A whole number that has to be there.
+pub fn whole_needed<'de, D: Deserializer<'de>, N: TryFrom<i64>>(deserializer: D) -> Result<N, D::Error> {
+    whole(deserializer)?.ok_or_else(|| D::Error::invalid_type(Unexpected::Unit, &"a whole number"))
+}
+
 /// Above 2^53, the next floating-point number is more than one away.
 fn exact(number: f64) -> Option<i64> {
     const EXACT: f64 = 9_007_199_254_740_992.0;

@@ -42,6 +42,9 @@ pub struct Tagged<T> {
     pub etag: String,
 }
 
+/// 200 with a secret that no other answer holds: nobody on the way may keep it.
+pub struct Once<T>(pub T);
+
 /// 201 with a session's cookie.
 pub struct Opened<T> {
     /// Who has the session.
@@ -151,6 +154,12 @@ impl<T: Serialize> IntoResponse for CreatedOrThere<T> {
 impl<T: Serialize> IntoResponse for Tagged<T> {
     fn into_response(self) -> Response {
         ([(header::ETAG, format!("\"{}\"", self.etag))], Json(self.body)).into_response()
+    }
+}
+
+impl<T: Serialize> IntoResponse for Once<T> {
+    fn into_response(self) -> Response {
+        ([(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))], Json(self.0)).into_response()
     }
 }
 

@@ -11,8 +11,8 @@ use axum::routing::{MethodRouter, delete, get, patch, post, put};
 
 use super::openapi::{self, Describe, describe};
 use super::{
-    api_tokens, attempts, audit, checks, gateways, guard_rails, health, imports, intake, jobs, leaks, policies, public_checks,
-    scans, session, sources, sso, tenants, users, verdicts, webhooks,
+    api_tokens, attempts, audit, checks, gateways, guard_rails, health, imports, intake, jobs, leaks, notifications, policies,
+    public_checks, responses, scans, session, sources, sso, tenants, users, verdicts, webhooks,
 };
 use crate::app::App;
 use crate::people::Role;
@@ -30,7 +30,7 @@ pub enum Right {
     See,
     /// To add leaks and to decide on them.
     Decide,
-    /// To manage sources, scans, webhooks and gateways.
+    /// To manage sources, scans, webhooks, gateways and notifications.
     Operate,
     /// To manage users and API tokens.
     People,
@@ -82,6 +82,7 @@ macro_rules! table {
 
 /// Every route.
 #[must_use]
+#[expect(clippy::too_many_lines, reason = "one table in one place")]
 pub fn routes() -> Vec<Route> {
     table! {
         get    "/healthz"                          Open    health::healthz;
@@ -119,6 +120,9 @@ pub fn routes() -> Vec<Route> {
         get    "/api/v1/pause"                     See     guard_rails::pause;
         post   "/api/v1/pause"                     Decide  guard_rails::begin_pause;
         delete "/api/v1/pause"                     Decide  guard_rails::end_pause;
+        get    "/api/v1/settings/response"         See     responses::show;
+        put    "/api/v1/settings/response"         Decide  responses::choose;
+        delete "/api/v1/settings/response"         Decide  responses::reset;
         get    "/api/v1/guard-rails"               See     guard_rails::show;
         post   "/api/v1/guard-rails/second-approver" Decide  guard_rails::want_second_approver;
         delete "/api/v1/guard-rails/second-approver" Tenants guard_rails::waive_second_approver;
@@ -152,6 +156,16 @@ pub fn routes() -> Vec<Route> {
 
         get    "/api/v1/jobs"                      Operate jobs::list;
         post   "/api/v1/jobs/{id}/retry"           Operate jobs::retry;
+        get    "/api/v1/notifications/channels"              See     notifications::list;
+        post   "/api/v1/notifications/channels"              Operate notifications::add;
+        get    "/api/v1/notifications/channels/{id}"         See     notifications::show;
+        patch  "/api/v1/notifications/channels/{id}"         Operate notifications::change;
+        post   "/api/v1/notifications/channels/{id}/test"    Operate notifications::test;
+        post   "/api/v1/notifications/channels/{id}/secret"  Operate notifications::renew_secret;
+        delete "/api/v1/notifications/channels/{id}"         Operate notifications::remove;
+        get    "/api/v1/notifications/deliveries"            See     notifications::deliveries;
+        get    "/api/v1/notifications/deliveries/{id}"       See     notifications::delivery;
+        post   "/api/v1/notifications/deliveries/{id}/retry" Operate notifications::retry;
 
         get    "/api/v1/tenants"                   See     tenants::list;
         post   "/api/v1/tenants"                   Tenants tenants::add;
@@ -238,6 +252,9 @@ pub const COMMANDS: &[(&str, Needs)] = &[
     ("pause begin", Needs::Api(Right::Decide)),
     ("pause end", Needs::Api(Right::Decide)),
     ("check", Needs::Api(Right::See)),
+    ("response show", Needs::Api(Right::See)),
+    ("response set", Needs::Api(Right::Decide)),
+    ("response reset", Needs::Api(Right::Decide)),
     ("attempts list", Needs::Api(Right::See)),
     ("try", Needs::Api(Right::See)),
     ("source list", Needs::Api(Right::See)),
@@ -255,6 +272,14 @@ pub const COMMANDS: &[(&str, Needs)] = &[
     ("gateway revoke", Needs::Api(Right::Operate)),
     ("job list", Needs::Api(Right::Operate)),
     ("job retry", Needs::Api(Right::Operate)),
+    ("notification list", Needs::Api(Right::See)),
+    ("notification add", Needs::Api(Right::Operate)),
+    ("notification change", Needs::Api(Right::Operate)),
+    ("notification remove", Needs::Api(Right::Operate)),
+    ("notification test", Needs::Api(Right::Operate)),
+    ("notification renew-secret", Needs::Api(Right::Operate)),
+    ("notification deliveries", Needs::Api(Right::See)),
+    ("notification retry", Needs::Api(Right::Operate)),
     ("tenant list", Needs::Api(Right::See)),
     ("tenant add", Needs::Api(Right::Tenants)),
     ("tenant set", Needs::Api(Right::Tenants)),

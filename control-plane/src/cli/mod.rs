@@ -16,10 +16,12 @@ mod try_request;
 mod policy;
 mod guard_rails;
 mod pause;
+mod response;
 mod source;
 mod import;
 mod webhook;
 mod gateway;
+mod notification;
 mod tenant;
 mod job;
 mod user;
@@ -56,10 +58,12 @@ enum Command {
     Policy(policy::Policy),
     GuardRails(guard_rails::GuardRails),
     Pause(pause::Pause),
+    Response(response::Response),
     Source(source::Source),
     Import(import::Import),
     Webhook(webhook::Webhook),
     Gateway(gateway::Gateway),
+    Notification(notification::Notification),
     Tenant(tenant::Tenant),
     Job(job::Job),
     User(user::User),
@@ -108,10 +112,12 @@ impl Cli {
             Command::Policy(policy) => policy.run(),
             Command::GuardRails(rails) => rails.run(),
             Command::Pause(pause) => pause.run(),
+            Command::Response(response) => response.run(),
             Command::Source(source) => source.run(),
             Command::Import(import) => import.run(),
             Command::Webhook(webhook) => webhook.run(),
             Command::Gateway(gateway) => gateway.run(),
+            Command::Notification(notification) => notification.run(),
             Command::Tenant(tenant) => tenant.run(),
             Command::Job(job) => job.run(),
             Command::User(user) => user.run(),

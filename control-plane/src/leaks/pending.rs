@@ -1,58 +1,23 @@
 //! Decisions that are asked for and not taken yet. They wait for their time, or for a second administrator; both are rows, and
 //! whoever settles one changes it in the same transaction as the leak, so that it is settled once.
 
+mod view;
+
 use std::time::Duration;
 
-use schemars::JsonSchema;
-use serde::Serialize;
 use serde_json::json;
 use stopleak_contract::index::LeakNumber;
 
+pub use self::view::PendingView;
 use super::decide::{Action, Refusal, Request};
 use super::record::{Asked, Carrier, Decided, Origin, RecordError, current, judge, take};
-use super::{RiskName, leak_id, stored_risk};
+use super::{leak_id, stored_risk};
 use crate::audit;
 use crate::people::Caller;
+use crate::scopes::{ScopeId, ScopeView};
 use crate::store::{Connection, Store};
 use crate::tenants::{self, TenantId};
 use crate::time::Time;
-
-/// A decision that waits, or waited.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
-pub struct PendingView {
-    /// Its key.
-    pub id: i64,
-    /// `LK-7`.
-    pub leak: String,
-    /// `needs_approval`, `scheduled`; then `taken`, `refused` (it was not possible any more), `rejected`, `cancelled` or `lapsed`.
-    #[schemars(extend("enum" = ["needs_approval", "scheduled", "taken", "refused", "rejected", "cancelled", "lapsed"]))]
-    pub status: String,
-    /// What is asked.
-    pub action: Action,
-    /// The new risk, for `set_risk`.
-    #[schemars(with = "Option<RiskName>")]
-    pub risk: Option<String>,
-    /// Why.
-    pub reason: Option<String>,
-    /// When the patch is to end.
-    pub expires_at: Option<Time>,
-    /// Who asked.
-    pub author: String,
-    /// When.
-    pub asked_at: Time,
-    /// When it is to be taken; `null`: as soon as it is approved.
-    pub at: Option<Time>,
-    /// When something happens by itself: it is taken, or it lapses.
-    pub next_at: Option<Time>,
-    /// The second administrator.
-    pub approved_by: Option<String>,
-    /// When it was settled.
-    pub settled_at: Option<Time>,
-    /// By whom.
-    pub settled_by: Option<String>,
-    /// Why it was refused or rejected.
-    pub outcome: Option<String>,
-}
 
 /// What became of a request.
 #[derive(Debug)]
@@ -96,6 +61,9 @@ struct Row {
     confirm: i64,
     reason: Option<String>,
     expires_at: Option<Time>,
+    scope_id: Option<i64>,
+    #[sqlx(try_from = "Option<String>")]
+    scope: ScopeView,
     author: String,
     author_key: String,
     asked_at: Time,
@@ -109,7 +77,8 @@ struct Row {
 
 const COLUMNS: &str =
     "SELECT id, leak, status, action, risk, confirm, reason, expires_at, author, author_key, asked_at, due_at, next_at,
-    approved_by, settled_at, settled_by, outcome FROM pending_decisions";
+    approved_by, settled_at, settled_by, outcome, scope_id,
+    (SELECT s.scope FROM scopes s WHERE s.tenant_id = $1 AND s.id = pending_decisions.scope_id) AS scope FROM pending_decisions";
 
 /// Takes a decision, or lets it wait: for `at`, or for a second administrator.
 pub async fn ask(
@@ -160,12 +129,10 @@ pub async fn answer(
     if let Some(id) = same {
         return Err(RecordError::Refused(Refusal::AlreadyPending { id }, Box::new(found)));
     }
-    let row = sqlx::query_as::<_, Row>(
+    let id: i64 = sqlx::query_scalar(
         "INSERT INTO pending_decisions (tenant_id, leak, status, action, risk, confirm, reason, expires_at, author, author_key,
-                                        asked_at, due_at, next_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
-         RETURNING id, leak, status, action, risk, confirm, reason, expires_at, author, author_key, asked_at, due_at, next_at,
-                   approved_by, settled_at, settled_by, outcome",
+                                        asked_at, due_at, next_at, scope_id)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) RETURNING id",
     )
     .bind(tenant)
     .bind(i64::from(leak))
@@ -180,9 +147,11 @@ pub async fn answer(
     .bind(now)
     .bind(at)
     .bind(next_at)
+    .bind(asked.request.scope.map(|scope| scope.0))
     .fetch_one(&mut *db)
     .await?;
-    let view = row.view();
+    let query = sqlx::AssertSqlSafe(format!("{COLUMNS} WHERE tenant_id = $1 AND id = $2"));
+    let view = sqlx::query_as::<_, Row>(query).bind(tenant).bind(id).fetch_one(&mut *db).await?.view();
     audit::record(db, asked.caller, "pending.add", &format!("pending/{}", view.id), None, audit::seen(&view)).await?;
     Ok(Answered::Waits(Box::new(view)))
 }
@@ -317,8 +286,8 @@ async fn carry_out(
     now: Time,
 ) -> Result<Decided, RecordError> {
     let risk = row.risk.as_deref().map(stored_risk).transpose()?;
-    let (confirm, expires_at) = (row.confirm != 0, row.expires_at);
-    let request = Request { risk, confirm, expires_at, ..Request::of(row.action) };
+    let (confirm, expires_at, scope) = (row.confirm != 0, row.expires_at, row.scope_id.map(ScopeId));
+    let request = Request { risk, confirm, expires_at, scope, ..Request::of(row.action) };
     let (reason, approved_by) = (row.reason.as_deref(), row.approved_by.as_deref());
     let asked = Asked { reason, author: &row.author, approved_by, ..Asked::of(caller, origin, request) };
     take(db, tenant, row.number(), &asked, carrier, now).await
@@ -381,6 +350,7 @@ impl Row {
             risk: self.risk,
             reason: self.reason,
             expires_at: self.expires_at,
+            scope: self.scope,
             author: self.author,
             asked_at: self.asked_at,
             at: self.due_at,

@@ -112,6 +112,10 @@ fn arguments(command: &str) -> Option<&'static [&'static str]> {
         | "guard-rails waive-second-approver"
         | "pause show"
         | "pause end"
+        | "response show"
+        | "response reset"
+        | "notification list"
+        | "notification deliveries"
         | "user list"
         | "api-token list"
         | "audit list"
@@ -124,17 +128,25 @@ fn arguments(command: &str) -> Option<&'static [&'static str]> {
         "leak approve" | "leak reject" | "leak cancel" | "policy preview" | "policy enable" | "policy disable"
         | "policy remove" => &["1"],
         "policy add" => &["a policy", "close", "--age-days", "9"],
+        "response set" => &["--status", "410"],
         "pause begin" => &["--for", "30m", "--reason", "a test"],
         "leak risk" => &["LK-1", "low"],
         "leak add" => &["--title", "a leak"],
         "source add" => &["https://git.example/team/api.git"],
-        "source scan" | "job retry" => &["7"],
+        "source scan"
+        | "job retry"
+        | "notification remove"
+        | "notification test"
+        | "notification renew-secret"
+        | "notification retry" => &["7"],
         "import" => &["-", "--name", "a report"],
         "webhook add" => &["another"],
         "webhook revoke" => &["ci"],
         "check" => &["-"],
         "gateway add" => &["other"],
         "gateway revoke" => &["edge"],
+        "notification add" => &["soc", "slack", "--url", "https://stopleak.invalid/"],
+        "notification change" => &["7", "--name", "siem"],
         "tenant add" => &["acme"],
         "user add" => &["eve", "--role", "analyst"],
         "user set" => &["ada", "--role", "analyst"],

@@ -19,6 +19,8 @@ mod people;
 mod leaks;
 #[path = "../it/decisions.rs"]
 mod decisions;
+#[path = "../it/scopes.rs"]
+mod scopes;
 #[path = "../it/lists.rs"]
 mod lists;
 #[path = "../it/pages.rs"]
@@ -49,6 +51,8 @@ mod webhooks;
 mod github;
 #[path = "../it/cli.rs"]
 mod cli;
+#[path = "../it/notifications/mod.rs"]
+mod notifications;
 #[path = "../it/verdicts.rs"]
 mod verdicts;
 #[path = "../it/repeats.rs"]

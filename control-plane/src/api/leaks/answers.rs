@@ -84,7 +84,7 @@ pub(super) struct After {
 
 impl From<Change> for After {
     fn from(change: Change) -> Self {
-        let Change { status, risk, patched_at, patch_expires_at, index_changes } = change;
+        let Change { status, risk, patched_at, patch_expires_at, index_changes, .. } = change;
         Self { status, risk, patched: patched_at.is_some(), patch_expires_at, index_changes }
     }
 }

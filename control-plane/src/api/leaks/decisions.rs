@@ -10,6 +10,7 @@ use stopleak_detector::Risk;
 
 use super::answers::{Answered, DecisionTaken, DecisionWaits, Judged, WouldBe, WouldDecide};
 use super::asked::FilterBody;
+use super::scope::{AskedScope, scope};
 use super::{load, say};
 use crate::api::input::{Asked, Body, IdInPath, IfMatch, LEAK_ID, LeakInPath, MAX_DAYS, MAX_LIMIT, days, limit, line, whole};
 use crate::api::problem::{Answer, Problem};
@@ -41,6 +42,8 @@ pub(in crate::api) struct Decide {
     at: Option<Time>,
     /// When the virtual patch ends by itself.
     expires_at: Option<Time>,
+    /// Where the virtual patch is to apply; everywhere when absent.
+    scope: Option<AskedScope>,
     /// Nothing is changed: the answer says what would become of it.
     #[serde(default)]
     dry_run: bool,
@@ -63,6 +66,8 @@ pub(in crate::api) struct DecideMany {
     at: Option<Time>,
     /// When the virtual patch ends by itself.
     expires_at: Option<Time>,
+    /// Where the virtual patch is to apply; everywhere when absent.
+    scope: Option<AskedScope>,
     /// Nothing is changed: the answer says what would become of it.
     #[serde(default)]
     dry_run: bool,
@@ -138,8 +143,9 @@ pub(in crate::api) async fn decide(
     Body(body): Body<Decide>,
 ) -> Answer<Judged> {
     let reason = reason(&app, &caller, body.reason.as_deref()).await?;
+    let scope = scope(&app, &caller, body.scope, body.dry_run).await?;
     let Decide { action, risk, confirm, expires_at, .. } = body;
-    let request = Request { action, risk, confirm, expires_at, approved: false };
+    let request = Request { action, risk, confirm, expires_at, scope, approved: false };
     let (reason, expected) = (reason.as_deref(), seen.or(body.expected));
     let asked = leaks::Asked { reason, expected, ..leaks::Asked::of(&caller, Origin::Person, request) };
     let (tenant, now) = (caller.tenant.id, Time::now());
@@ -196,8 +202,9 @@ pub(in crate::api) async fn decide_many(
             return Err(Problem::Invalid { field: "filter", detail });
         }
     };
+    let scope = scope(&app, &caller, body.scope, body.dry_run).await?;
     let DecideMany { action, risk, confirm, expires_at, at, dry_run, .. } = body;
-    let request = Request { action, risk, confirm, expires_at, approved: false };
+    let request = Request { action, risk, confirm, expires_at, scope, approved: false };
     let asked = leaks::Asked { reason: reason.as_deref(), ..leaks::Asked::of(&caller, Origin::Person, request) };
     let key = key(&caller);
     let bulk = Bulk { asked, author_key: &key, at, dry_run };

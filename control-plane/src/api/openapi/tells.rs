@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde_json::json;
 
 use super::Operation;
-use crate::api::output::{Accepted, Created, CreatedOrThere, File, Lines, Opened, Redirect, SignedOut, Tagged};
+use crate::api::output::{Accepted, Created, CreatedOrThere, File, Lines, Once, Opened, Redirect, SignedOut, Tagged};
 use crate::api::problem::Problem;
 
 /// What an answer means for a caller.
@@ -54,6 +54,12 @@ impl<T: JsonSchema> Tells for Tagged<T> {
     fn describe(operation: &mut Operation<'_>) {
         operation.json::<T>(200, "OK");
         operation.header(200, "ETag");
+    }
+}
+
+impl<T: JsonSchema> Tells for Once<T> {
+    fn describe(operation: &mut Operation<'_>) {
+        operation.json::<T>(200, "OK");
     }
 }
 

@@ -20,9 +20,16 @@ A session, as `POST /api/v1/session` opens it; with an `https` `public_url` the 
 needs `x-csrf-token`, whose value `GET /api/v1/session` tells.";
 
 /// Problems of whatever becomes a decision.
-const DECIDING: &[&str] =
-    &["illegal-transition", "confirmation-required", "approval-required", "already-pending", "changed-meanwhile"];
-const SETTLING: &[&str] = &["settled", "same-person", "illegal-transition", "confirmation-required", "changed-meanwhile"];
+const DECIDING: &[&str] = &[
+    "illegal-transition",
+    "confirmation-required",
+    "approval-required",
+    "already-pending",
+    "too-many-scopes",
+    "changed-meanwhile",
+];
+const SETTLING: &[&str] =
+    &["settled", "same-person", "illegal-transition", "confirmation-required", "too-many-scopes", "changed-meanwhile"];
 const ACCOUNTS: &[&str] = &["own-account", "last-administrator"];
 const SIGNING_IN: &[&str] = &["sign-in-failed", "locked-out", "cross-site"];
 const SSO: &[&str] = &["not-found", "provider-failed", "sso-refused", "name-taken"];
@@ -77,6 +84,9 @@ const ROWS: &[Row] = &[
     ("GET", "/api/v1/guard-rails", "The tenant's guard rails", &[]),
     ("POST", "/api/v1/guard-rails/second-approver", "Let decisions on critical leaks take two administrators", &[]),
     ("DELETE", "/api/v1/guard-rails/second-approver", "Let one administrator be enough", &[]),
+    ("GET", "/api/v1/settings/response", "What a blocked request is answered", &[]),
+    ("PUT", "/api/v1/settings/response", "Choose what a blocked request is answered", &[]),
+    ("DELETE", "/api/v1/settings/response", "Answer blocked requests as usual again", &[]),
     ("GET", "/api/v1/checks", "By what a caller finds out whether it hashes with the right key", &[]),
     ("POST", "/api/v1/checks", "Which fingerprints are those of leaked tokens", &[]),
     ("GET", "/api/v1/attempts", "List uses of leaked tokens, the newest first", &[]),
@@ -98,6 +108,16 @@ const ROWS: &[Row] = &[
     ("DELETE", "/api/v1/webhooks/{id}", "Take nothing more of a webhook", &[]),
     ("POST", "/api/v1/intake/webhooks/{id}", "Deliver findings, signed with a webhook's secret", DELIVERING),
     ("POST", "/api/v1/intake/github/{tenant}", "Deliver what GitHub's secret-scanning partner programme found, signed by GitHub", GITHUB),
+    ("GET", "/api/v1/notifications/channels", "List channels, by name or by `sort`, without their addresses", &[]),
+    ("POST", "/api/v1/notifications/channels", "Add a channel; a webhook's answer shows its secret this once", &["name-taken"]),
+    ("GET", "/api/v1/notifications/channels/{id}", "One channel, without its address", &[]),
+    ("PATCH", "/api/v1/notifications/channels/{id}", "Change a channel", &["name-taken"]),
+    ("DELETE", "/api/v1/notifications/channels/{id}", "Remove a channel, with its history", &[]),
+    ("POST", "/api/v1/notifications/channels/{id}/test", "Send a message to a channel now", &["busy"]),
+    ("POST", "/api/v1/notifications/channels/{id}/secret", "Give a webhook another secret, which is shown this once", &["invalid"]),
+    ("GET", "/api/v1/notifications/deliveries", "List what was sent and what waits, the newest first", &[]),
+    ("GET", "/api/v1/notifications/deliveries/{id}", "One delivery, with its facts", &[]),
+    ("POST", "/api/v1/notifications/deliveries/{id}/retry", "Send a dead delivery again", &["not-dead"]),
     ("GET", "/api/v1/gateways", "List gateways: what is in force where, by name or by `sort`", &[]),
     ("POST", "/api/v1/gateways", "Let a gateway in; the answer shows its credential this once", &["name-taken"]),
     ("GET", "/api/v1/gateways/{id}", "One gateway: what is in force there", &[]),
