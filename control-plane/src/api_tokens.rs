@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::people::{Caller, Role, Who};
@@ -11,7 +12,7 @@ use crate::tenants::{Tenant, TenantId};
 use crate::time::Time;
 
 /// A token as people see it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ApiToken {
     /// Its key.
     pub id: i64,

@@ -8,9 +8,11 @@ mod intake;
 
 pub use intake::{place, store_batch};
 
+use std::borrow::Cow;
 use std::num::TryFromIntError;
 
-use serde::Serialize;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Serialize};
 use stopleak_contract::index::LeakNumber;
 
 use crate::leaks::leak_id;
@@ -19,7 +21,7 @@ use crate::tenants::TenantId;
 use crate::time::Time;
 
 /// What the gateway did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// Let it pass.
@@ -31,7 +33,8 @@ pub enum Outcome {
 text_enum!(Outcome { Observed = "observed", Blocked = "blocked" });
 
 /// An attempt in a list.
-#[derive(Clone, Debug, PartialEq, Serialize, sqlx::FromRow)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema, sqlx::FromRow)]
+#[schemars(rename = "Attempt")]
 pub struct AttemptView {
     /// Its place in the order of arrival.
     pub id: i64,
@@ -43,6 +46,7 @@ pub struct AttemptView {
     /// What the gateway did.
     pub outcome: Outcome,
     /// Where in the request the token was.
+    #[schemars(extend("enum" = ["authorization", "header", "cookie", "query", "path", "body"]))]
     pub place: String,
     /// The header's name, when the place is a header.
     pub header: Option<String>,
@@ -132,5 +136,19 @@ impl TryFrom<i64> for LeakId {
 impl Serialize for LeakId {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(&leak_id(self.0))
+    }
+}
+
+impl JsonSchema for LeakId {
+    fn schema_name() -> Cow<'static, str> {
+        "LeakId".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": "string", "pattern": "^LK-[0-9]+$"})
     }
 }

@@ -2,17 +2,19 @@
 
 use std::collections::HashMap;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use stopleak_contract::Fingerprint;
 use stopleak_contract::index::LeakNumber;
 
-use crate::leaks::leak_id;
+use crate::leaks::{Status, leak_id};
 use crate::store::{Connection, placeholders};
 use crate::tenants::TenantId;
 use crate::time::Time;
 
 /// What is known of one fingerprint.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[schemars(rename = "CheckResult")]
 pub struct CheckView {
     /// The one that was asked for.
     pub fingerprint: String,
@@ -21,6 +23,7 @@ pub struct CheckView {
     /// `LK-7`.
     pub leak: Option<String>,
     /// Where that leak stands.
+    #[schemars(with = "Option<Status>")]
     pub status: Option<String>,
     /// Whether gateways refuse the token.
     pub virtual_patch: bool,

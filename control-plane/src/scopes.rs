@@ -1,5 +1,6 @@
 //! Scopes of virtual patches, as the database keeps them: equal ones are one row.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use stopleak_contract::settings::Scope;
 
@@ -11,9 +12,22 @@ use crate::tenants::TenantId;
 pub struct ScopeId(pub i64);
 
 /// A scope as people see it; `null`: everywhere.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 #[serde(transparent)]
-pub struct ScopeView(pub Option<Scope>);
+#[schemars(inline)]
+pub struct ScopeView(#[schemars(with = "Option<ShownScope>")] pub Option<Scope>);
+
+/// The members of a [`Scope`], which belongs to another crate, for the document of the API.
+#[derive(JsonSchema)]
+#[schemars(rename = "Scope")]
+#[expect(dead_code, reason = "only its names are read")]
+struct ShownScope {
+    /// `api.example.com`, or `*.example.com` for all that is below.
+    hosts: Vec<String>,
+    path_prefixes: Vec<String>,
+    /// Clients that are not refused, as `192.0.2.0/24`.
+    exempt_networks: Vec<String>,
+}
 
 /// Leaks of a tenant whose patches may have a scope, and bytes of JSON of all different scopes in use: with the longest response, the settings
 /// of the index still stay below what a header may carry. As they travel, networks can take twice their JSON, and all else takes less.

@@ -1,5 +1,8 @@
 //! Secrets that Stopleak itself hands out, API tokens, gateways' credentials and webhooks' secrets, and texts that may be tokens of others.
 
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use stopleak_detector::crc32_base62;
 use zeroize::Zeroizing;
@@ -43,6 +46,20 @@ impl Purpose {
             Self::Webhook => "slw_",
             Self::Session => "sls_",
         }
+    }
+}
+
+impl JsonSchema for SecretText {
+    fn schema_name() -> Cow<'static, str> {
+        "SecretText".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": "string", "writeOnly": true})
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use stopleak_scanner::{LocationError, SourceLocation};
 
@@ -10,11 +11,12 @@ use crate::tenants::TenantId;
 use crate::time::Time;
 
 /// A source.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, sqlx::FromRow)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema, sqlx::FromRow)]
 pub struct Source {
     /// Its key.
     pub id: i64,
     /// What it is: `git`, `folder` or `file`; `import`, `webhook` or `github` when others bring its findings.
+    #[schemars(extend("enum" = ["git", "folder", "file", "import", "webhook", "github"]))]
     pub kind: String,
     /// Where it is.
     pub location: String,

@@ -1,5 +1,6 @@
 //! Tenants: whom each row belongs to, and the epoch of the index that each has.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use stopleak_contract::index::{LeakNumber, MAX_LEAK};
 
@@ -30,7 +31,8 @@ pub struct Epoch {
 }
 
 /// A tenant as people see it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "Tenant")]
 pub struct TenantView {
     /// How callers and gateways call it. It never changes, since it is in every index that a gateway holds.
     pub name: String,

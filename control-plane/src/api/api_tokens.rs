@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::NoContent;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::input::{Body, IdInPath, line};
+use super::input::{Asked, Body, IdInPath, line};
+use super::output::Created;
+use super::page::{Page, has, list_query};
 use super::problem::{Answer, Problem};
 use super::rights::Right;
 use super::users::may_give;
@@ -19,37 +21,66 @@ use crate::people::{Caller, Role};
 use crate::secret::{Purpose, Secret};
 use crate::time::Time;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AddApiToken {
+    /// What people call it.
+    #[schemars(length(min = 1, max = MAX_NAME))]
     name: String,
     role: Role,
     /// When it stops to work; never when absent.
+    #[schemars(with = "Option<Time>")]
     expires_at: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct ApiTokenList {
     api_tokens: Vec<ApiToken>,
+    /// What to give as `cursor` for the next page.
+    next: Option<String>,
 }
 
 /// The only answer that ever holds the token.
-#[derive(Serialize)]
-struct ApiTokenAdded<'a> {
+#[derive(Serialize, JsonSchema)]
+pub(super) struct ApiTokenAdded {
     #[serde(flatten)]
-    api_token: &'a ApiToken,
+    api_token: ApiToken,
     /// Shown here and never again.
-    token: &'a str,
+    token: String,
+}
+
+list_query! {
+    pub(super) struct ListApiTokens by ["id", "name", "role", "created_at", "last_used_at", "expires_at", "revoked_at"] {
+        /// A part of the name, in any case.
+        text: Option<String>,
+        role: Option<Role>,
+        /// Whether it was taken back.
+        revoked: Option<bool>,
+    }
 }
 
 const MAX_NAME: usize = 100;
 
-pub(super) async fn list(State(app): State<Arc<App>>, caller: Caller) -> Answer<Json<ApiTokenList>> {
-    let api_tokens = api_tokens::list(&mut *app.store.read().await?, caller.tenant.id).await?;
-    Ok(Json(ApiTokenList { api_tokens }))
+pub(super) async fn list(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Asked(asked): Asked<ListApiTokens>,
+) -> Answer<Json<ApiTokenList>> {
+    let mut api_tokens = api_tokens::list(&mut *app.store.read().await?, caller.tenant.id).await?;
+    api_tokens.retain(|token| {
+        has(&token.name, asked.text.as_deref())
+            && asked.role.is_none_or(|role| token.role == role)
+            && asked.revoked.is_none_or(|revoked| token.revoked_at.is_some() == revoked)
+    });
+    let Page { items: api_tokens, next } = asked.page().of(api_tokens)?;
+    Ok(Json(ApiTokenList { api_tokens, next }))
 }
 
-pub(super) async fn add(State(app): State<Arc<App>>, caller: Caller, Body(asked): Body<AddApiToken>) -> Answer<Response> {
+pub(super) async fn add(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Body(asked): Body<AddApiToken>,
+) -> Answer<Created<ApiTokenAdded>> {
     let name = line("name", &asked.name, MAX_NAME)?;
     may_give(&caller, asked.role)?;
     let now = Time::now();
@@ -61,12 +92,15 @@ pub(super) async fn add(State(app): State<Arc<App>>, caller: Caller, Body(asked)
     audit::record(&mut db, &caller, "api_token.add", &format!("api_token/{id}"), None, audit::seen(&api_token)).await?;
     db.commit().await?;
     tracing::info!(api_token = id, author = caller.name, "API token added");
-    let headers = [(header::LOCATION, format!("/api/v1/api-tokens/{id}")), (header::CACHE_CONTROL, "no-store".to_owned())];
-    let added = ApiTokenAdded { api_token: &api_token, token: secret.expose() };
-    Ok((StatusCode::CREATED, headers, Json(added)).into_response())
+    let added = ApiTokenAdded { api_token, token: secret.expose().to_owned() };
+    Ok(Created::at(format!("/api/v1/api-tokens/{id}"), added).once())
 }
 
-pub(super) async fn revoke(State(app): State<Arc<App>>, caller: Caller, IdInPath(id): IdInPath) -> Answer<StatusCode> {
+pub(super) async fn show(State(app): State<Arc<App>>, caller: Caller, IdInPath(id): IdInPath) -> Answer<Json<ApiToken>> {
+    find(&mut *app.store.read().await?, &caller, id).await.map(Json)
+}
+
+pub(super) async fn revoke(State(app): State<Arc<App>>, caller: Caller, IdInPath(id): IdInPath) -> Answer<NoContent> {
     let mut db = app.store.write().await?;
     let before = find(&mut db, &caller, id).await?;
     if !caller.role.may_give(before.role) {
@@ -78,7 +112,7 @@ pub(super) async fn revoke(State(app): State<Arc<App>>, caller: Caller, IdInPath
     audit::record(&mut db, &caller, "api_token.revoke", &object, audit::seen(&before), audit::seen(&after)).await?;
     db.commit().await?;
     tracing::info!(api_token = id, author = caller.name, "API token revoked");
-    Ok(StatusCode::NO_CONTENT)
+    Ok(NoContent)
 }
 
 async fn find(db: &mut crate::store::Connection, caller: &Caller, id: i64) -> Answer<ApiToken> {

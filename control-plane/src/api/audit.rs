@@ -6,40 +6,52 @@ use axum::Json;
 use axum::body::{Body as Stream, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderValue, header};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::IntoResponse as _;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
-use super::input::{Asked, limit};
+use super::input::{Asked, MAX_LIMIT, limit};
+use super::output::Lines;
 use super::problem::{Answer, Problem};
 use crate::app::App;
 use crate::audit::{self, AuditFilter, AuditView};
 use crate::people::Caller;
 use crate::time::Time;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ListAudit {
+    /// The name of who did it.
     actor: Option<String>,
+    /// What was done, such as `leak.add`.
     action: Option<String>,
+    /// To what, such as `gateway/7`.
     object: Option<String>,
+    /// At this time or later.
+    #[schemars(with = "Option<Time>")]
     since: Option<String>,
+    /// Before this time.
+    #[schemars(with = "Option<Time>")]
     until: Option<String>,
-    before: Option<i64>,
+    /// What `next` has said: the next page.
+    #[serde(alias = "before")]
+    cursor: Option<i64>,
+    #[schemars(range(min = 1, max = MAX_LIMIT))]
     limit: Option<u32>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct AuditList {
     entries: Vec<AuditView>,
-    /// What to give as `before` for the next page.
+    /// What to give as `cursor` for the next page.
     next: Option<i64>,
     /// Number and hash of the newest entry: what an auditor remembers.
     head: String,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ExportAudit {
     #[serde(default)]
@@ -49,8 +61,9 @@ pub(super) struct ExportAudit {
     after: i64,
 }
 
-#[derive(Clone, Copy, Default, Deserialize)]
+#[derive(Clone, Copy, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[schemars(inline)]
 enum Format {
     #[default]
     Jsonl,
@@ -70,7 +83,7 @@ pub(super) async fn list(State(app): State<Arc<App>>, caller: Caller, Asked(aske
         object: asked.object,
         since: time("since", asked.since.as_deref())?,
         until: time("until", asked.until.as_deref())?,
-        before: asked.before,
+        before: asked.cursor,
         limit: limit(asked.limit)?,
     };
     let mut db = app.store.read().await?;
@@ -82,7 +95,11 @@ pub(super) async fn list(State(app): State<Arc<App>>, caller: Caller, Asked(aske
 }
 
 /// All entries, the oldest first, page by page: the log may be larger than memory.
-pub(super) async fn export(State(app): State<Arc<App>>, caller: Caller, Asked(asked): Asked<ExportAudit>) -> Answer<Response> {
+pub(super) async fn export(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Asked(asked): Asked<ExportAudit>,
+) -> Answer<Lines<AuditView>> {
     // The first page here, so that a database that does not answer is told as a problem.
     let first = audit::page_after(&mut *app.store.read().await?, caller.tenant.id, asked.after, PAGE).await?;
     let (sender, receiver) = mpsc::channel::<Result<Bytes, sqlx::Error>>(WAITING);
@@ -115,7 +132,7 @@ pub(super) async fn export(State(app): State<Arc<App>>, caller: Caller, Asked(as
         (header::CONTENT_TYPE, HeaderValue::from_static(format.media_type())),
         (header::CONTENT_DISPOSITION, HeaderValue::from_str(&name).map_err(|error| Problem::Internal(error.into()))?),
     ];
-    Ok((headers, Stream::from_stream(ReceiverStream::new(receiver))).into_response())
+    Ok(Lines::new((headers, Stream::from_stream(ReceiverStream::new(receiver))).into_response()))
 }
 
 impl Format {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use stopleak_contract::Fingerprint;
 
@@ -13,20 +14,21 @@ use crate::app::App;
 use crate::checks::{self, CheckView};
 use crate::people::Caller;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Check {
     /// Each as 64 hexadecimal digits.
+    #[schemars(length(min = 1, max = MAX_FINGERPRINTS), inner(regex(pattern = "^[0-9a-fA-F]{64}$")))]
     fingerprints: Vec<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Checks {
     checks: Vec<CheckView>,
 }
 
 /// By which a caller finds out whether it hashes with the right key: with another one, nothing would ever look leaked.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct CheckKey {
     tenant: String,
     /// Of which the tenant's key is made.

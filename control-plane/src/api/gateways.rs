@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::NoContent;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 
-use super::input::{Body, IdInPath, line};
+use super::input::{Asked, Body, IdInPath, line};
+use super::output::Created;
+use super::page::{has, list_query};
 use super::problem::{Answer, Problem};
 use crate::app::App;
 use crate::audit;
@@ -20,30 +21,39 @@ use crate::secret::{Purpose, Secret};
 use crate::tenants;
 use crate::time::Time;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AddGateway {
+    /// What people call it.
+    #[schemars(length(min = 1, max = MAX_NAME))]
     name: String,
 }
 
 /// The only answer that ever holds a credential.
-#[derive(Serialize)]
-struct GatewayAdded<'a> {
+#[derive(Serialize, JsonSchema)]
+pub(super) struct GatewayAdded {
     id: i64,
-    name: &'a str,
+    name: String,
     created_at: Time,
     /// Shown here and never again.
-    credential: &'a str,
+    credential: String,
     /// What the gateway pins.
-    public_key: &'a str,
+    public_key: String,
     /// Where the cluster of the filter's configuration has to lead.
     feed: String,
     /// For the filter's configuration, as it is.
-    settings: Value,
+    settings: FilterSettings,
 }
 
-#[derive(Serialize)]
-struct GatewayView {
+#[derive(Serialize, JsonSchema)]
+struct FilterSettings {
+    cluster: &'static str,
+    credential: String,
+    public_key: String,
+}
+
+#[derive(Serialize, JsonSchema)]
+pub(super) struct GatewayView {
     id: i64,
     name: String,
     created_at: Time,
@@ -53,9 +63,11 @@ struct GatewayView {
     state: GatewayState,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct GatewayList {
     gateways: Vec<GatewayView>,
+    /// What to give as `cursor` for the next page.
+    next: Option<String>,
     /// The newest epoch: a gateway whose epoch is lower is behind.
     epoch: i64,
     /// What gateways pin.
@@ -64,9 +76,24 @@ pub(super) struct GatewayList {
     api_leaks: bool,
 }
 
+list_query! {
+    pub(super) struct ListGateways by ["name", "id", "created_at", "last_seen_at", "revoked_at"] {
+        /// A part of the name, in any case.
+        text: Option<String>,
+        /// Whether the credential was taken back.
+        revoked: Option<bool>,
+        /// Whether any Envoy of it is connected.
+        connected: Option<bool>,
+    }
+}
+
 const MAX_NAME: usize = 100;
 
-pub(super) async fn add(State(app): State<Arc<App>>, caller: Caller, Body(request): Body<AddGateway>) -> Answer<Response> {
+pub(super) async fn add(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Body(request): Body<AddGateway>,
+) -> Answer<Created<GatewayAdded>> {
     let name = line("name", &request.name, MAX_NAME)?;
     let credential =
         Secret::generate(Purpose::Gateway).map_err(|error| Problem::Internal(anyhow::Error::msg(error.to_string())))?;
@@ -79,41 +106,50 @@ pub(super) async fn add(State(app): State<Arc<App>>, caller: Caller, Body(reques
     tracing::info!(gateway = gateway.name, author = caller.name, "gateway added");
 
     let public_key = app.keys.signing.public_key().to_hex();
+    let credential = credential.expose().to_owned();
     let added = GatewayAdded {
         id: gateway.id,
-        name: &gateway.name,
+        name: gateway.name,
         created_at: gateway.created_at,
-        credential: credential.expose(),
-        public_key: &public_key,
+        credential: credential.clone(),
+        public_key: public_key.clone(),
         feed: app.feed.to_string(),
-        settings: json!({"cluster": "stopleak_feed", "credential": credential.expose(), "public_key": public_key}),
+        settings: FilterSettings { cluster: "stopleak_feed", credential, public_key },
     };
-    let headers =
-        [(header::LOCATION, format!("/api/v1/gateways/{}", gateway.id)), (header::CACHE_CONTROL, "no-store".to_owned())];
-    Ok((StatusCode::CREATED, headers, Json(added)).into_response())
+    Ok(Created::at(format!("/api/v1/gateways/{}", gateway.id), added).once())
 }
 
-pub(super) async fn list(State(app): State<Arc<App>>, caller: Caller) -> Answer<Json<GatewayList>> {
+pub(super) async fn list(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Asked(asked): Asked<ListGateways>,
+) -> Answer<Json<GatewayList>> {
     let mut db = app.store.read().await?;
-    let gateways = gateways::list(&mut db, caller.tenant.id).await?;
+    let now = Time::now();
+    let mut gateways = gateways::list(&mut db, caller.tenant.id).await?;
+    gateways.retain(|gateway| {
+        has(&gateway.name, asked.text.as_deref())
+            && asked.revoked.is_none_or(|revoked| gateway.revoked_at.is_some() == revoked)
+            && asked.connected.is_none_or(|connected| app.fleet.gateway(gateway.id, now).connected == connected)
+    });
+    let page = asked.page().of(gateways)?;
     let epoch = tenants::epoch(&mut db, caller.tenant.id).await?.epoch;
     let api_leaks = tenants::is_on(&mut db, caller.tenant.id).await?;
-    let now = Time::now();
-    let view = |gateway: Gateway| {
-        let state = app.fleet.gateway(gateway.id, now);
-        let last_seen_at = gateway.last_seen_at.max(state.last_seen_at);
-        let Gateway { id, name, created_at, revoked_at, .. } = gateway;
-        GatewayView { id, name, created_at, revoked_at, last_seen_at, state }
-    };
     Ok(Json(GatewayList {
-        gateways: gateways.into_iter().map(view).collect(),
+        gateways: page.items.into_iter().map(|gateway| view(&app, gateway, now)).collect(),
+        next: page.next,
         epoch,
         api_leaks,
         public_key: app.keys.signing.public_key().to_hex(),
     }))
 }
 
-pub(super) async fn revoke(State(app): State<Arc<App>>, caller: Caller, IdInPath(id): IdInPath) -> Answer<StatusCode> {
+pub(super) async fn show(State(app): State<Arc<App>>, caller: Caller, IdInPath(id): IdInPath) -> Answer<Json<GatewayView>> {
+    let gateway = gateways::get(&mut *app.store.read().await?, caller.tenant.id, id).await?;
+    gateway.map(|gateway| Json(view(&app, gateway, Time::now()))).ok_or(Problem::NotFound { what: "gateway" })
+}
+
+pub(super) async fn revoke(State(app): State<Arc<App>>, caller: Caller, IdInPath(id): IdInPath) -> Answer<NoContent> {
     let mut db = app.store.write().await?;
     let before = gateways::get(&mut db, caller.tenant.id, id).await?.ok_or(Problem::NotFound { what: "gateway" })?;
     gateways::revoke(&mut db, caller.tenant.id, id, Time::now()).await?;
@@ -123,5 +159,12 @@ pub(super) async fn revoke(State(app): State<Arc<App>>, caller: Caller, IdInPath
     db.commit().await?;
     app.fleet.revoke(id);
     tracing::info!(gateway = id, author = caller.name, "gateway revoked");
-    Ok(StatusCode::NO_CONTENT)
+    Ok(NoContent)
+}
+
+fn view(app: &App, gateway: Gateway, now: Time) -> GatewayView {
+    let state = app.fleet.gateway(gateway.id, now);
+    let last_seen_at = gateway.last_seen_at.max(state.last_seen_at);
+    let Gateway { id, name, created_at, revoked_at, .. } = gateway;
+    GatewayView { id, name, created_at, revoked_at, last_seen_at, state }
 }

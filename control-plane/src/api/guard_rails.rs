@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -12,18 +12,34 @@ use super::input::{Body, line};
 use super::leaks::say;
 use super::problem::{Answer, Problem};
 use crate::app::App;
+use crate::pauses::Pause;
 use crate::people::Caller;
 use crate::time::Time;
 use crate::{audit, pauses, tenants};
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct BeginPause {
+    /// Why.
+    #[schemars(length(min = 1, max = MAX_REASON))]
     reason: String,
+    /// When it ends by itself, within seven days.
     until: Time,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+pub(super) struct PauseNow {
+    pause: Option<Pause>,
+}
+
+#[derive(Serialize, JsonSchema)]
+pub(super) struct PauseChanged {
+    pause: Option<Pause>,
+    /// The epoch of the index that carries it.
+    epoch: i64,
+}
+
+#[derive(Serialize, JsonSchema)]
 pub(super) struct GuardRails {
     /// Decisions on critical leaks take two administrators.
     second_approver: bool,
@@ -31,12 +47,16 @@ pub(super) struct GuardRails {
 
 const MAX_REASON: usize = 1000;
 
-pub(super) async fn pause(State(app): State<Arc<App>>, caller: Caller) -> Answer<Response> {
+pub(super) async fn pause(State(app): State<Arc<App>>, caller: Caller) -> Answer<Json<PauseNow>> {
     let pause = pauses::current(&mut *app.store.read().await?, caller.tenant.id, Time::now()).await?;
-    Ok(Json(json!({"pause": pause})).into_response())
+    Ok(Json(PauseNow { pause }))
 }
 
-pub(super) async fn begin_pause(State(app): State<Arc<App>>, caller: Caller, Body(body): Body<BeginPause>) -> Answer<Response> {
+pub(super) async fn begin_pause(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Body(body): Body<BeginPause>,
+) -> Answer<Json<PauseChanged>> {
     let reason = say(&app, &caller, "reason", line("reason", &body.reason, MAX_REASON)?).await?;
     let (tenant, now) = (caller.tenant.id, Time::now());
     if body.until <= now || body.until > now.plus(pauses::LONGEST) {
@@ -48,15 +68,15 @@ pub(super) async fn begin_pause(State(app): State<Arc<App>>, caller: Caller, Bod
     app.committed(tenant, epoch);
     tracing::warn!(author = caller.name, reason, epoch, "virtual patches are paused: what they would block is only observed");
     let pause = pauses::current(&mut *app.store.read().await?, tenant, now).await?;
-    Ok(Json(json!({"pause": pause, "epoch": epoch})).into_response())
+    Ok(Json(PauseChanged { pause, epoch }))
 }
 
-pub(super) async fn end_pause(State(app): State<Arc<App>>, caller: Caller) -> Answer<Response> {
+pub(super) async fn end_pause(State(app): State<Arc<App>>, caller: Caller) -> Answer<Json<PauseChanged>> {
     let tenant = caller.tenant.id;
     let epoch = pauses::end(&app.store, &caller, Time::now()).await?.ok_or(Problem::NotFound { what: "pause" })?;
     app.committed(tenant, epoch);
     tracing::warn!(author = caller.name, epoch, "the pause was ended: virtual patches block again");
-    Ok(Json(json!({"pause": null, "epoch": epoch})).into_response())
+    Ok(Json(PauseChanged { pause: None, epoch }))
 }
 
 pub(super) async fn show(State(app): State<Arc<App>>, caller: Caller) -> Answer<Json<GuardRails>> {

@@ -4,12 +4,17 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::header;
-use axum::response::IntoResponse;
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
 
+use super::openapi::{Operation, Tells};
 use super::problem::{Answer, NoIndex, Problem};
 use crate::app::App;
 use crate::metrics::Counted;
 use crate::tenants::{self, Tenant};
+
+/// Metrics as Prometheus reads them.
+pub(super) struct Exposition(String);
 
 /// The process answers.
 pub(super) async fn healthz() -> &'static str {
@@ -38,7 +43,7 @@ pub(super) async fn readyz(State(app): State<Arc<App>>) -> Answer<String> {
 }
 
 /// What Prometheus reads.
-pub(super) async fn metrics(State(app): State<Arc<App>>) -> Answer<impl IntoResponse> {
+pub(super) async fn metrics(State(app): State<Arc<App>>) -> Answer<Exposition> {
     let mut db = app.store.read().await?;
     let leaks =
         sqlx::query_as("SELECT status, CASE WHEN patched_at IS NULL THEN 0 ELSE 1 END, count(*) FROM leaks GROUP BY 1, 2");
@@ -47,5 +52,17 @@ pub(super) async fn metrics(State(app): State<Arc<App>>) -> Answer<impl IntoResp
     let epochs = sqlx::query_as("SELECT name, epoch FROM tenants").fetch_all(&mut *db).await?;
     let counted = Counted { leaks, tokens, epochs, gateways_connected: app.fleet.connected() };
     let text = app.metrics.encode(&counted).map_err(|error| Problem::Internal(error.into()))?;
-    Ok(([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text))
+    Ok(Exposition(text))
+}
+
+impl IntoResponse for Exposition {
+    fn into_response(self) -> Response {
+        ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], self.0).into_response()
+    }
+}
+
+impl Tells for Exposition {
+    fn describe(operation: &mut Operation<'_>) {
+        operation.content(200, "OpenMetrics 1.0", "application/openmetrics-text", &json!({"type": "string"}));
+    }
 }

@@ -7,13 +7,13 @@ use std::time::Duration;
 use axum::Json;
 use axum::body::{Body as Stream, Bytes};
 use axum::extract::State;
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 use tokio_stream::StreamExt as _;
 
-use super::input::{Asked, Body, IdInPath, limit, line};
+use super::input::{Asked, Body, IdInPath, MAX_LIMIT, limit, line};
+use super::output::Created;
 use super::problem::{Answer, Problem};
 use crate::app::App;
 use crate::audit;
@@ -21,24 +21,28 @@ use crate::imports::{self, ImportView, Reading};
 use crate::people::Caller;
 use crate::time::Time;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AddImport {
     /// What the findings are of: the source that they will belong to.
+    #[schemars(length(min = 1, max = MAX_NAME))]
     name: String,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ListImports {
-    before: Option<i64>,
+    /// What `next` has said: the next page.
+    #[serde(alias = "before")]
+    cursor: Option<i64>,
+    #[schemars(range(min = 1, max = MAX_LIMIT))]
     limit: Option<u32>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct ImportList {
     imports: Vec<ImportView>,
-    /// What to give as `before` for the next page.
+    /// What to give as `cursor` for the next page.
     next: Option<i64>,
 }
 
@@ -54,14 +58,17 @@ const WAITING: usize = 16;
 /// A sender that is silent for so long is gone.
 const SILENCE: Duration = Duration::from_secs(30);
 
-pub(super) async fn add(State(app): State<Arc<App>>, caller: Caller, Body(request): Body<AddImport>) -> Answer<Response> {
+pub(super) async fn add(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Body(request): Body<AddImport>,
+) -> Answer<Created<ImportView>> {
     let name = line("name", &request.name, MAX_NAME)?;
     let mut db = app.store.write().await?;
     let import = imports::add(&mut db, caller.tenant.id, &name, &caller.name, Time::now()).await?;
     audit::record(&mut db, &caller, "import.add", &format!("import/{}", import.id), None, audit::seen(&import)).await?;
     db.commit().await?;
-    let location = [(header::LOCATION, format!("/api/v1/imports/{}", import.id))];
-    Ok((StatusCode::CREATED, location, Json(import)).into_response())
+    Ok(Created::at(format!("/api/v1/imports/{}", import.id), import))
 }
 
 pub(super) async fn list(
@@ -70,7 +77,7 @@ pub(super) async fn list(
     Asked(asked): Asked<ListImports>,
 ) -> Answer<Json<ImportList>> {
     let limit = limit(asked.limit)?;
-    let imports = imports::list(&mut *app.store.read().await?, caller.tenant.id, asked.before, limit).await?;
+    let imports = imports::list(&mut *app.store.read().await?, caller.tenant.id, asked.cursor, limit).await?;
     let next = imports.last().filter(|_| imports.len() == limit as usize).map(|import| import.id);
     Ok(Json(ImportList { imports, next }))
 }

@@ -4,13 +4,21 @@ use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
-use axum::http::{StatusCode, header};
-use serde::de::DeserializeOwned;
+use axum::http::{HeaderMap, StatusCode, header};
+use serde::de::{DeserializeOwned, Error as _, Unexpected};
+use serde::{Deserialize as _, Deserializer};
 use serde_json::error::Category;
 use zeroize::Zeroize as _;
 
 use super::Problem;
 use crate::leaks::{LeakNumber, parse_leak_id};
+
+/// How leaks are called where callers name one.
+pub const LEAK_ID: &str = "^(LK-|lk-)?[0-9]{1,9}$";
+/// Most entries of a list.
+pub const MAX_LIMIT: u32 = 1000;
+/// Most days that numbers are of.
+pub const MAX_DAYS: u32 = 366;
 
 /// A JSON body. Its buffer is overwritten when it has been read, for it may hold tokens.
 pub struct Body<T>(pub T);
@@ -27,6 +35,16 @@ pub struct IdInPath(pub i64);
 /// The version of an object that the caller has seen, when they say so with `If-Match`.
 pub struct IfMatch(pub Option<i64>);
 
+/// The tag of an object that the caller has seen, when they say so with `If-Match`.
+pub struct IfMatchTag(Option<String>);
+
+impl IfMatchTag {
+    /// Whether the object still has the tag that the caller has seen.
+    pub fn holds(&self, current: &str) -> Result<(), Problem> {
+        if self.0.as_ref().is_none_or(|seen| seen == current) { Ok(()) } else { Err(Problem::Stale) }
+    }
+}
+
 impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     type Rejection = Problem;
 
@@ -37,12 +55,12 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
             return Err(Problem::NotJson);
         }
         let bytes = Bytes::from_request(request, state).await.map_err(|rejection| unreadable(&rejection))?;
-        let parsed = serde_json::from_slice(&bytes);
+        let parsed = parse(&bytes);
         // Shared only with nobody: the body came in pieces that were joined, or in one that nobody else holds.
         if let Ok(mut bytes) = bytes.try_into_mut() {
             bytes.zeroize();
         }
-        parsed.map(Self).map_err(|error| Problem::Malformed(json_detail(&error)))
+        parsed.map(Self)
     }
 }
 
@@ -78,14 +96,31 @@ impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        let Some(value) = parts.headers.get(header::IF_MATCH) else { return Ok(Self(None)) };
-        if value == "*" {
-            return Ok(Self(None));
-        }
-        let number = value.to_str().ok().and_then(|text| text.trim().strip_prefix('"')?.strip_suffix('"')?.parse().ok());
-        let detail = "if-match: is not an ETag of this API, such as \"7\", with its quotes";
-        number.map(|number| Self(Some(number))).ok_or_else(|| Problem::Malformed(detail.to_owned()))
+        let seen = if_match(&parts.headers)?;
+        let number = seen.map(|text| text.parse().map_err(|_| Problem::Malformed(NO_ETAG.to_owned()))).transpose()?;
+        Ok(Self(number))
     }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for IfMatchTag {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        Ok(Self(if_match(&parts.headers)?.map(str::to_owned)))
+    }
+}
+
+const NO_ETAG: &str = "if-match: is not an ETag of this API, such as \"7\", with its quotes";
+
+/// What stands between the quotes; `*` asks for any version.
+fn if_match(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
+    let Some(value) = headers.get(header::IF_MATCH) else { return Ok(None) };
+    if value == "*" {
+        return Ok(None);
+    }
+    let tag = value.to_str().ok().and_then(|text| text.trim().strip_prefix('"')?.strip_suffix('"'));
+    let tag = tag.filter(|tag| !tag.is_empty() && tag.bytes().all(|b| b.is_ascii_hexdigit()));
+    tag.map(Some).ok_or_else(|| Problem::Malformed(NO_ETAG.to_owned()))
 }
 
 /// A text for people: trimmed, not empty, not too long, on one line.
@@ -114,20 +149,20 @@ pub fn text(field: &'static str, text: &str, max: usize) -> Result<String, Probl
 
 /// Of how many days a caller asks for numbers.
 pub fn days(asked: Option<u32>, default: u32) -> Result<u32, Problem> {
-    const MAX: u32 = 366;
     match asked.unwrap_or(default) {
-        days @ 1..=MAX => Ok(days),
-        _ => Err(Problem::Invalid { field: "days", detail: format!("is not between 1 and {MAX}") }),
+        days @ 1..=MAX_DAYS => Ok(days),
+        _ => Err(Problem::Invalid { field: "days", detail: format!("is not between 1 and {MAX_DAYS}") }),
     }
 }
 
 /// How many entries a list has at most.
 pub fn limit(asked: Option<u32>) -> Result<u32, Problem> {
     const DEFAULT: u32 = 100;
-    const MAX: u32 = 1000;
     match asked.unwrap_or(DEFAULT) {
         0 => Err(Problem::Invalid { field: "limit", detail: "is 0; ask for one entry at least".to_owned() }),
-        limit if limit > MAX => Err(Problem::Invalid { field: "limit", detail: format!("is over {MAX}; page with `next`") }),
+        limit if limit > MAX_LIMIT => {
+            Err(Problem::Invalid { field: "limit", detail: format!("is over {MAX_LIMIT}; page with `next`") })
+        }
         limit => Ok(limit),
     }
 }
@@ -142,6 +177,34 @@ pub fn unreadable(rejection: &BytesRejection) -> Problem {
         StatusCode::PAYLOAD_TOO_LARGE => Problem::TooLarge,
         _ => Problem::Malformed("the body could not be read to its end".to_owned()),
     }
+}
+
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    // A list of an object's values, without their names, would do as well otherwise.
+    if bytes.trim_ascii_start().starts_with(b"[") {
+        return Err(Problem::Malformed("body: is a list; an object is expected".to_owned()));
+    }
+    serde_json::from_slice(bytes).map_err(|error| Problem::Malformed(json_detail(&error)))
+}
+
+/// A whole number, or none. In JSON, 7.0 is one.
+pub fn whole<'de, D: Deserializer<'de>, N: TryFrom<i64>>(deserializer: D) -> Result<Option<N>, D::Error> {
+    let Some(number) = Option::<serde_json::Number>::deserialize(deserializer)? else { return Ok(None) };
+    let number = number.as_i64().or_else(|| number.as_f64().and_then(exact));
+    let number = number.and_then(|number| N::try_from(number).ok());
+    number.map(Some).ok_or_else(|| D::Error::invalid_value(Unexpected::Other("a number"), &"a whole number within its bounds"))
+}
+
+/// A whole number that has to be there.
+pub fn whole_needed<'de, D: Deserializer<'de>, N: TryFrom<i64>>(deserializer: D) -> Result<N, D::Error> {
+    whole(deserializer)?.ok_or_else(|| D::Error::invalid_type(Unexpected::Unit, &"a whole number"))
+}
+
+/// Above 2^53, the next floating-point number is more than one away.
+fn exact(number: f64) -> Option<i64> {
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    #[expect(clippy::cast_possible_truncation, reason = "it is whole, and not too large")]
+    (number.fract() == 0.0 && number.abs() <= EXACT).then_some(number as i64)
 }
 
 fn json_detail(error: &serde_json::Error) -> String {
@@ -205,6 +268,23 @@ mod tests {
             let detail = json_detail(&serde_json::from_str::<Sample>(json).unwrap_err());
             assert!(!detail.contains("secret") && !detail.contains("ret\""), "{json} → {detail}");
             assert!(detail.contains(expected), "{json} → {detail}");
+        }
+    }
+
+    #[test]
+    fn whole_numbers_may_be_written_with_a_point_and_lists_are_no_objects() {
+        #[derive(Debug, Deserialize)]
+        struct Days {
+            #[serde(default, deserialize_with = "whole")]
+            days: Option<u32>,
+        }
+        for (json, days) in
+            [(r#"{"days": 7}"#, Some(7)), (r#"{"days": 7.0}"#, Some(7)), (r#"{"days": null}"#, None), ("{}", None)]
+        {
+            assert_eq!(parse::<Days>(json.as_bytes()).unwrap().days, days, "{json}");
+        }
+        for json in [r#"{"days": 7.5}"#, r#"{"days": -1}"#, r#"{"days": 1e300}"#, r#"{"days": "7"}"#, "[7]", " [7]"] {
+            assert!(parse::<Days>(json.as_bytes()).is_err(), "{json}");
         }
     }
 

@@ -1,12 +1,15 @@
 //! `/api/v1/intake`: what is let in by its own signature, and not by an API token.
 
+use std::convert::Infallible;
+use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Json;
 use axum::body::Body as Stream;
-use axum::extract::{Path, State};
+use axum::extract::{FromRequestParts, Path, State};
 use axum::http::HeaderMap;
+use axum::http::request::Parts;
 use tokio_stream::StreamExt as _;
 use zeroize::{Zeroize as _, Zeroizing};
 
@@ -18,6 +21,22 @@ use crate::intake::{NotGenuine, Receipt, github, webhooks};
 use crate::signature::{self, Signature};
 use crate::time::Time;
 
+/// The headers of what is signed; whether they are there and right, the handler says.
+pub(super) struct Signed<Sender> {
+    headers: HeaderMap,
+    by: PhantomData<Sender>,
+}
+
+/// In which headers a sender's signature comes.
+pub(super) trait Signs {
+    const HEADERS: &'static [&'static str];
+}
+
+/// Whoever has a webhook's secret.
+pub(super) struct ByWebhook;
+/// GitHub's secret scanning.
+pub(super) struct ByGithub;
+
 /// A sender that takes longer for all of a delivery gives its turn to others.
 const RECEIVING: Duration = Duration::from_secs(10);
 /// A delivery that gets no turn in that time is told to come again.
@@ -26,7 +45,7 @@ const WAITING: Duration = Duration::from_secs(5);
 pub(super) async fn webhook(
     State(app): State<Arc<App>>,
     IdInPath(id): IdInPath,
-    headers: HeaderMap,
+    Signed { headers, .. }: Signed<ByWebhook>,
     body: Stream,
 ) -> Answer<Json<Receipt>> {
     let now = Time::now();
@@ -43,7 +62,7 @@ pub(super) async fn webhook(
 pub(super) async fn github(
     State(app): State<Arc<App>>,
     Path(tenant): Path<String>,
-    headers: HeaderMap,
+    Signed { headers, .. }: Signed<ByGithub>,
     body: Stream,
 ) -> Answer<Json<[(); 0]>> {
     let receiver = app.intake.github.as_ref().filter(|receiver| receiver.is_for(&tenant)).ok_or(Problem::NoSuchRoute)?;
@@ -52,6 +71,22 @@ pub(super) async fn github(
     let body = receive(&app, body).await?;
     github::receive(&app, &tenant, &signed, body).await?;
     Ok(Json([]))
+}
+
+impl Signs for ByWebhook {
+    const HEADERS: &'static [&'static str] = &[signature::HEADER];
+}
+
+impl Signs for ByGithub {
+    const HEADERS: &'static [&'static str] = &[github::KEY_HEADER, github::SIGNATURE_HEADER];
+}
+
+impl<S: Send + Sync, Sender> FromRequestParts<S> for Signed<Sender> {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self { headers: parts.headers.clone(), by: PhantomData })
+    }
 }
 
 /// The one value of a header: of two, nobody could say which was meant.

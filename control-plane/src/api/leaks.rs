@@ -1,5 +1,6 @@
 //! `/api/v1/leaks`
 
+mod answers;
 mod asked;
 pub(super) mod comments;
 pub(super) mod decisions;
@@ -10,57 +11,66 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use stopleak_contract::Token;
 use stopleak_detector::Risk;
 
 use self::asked::ListLeaks;
-use super::input::{Asked, Body, IfMatch, LeakInPath, days, limit, line};
+use super::input::{Asked, Body, IfMatch, LeakInPath, MAX_DAYS, days, limit, line};
+use super::output::{Created, Tagged};
 use super::problem::{Answer, Problem};
 use crate::app::App;
-use crate::leaks::{self, CursorText, Edit, LeakDetail, LeakNumber, LeakSummary, NewLeak, NewToken, Summary};
+use crate::leaks::{self, CursorText, Edit, LeakDetail, LeakNumber, LeakSummary, NewLeak, NewToken, RiskName, Summary};
 use crate::people::Caller;
 use crate::secret::SecretText;
 use crate::tenants::TenantId;
 use crate::time::Time;
 
 /// A manual leak.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AddLeak {
+    /// What people call it. It may hold no leaked token.
+    #[schemars(length(min = 1, max = MAX_TITLE))]
     title: String,
     /// High when absent: somebody found it worth typing in.
+    #[schemars(with = "Option<RiskName>")]
     risk: Option<Risk>,
+    #[schemars(length(min = 1, max = MAX_TOKENS))]
     tokens: Vec<SecretText>,
 }
 
 /// What is to be changed; what is left out stays.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ChangeLeak {
+    #[schemars(length(min = 1, max = MAX_TITLE))]
     title: Option<String>,
     /// Empty: nobody.
+    #[schemars(length(max = MAX_ASSIGNEE))]
     assignee: Option<String>,
+    /// On record as a decision.
+    #[schemars(with = "Option<RiskName>")]
     risk: Option<Risk>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AskSummary {
+    #[schemars(range(min = 1, max = MAX_DAYS))]
     days: Option<u32>,
 }
 
-#[derive(Serialize)]
-struct LeakList {
+#[derive(Serialize, JsonSchema)]
+pub(super) struct LeakList {
     leaks: Vec<LeakSummary>,
     /// What to give as `cursor` for the next page.
     next: Option<CursorText>,
 }
 
-#[derive(Serialize)]
-struct LeakAdded {
+#[derive(Serialize, JsonSchema)]
+pub(super) struct LeakAdded {
     #[serde(flatten)]
     leak: LeakDetail,
     /// The first epoch of the index that carries the leak.
@@ -75,7 +85,7 @@ const SUMMARY_DAYS: u32 = 30;
 /// The whole leak is written in one transaction, and nobody else writes meanwhile.
 const MAX_TOKENS: usize = 10_000;
 
-pub(super) async fn add(State(app): State<Arc<App>>, caller: Caller, Body(request): Body<AddLeak>) -> Answer<Response> {
+pub(super) async fn add(State(app): State<Arc<App>>, caller: Caller, Body(request): Body<AddLeak>) -> Answer<Created<LeakAdded>> {
     let title = line("title", &request.title, MAX_TITLE)?;
     let tokens = take_tokens(&app, caller.tenant.id, &title, request.tokens)?;
     let title = say(&app, &caller, "title", title).await?;
@@ -85,22 +95,22 @@ pub(super) async fn add(State(app): State<Arc<App>>, caller: Caller, Body(reques
     tracing::info!(leak = leaks::leak_id(added.leak), tokens = tokens.len(), author = caller.name, "leak added");
 
     let leak = load(&app, &caller, added.leak).await?;
-    let location = [(header::LOCATION, format!("/api/v1/leaks/{}", added.leak))];
-    Ok((StatusCode::CREATED, location, Json(LeakAdded { leak, epoch: added.epoch })).into_response())
+    Ok(Created::at(format!("/api/v1/leaks/{}", added.leak), LeakAdded { leak, epoch: added.epoch }))
 }
 
-pub(super) async fn list(State(app): State<Arc<App>>, caller: Caller, Asked(asked): Asked<ListLeaks>) -> Answer<Response> {
-    if asked.format.is_some() {
-        return Err(Problem::Invalid { field: "format", detail: "belongs to /leaks/export; lists are JSON".to_owned() });
-    }
+pub(super) async fn list(State(app): State<Arc<App>>, caller: Caller, Asked(asked): Asked<ListLeaks>) -> Answer<Json<LeakList>> {
     let (filter, sort, limit) = (asked.filter()?, asked.sort()?, limit(asked.limit)?);
     let cursor = asked.cursor(sort)?;
     let mut db = app.store.read().await?;
     let page = leaks::list(&mut db, caller.tenant.id, &filter, sort, cursor.as_ref(), limit).await?;
-    Ok(Json(LeakList { leaks: page.leaks, next: page.next.map(CursorText) }).into_response())
+    Ok(Json(LeakList { leaks: page.leaks, next: page.next.map(CursorText) }))
 }
 
-pub(super) async fn show(State(app): State<Arc<App>>, caller: Caller, LeakInPath(number): LeakInPath) -> Answer<Response> {
+pub(super) async fn show(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    LeakInPath(number): LeakInPath,
+) -> Answer<Tagged<LeakDetail>> {
     load(&app, &caller, number).await.map(with_etag)
 }
 
@@ -111,7 +121,7 @@ pub(super) async fn change(
     LeakInPath(number): LeakInPath,
     IfMatch(seen): IfMatch,
     Body(body): Body<ChangeLeak>,
-) -> Answer<Response> {
+) -> Answer<Tagged<LeakDetail>> {
     let title = match body.title {
         Some(title) => Some(say(&app, &caller, "title", line("title", &title, MAX_TITLE)?).await?),
         None => None,
@@ -137,8 +147,8 @@ pub(super) async fn summary(
     Ok(Json(leaks::summarise(&mut *app.store.read().await?, caller.tenant.id, days, Time::now()).await?))
 }
 
-fn with_etag(leak: LeakDetail) -> Response {
-    ([(header::ETAG, format!("\"{}\"", leak.summary.version))], Json(leak)).into_response()
+fn with_etag(leak: LeakDetail) -> Tagged<LeakDetail> {
+    Tagged { etag: leak.summary.version.to_string(), body: leak }
 }
 
 /// Turns the texts into what may be kept; the texts themselves are gone when this returns.

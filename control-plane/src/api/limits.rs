@@ -1,11 +1,17 @@
 //! How often callers may call: each has a quota of their own, and hears what is left of it.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue};
 
+use super::cookie;
+use super::peer::{Peer, network};
 use super::problem::{Answer, Problem};
+use crate::app::App;
 use crate::people::limits::{Left, Limiter, Quota};
 use crate::people::lockout::UnknownNames;
 use crate::people::{Caller, Who};
@@ -21,6 +27,12 @@ pub struct Limits {
     /// Names that nobody has.
     pub(super) unknown: UnknownNames,
     callers: Limiter<(&'static str, Option<i64>)>,
+}
+
+/// Somebody who is about to sign in: from one of our own pages, and not too often.
+pub(super) struct Visitor {
+    pub(super) headers: HeaderMap,
+    pub(super) address: Option<IpAddr>,
 }
 
 /// An office of people behind one address signs in that often; a guess in ten seconds finds no password.
@@ -64,5 +76,21 @@ impl Limits {
                 headers.insert(name, value);
             }
         }
+    }
+}
+
+impl FromRequestParts<Arc<App>> for Visitor {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        let headers = parts.headers.clone();
+        // Before the quota: other people's pages must not use it up.
+        if !parts.method.is_safe() {
+            cookie::same_site(&app.site, &headers)?;
+        }
+        let peer: Peer = parts.extensions.get().copied().unwrap_or_default();
+        let address = app.proxies.client(&headers, peer);
+        let taken = app.limits.sign_in.take(address.map(network), Instant::now());
+        taken.map(|_| Self { headers, address }).map_err(|left| Problem::RateLimited { left })
     }
 }

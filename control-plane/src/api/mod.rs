@@ -1,10 +1,12 @@
 //! The API, `/api/v1`: JSON in, JSON out, problem+json when something is wrong.
 //!
 //! A request passes the access log, then `auth` says who calls and whether `rights` lets them, `input` reads what they send, and a
-//! handler beside its noun answers. Neither log lines nor answers ever repeat what was sent where it might be a token.
+//! handler beside its noun answers, with one of the kinds of `output`. `openapi` says all that to others. Neither log lines nor answers ever repeat what was sent where it might be a token.
 
 mod problem;
 mod input;
+mod page;
+mod output;
 pub mod rights;
 mod auth;
 mod peer;
@@ -36,9 +38,11 @@ mod api_tokens;
 mod audit;
 mod health;
 mod server;
+pub mod openapi;
 
 pub use auth::TENANT_HEADER;
 pub use cookie::Site;
+pub(crate) use input::MAX_LIMIT;
 pub use limits::Limits;
 pub use peer::Proxies;
 use problem::Answer;

@@ -4,16 +4,19 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderName, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::NoContent;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use stopleak_detector::Risk;
 
-use super::input::{Asked, Body, IdInPath, limit, line};
+use super::input::{Asked, Body, IdInPath, IfMatchTag, MAX_LIMIT, limit, line};
+use super::output::{Accepted, Created, Once, Tagged, tag};
+use super::page::{Page, has, list_query};
 use super::problem::{Answer, Problem};
 use crate::app::App;
 use crate::audit;
+use crate::leaks::RiskName;
 use crate::notifications::{
     self, Address, Channel, ChannelError, DeliveryView, Filter, Kind, NewChannel, Settings, Status, Topic,
 };
@@ -22,51 +25,75 @@ use crate::people::Caller;
 use crate::secret::{Purpose, Secret, SecretText};
 use crate::time::Time;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AddChannel {
+    /// What people call it.
+    #[schemars(length(min = 1, max = MAX_NAME))]
     name: String,
     kind: Kind,
     /// Of a webhook.
     url: Option<SecretText>,
     /// Of e-mail.
+    #[schemars(length(min = 1, max = MAX_RECIPIENTS))]
     recipients: Option<Vec<String>>,
     /// All when absent.
+    #[schemars(length(min = 1))]
     events: Option<Vec<Topic>>,
     /// Low when absent.
+    #[schemars(with = "Option<RiskName>")]
     min_risk: Option<Risk>,
     /// True when absent.
     enabled: Option<bool>,
 }
 
 /// What is absent stays as it is.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ChangeChannel {
+    #[schemars(length(min = 1, max = MAX_NAME))]
     name: Option<String>,
     url: Option<SecretText>,
+    #[schemars(length(min = 1, max = MAX_RECIPIENTS))]
     recipients: Option<Vec<String>>,
+    #[schemars(length(min = 1))]
     events: Option<Vec<Topic>>,
+    #[schemars(with = "Option<RiskName>")]
     min_risk: Option<Risk>,
     enabled: Option<bool>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ListDeliveries {
+    /// To the channel with this `id`.
     channel: Option<i64>,
     status: Option<Status>,
-    before: Option<i64>,
+    /// What `next` has said: the next page.
+    #[serde(alias = "before")]
+    cursor: Option<i64>,
+    #[schemars(range(min = 1, max = MAX_LIMIT))]
     limit: Option<u32>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct ChannelList {
     channels: Vec<Channel>,
+    /// What to give as `cursor` for the next page.
+    next: Option<String>,
+}
+
+list_query! {
+    pub(super) struct ListChannels by ["name", "id", "kind", "created_at", "updated_at"] {
+        /// A part of the name, in any case.
+        text: Option<String>,
+        kind: Option<Kind>,
+        enabled: Option<bool>,
+    }
 }
 
 /// The only answers with a secret.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct ChannelWithSecret {
     #[serde(flatten)]
     channel: Channel,
@@ -75,22 +102,24 @@ pub(super) struct ChannelWithSecret {
     secret: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct DeliveryList {
     deliveries: Vec<DeliveryView>,
-    /// What to give as `before` for the next page.
+    /// What to give as `cursor` for the next page.
     next: Option<i64>,
 }
 
 const MAX_NAME: usize = 100;
 /// Each costs the mail server a copy of every message.
 const MAX_RECIPIENTS: usize = 20;
-/// Of answers with a secret: neither caches nor the memory of an `Idempotency-Key` have it.
-const NOT_KEPT: [(HeaderName, &str); 1] = [(header::CACHE_CONTROL, "no-store")];
 const NO_CHANNEL: Problem = Problem::NotFound { what: "channel" };
 const NO_DELIVERY: Problem = Problem::NotFound { what: "delivery" };
 
-pub(super) async fn add(State(app): State<Arc<App>>, caller: Caller, Body(asked): Body<AddChannel>) -> Answer<Response> {
+pub(super) async fn add(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Body(asked): Body<AddChannel>,
+) -> Answer<Created<ChannelWithSecret>> {
     let settings = Settings {
         name: line("name", &asked.name, MAX_NAME)?,
         events: events(asked.events.unwrap_or_else(|| Topic::ALL.to_vec()))?,
@@ -109,29 +138,41 @@ pub(super) async fn add(State(app): State<Arc<App>>, caller: Caller, Body(asked)
     audit::record(&mut db, &caller, "channel.add", &object(channel.id), None, audit::seen(&channel)).await?;
     db.commit().await?;
     tracing::info!(channel = channel.id, kind = channel.kind.as_str(), author = caller.name, "notification channel added");
-    let location = [(header::LOCATION, format!("/api/v1/notifications/channels/{}", channel.id))];
-    Ok((StatusCode::CREATED, NOT_KEPT, location, Json(ChannelWithSecret { channel, secret })).into_response())
+    let location = format!("/api/v1/notifications/channels/{}", channel.id);
+    Ok(Created::at(location, ChannelWithSecret { channel, secret }).once())
 }
 
-pub(super) async fn list(State(app): State<Arc<App>>, caller: Caller) -> Answer<Json<ChannelList>> {
-    let channels = notifications::list(&mut *app.store.read().await?, caller.tenant.id).await?;
-    Ok(Json(ChannelList { channels }))
+pub(super) async fn list(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Asked(asked): Asked<ListChannels>,
+) -> Answer<Json<ChannelList>> {
+    let mut channels = notifications::list(&mut *app.store.read().await?, caller.tenant.id).await?;
+    channels.retain(|channel| {
+        has(&channel.name, asked.text.as_deref())
+            && asked.kind.is_none_or(|kind| channel.kind == kind)
+            && asked.enabled.is_none_or(|enabled| channel.enabled == enabled)
+    });
+    let Page { items: channels, next } = asked.page().of(channels)?;
+    Ok(Json(ChannelList { channels, next }))
 }
 
-pub(super) async fn show(State(app): State<Arc<App>>, caller: Caller, IdInPath(id): IdInPath) -> Answer<Json<Channel>> {
+pub(super) async fn show(State(app): State<Arc<App>>, caller: Caller, IdInPath(id): IdInPath) -> Answer<Tagged<Channel>> {
     let channel = notifications::get(&mut *app.store.read().await?, caller.tenant.id, id).await?;
-    channel.map(Json).ok_or(NO_CHANNEL)
+    channel.map(Tagged::new).ok_or(NO_CHANNEL)
 }
 
 pub(super) async fn change(
     State(app): State<Arc<App>>,
     caller: Caller,
     IdInPath(id): IdInPath,
+    seen: IfMatchTag,
     Body(asked): Body<ChangeChannel>,
-) -> Answer<Json<Channel>> {
+) -> Answer<Tagged<Channel>> {
     let tenant = caller.tenant.id;
     let mut db = app.store.write().await?;
     let old = notifications::get(&mut db, tenant, id).await?.ok_or(NO_CHANNEL)?;
+    seen.holds(&tag(&old))?;
     let before = audit::seen(&old);
     let settings = Settings {
         name: asked.name.map_or(Ok(old.name), |name| line("name", &name, MAX_NAME))?,
@@ -145,21 +186,25 @@ pub(super) async fn change(
     audit::record(&mut db, &caller, "channel.change", &object(id), before, audit::seen(&channel)).await?;
     db.commit().await?;
     tracing::info!(channel = id, author = caller.name, "notification channel changed");
-    Ok(Json(channel))
+    Ok(Tagged::new(channel))
 }
 
-pub(super) async fn remove(State(app): State<Arc<App>>, caller: Caller, IdInPath(id): IdInPath) -> Answer<StatusCode> {
+pub(super) async fn remove(State(app): State<Arc<App>>, caller: Caller, IdInPath(id): IdInPath) -> Answer<NoContent> {
     let mut db = app.store.write().await?;
     let before = notifications::get(&mut db, caller.tenant.id, id).await?.ok_or(NO_CHANNEL)?;
     notifications::remove(&mut db, caller.tenant.id, id).await?;
     audit::record(&mut db, &caller, "channel.remove", &object(id), audit::seen(&before), Some(json!({"removed": true}))).await?;
     db.commit().await?;
     tracing::info!(channel = id, author = caller.name, "notification channel removed");
-    Ok(StatusCode::NO_CONTENT)
+    Ok(NoContent)
 }
 
 /// Gives a webhook another secret; the old one is of no use from now on.
-pub(super) async fn renew_secret(State(app): State<Arc<App>>, caller: Caller, IdInPath(id): IdInPath) -> Answer<Response> {
+pub(super) async fn renew_secret(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    IdInPath(id): IdInPath,
+) -> Answer<Once<ChannelWithSecret>> {
     let (tenant, secret) = (caller.tenant.id, new_secret()?);
     let mut db = app.store.write().await?;
     let channel = notifications::renew_secret(&mut db, tenant, &app.keys.sealing(tenant), id, &secret).await?;
@@ -167,7 +212,7 @@ pub(super) async fn renew_secret(State(app): State<Arc<App>>, caller: Caller, Id
     audit::record(&mut db, &caller, "channel.renew_secret", &object(id), None, audit::seen(&channel)).await?;
     db.commit().await?;
     tracing::info!(channel = id, author = caller.name, "secret of a notification channel renewed");
-    Ok((NOT_KEPT, Json(ChannelWithSecret { channel, secret: Some(secret) })).into_response())
+    Ok(Once(ChannelWithSecret { channel, secret: Some(secret) }))
 }
 
 /// Answers when the message has arrived or has not: the delivery says which.
@@ -188,7 +233,7 @@ pub(super) async fn deliveries(
     caller: Caller,
     Asked(asked): Asked<ListDeliveries>,
 ) -> Answer<Json<DeliveryList>> {
-    let filter = Filter { channel: asked.channel, status: asked.status, before: asked.before, limit: limit(asked.limit)? };
+    let filter = Filter { channel: asked.channel, status: asked.status, before: asked.cursor, limit: limit(asked.limit)? };
     let deliveries = notifications::list_deliveries(&mut *app.store.read().await?, caller.tenant.id, &filter).await?;
     let full = deliveries.len() == filter.limit as usize;
     let next = deliveries.last().filter(|_| full).map(|delivery| delivery.id);
@@ -200,7 +245,7 @@ pub(super) async fn delivery(State(app): State<Arc<App>>, caller: Caller, IdInPa
 }
 
 /// 202 when the dead delivery is sent again.
-pub(super) async fn retry(State(app): State<Arc<App>>, caller: Caller, IdInPath(id): IdInPath) -> Answer<Response> {
+pub(super) async fn retry(State(app): State<Arc<App>>, caller: Caller, IdInPath(id): IdInPath) -> Answer<Accepted<DeliveryView>> {
     let mut db = app.store.write().await?;
     match notifications::retry(&mut db, caller.tenant.id, id, Time::now()).await? {
         None => return Err(NO_DELIVERY),
@@ -212,7 +257,7 @@ pub(super) async fn retry(State(app): State<Arc<App>>, caller: Caller, IdInPath(
         }
     }
     let delivery = find(&app, &caller, id).await?;
-    Ok((StatusCode::ACCEPTED, Json(delivery)).into_response())
+    Ok(Accepted::new(delivery))
 }
 
 async fn find(app: &App, caller: &Caller, id: i64) -> Answer<DeliveryView> {

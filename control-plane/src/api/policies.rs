@@ -4,43 +4,76 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use axum::response::NoContent;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
 use stopleak_detector::Risk;
 
-use super::input::{Body, IdInPath, line};
+use super::input::{Asked, Body, IdInPath, IfMatchTag, line, whole};
 use super::leaks::say;
+use super::output::{Created, Tagged, tag};
+use super::page::{Page, has, list_query};
 use super::problem::{Answer, Problem};
 use crate::app::App;
 use crate::audit;
-use crate::leaks::Action;
+use crate::leaks::{Action, RiskName};
 use crate::people::Caller;
-use crate::policies::{self, NewPolicy, Policy};
+use crate::policies::{self, NewPolicy, Policy, Preview};
 use crate::time::Time;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AddPolicy {
+    /// The author of its decisions.
+    #[schemars(length(min = 1, max = MAX_NAME))]
     name: String,
+    /// `apply_virtual_patch` or `close`.
     action: Action,
+    /// Tokens that this rule found.
+    #[schemars(length(min = 1, max = MAX_NAME))]
     rule: Option<String>,
+    /// Tokens of the operator's own formats, or of others.
     own_format: Option<bool>,
+    /// Leaks of this risk.
+    #[schemars(with = "Option<RiskName>")]
     risk: Option<Risk>,
+    /// Tokens that gateways have seen so.
     life: Option<Life>,
+    /// For so many days.
+    #[serde(default, deserialize_with = "whole")]
+    #[schemars(range(max = MAX_DAYS))]
     life_days: Option<u32>,
+    /// Leaks that were found so many days ago.
+    #[serde(default, deserialize_with = "whole")]
+    #[schemars(range(max = MAX_DAYS))]
     age_days: Option<u32>,
 }
 
-#[derive(Deserialize)]
+#[derive(Serialize, JsonSchema)]
+pub(super) struct PolicyList {
+    policies: Vec<Policy>,
+    /// What to give as `cursor` for the next page.
+    next: Option<String>,
+}
+
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ChangePolicy {
     enabled: bool,
 }
 
+list_query! {
+    pub(super) struct ListPolicies by ["name", "id", "action", "created_at", "updated_at"] {
+        /// A part of the name, in any case.
+        text: Option<String>,
+        enabled: Option<bool>,
+        action: Option<Action>,
+    }
+}
+
 /// What gateways have seen of a token.
-#[derive(Clone, Copy, Deserialize)]
+#[derive(Clone, Copy, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum Life {
     Alive,
@@ -52,17 +85,27 @@ const MAX_NAME: usize = 100;
 /// Ten years: more is a slip.
 const MAX_DAYS: u32 = 3_650;
 
-pub(super) async fn list(State(app): State<Arc<App>>, caller: Caller) -> Answer<Response> {
-    let policies = policies::list(&mut *app.store.read().await?, caller.tenant.id).await?;
-    Ok(Json(json!({"policies": policies.iter().map(shown).collect::<Vec<_>>()})).into_response())
+pub(super) async fn list(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Asked(asked): Asked<ListPolicies>,
+) -> Answer<Json<PolicyList>> {
+    let mut policies = policies::list(&mut *app.store.read().await?, caller.tenant.id).await?;
+    policies.retain(|policy| {
+        has(&policy.name, asked.text.as_deref())
+            && asked.enabled.is_none_or(|enabled| policy.enabled.0 == enabled)
+            && asked.action.is_none_or(|action| policy.action == action)
+    });
+    let Page { items: policies, next } = asked.page().of(policies)?;
+    Ok(Json(PolicyList { policies, next }))
 }
 
-pub(super) async fn add(State(app): State<Arc<App>>, caller: Caller, Body(body): Body<AddPolicy>) -> Answer<Response> {
+pub(super) async fn add(State(app): State<Arc<App>>, caller: Caller, Body(body): Body<AddPolicy>) -> Answer<Created<Policy>> {
     let policy = checked(&app, &caller, body).await?;
     let mut db = app.store.write().await?;
     let added = policies::add(&mut db, caller.tenant.id, &policy, &caller.name, Time::now()).await?;
     if let Some(added) = &added {
-        audit::record(&mut db, &caller, "policy.add", &format!("policy/{}", added.id), None, Some(shown(added))).await?;
+        audit::record(&mut db, &caller, "policy.add", &format!("policy/{}", added.id), None, audit::seen(added)).await?;
     }
     db.commit().await?;
     let Some(added) = added else {
@@ -77,41 +120,48 @@ pub(super) async fn add(State(app): State<Arc<App>>, caller: Caller, Body(body):
         });
     };
     tracing::info!(policy = added.name, author = caller.name, "policy written; it is off");
-    Ok((StatusCode::CREATED, Json(shown(&added))).into_response())
+    Ok(Created::at(format!("/api/v1/policies/{}", added.id), added))
+}
+
+pub(super) async fn show(State(app): State<Arc<App>>, caller: Caller, IdInPath(id): IdInPath) -> Answer<Tagged<Policy>> {
+    let policy = policies::get(&mut *app.store.read().await?, caller.tenant.id, id).await?;
+    policy.map(Tagged::new).ok_or(Problem::NotFound { what: "policy" })
 }
 
 pub(super) async fn change(
     State(app): State<Arc<App>>,
     caller: Caller,
     IdInPath(id): IdInPath,
+    seen: IfMatchTag,
     Body(body): Body<ChangePolicy>,
-) -> Answer<Json<Value>> {
+) -> Answer<Tagged<Policy>> {
     let mut db = app.store.write().await?;
-    let before = policies::get(&mut db, caller.tenant.id, id).await?;
+    let before = policies::get(&mut db, caller.tenant.id, id).await?.ok_or(Problem::NotFound { what: "policy" })?;
+    seen.holds(&tag(&before))?;
     let changed = policies::enable(&mut db, caller.tenant.id, id, body.enabled, Time::now()).await?;
     let changed = changed.ok_or(Problem::NotFound { what: "policy" })?;
-    let (before, after) = (before.as_ref().map(shown), Some(shown(&changed)));
+    let (before, after) = (audit::seen(&before), audit::seen(&changed));
     audit::record(&mut db, &caller, "policy.change", &format!("policy/{id}"), before, after).await?;
     db.commit().await?;
     tracing::info!(policy = changed.name, author = caller.name, enabled = body.enabled, "policy changed");
-    Ok(Json(shown(&changed)))
+    Ok(Tagged::new(changed))
 }
 
-pub(super) async fn remove(State(app): State<Arc<App>>, caller: Caller, IdInPath(id): IdInPath) -> Answer<StatusCode> {
+pub(super) async fn remove(State(app): State<Arc<App>>, caller: Caller, IdInPath(id): IdInPath) -> Answer<NoContent> {
     let mut db = app.store.write().await?;
     let before = policies::get(&mut db, caller.tenant.id, id).await?.ok_or(Problem::NotFound { what: "policy" })?;
     policies::remove(&mut db, caller.tenant.id, id).await?;
     let after = Some(json!({"removed": true}));
-    audit::record(&mut db, &caller, "policy.remove", &format!("policy/{id}"), Some(shown(&before)), after).await?;
+    audit::record(&mut db, &caller, "policy.remove", &format!("policy/{id}"), audit::seen(&before), after).await?;
     db.commit().await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(NoContent)
 }
 
 /// What it would do now, whether it is on or off.
-pub(super) async fn preview(State(app): State<Arc<App>>, caller: Caller, IdInPath(id): IdInPath) -> Answer<Response> {
+pub(super) async fn preview(State(app): State<Arc<App>>, caller: Caller, IdInPath(id): IdInPath) -> Answer<Json<Preview>> {
     let (tenant, mut db) = (caller.tenant.id, app.store.read().await?);
     let policy = policies::get(&mut db, tenant, id).await?.ok_or(Problem::NotFound { what: "policy" })?;
-    Ok(Json(policies::preview(&mut db, tenant, &policy, &app.own_rules(), Time::now()).await?).into_response())
+    Ok(Json(policies::preview(&mut db, tenant, &policy, &app.own_rules(), Time::now()).await?))
 }
 
 async fn checked(app: &App, caller: &Caller, body: AddPolicy) -> Answer<NewPolicy> {
@@ -142,10 +192,4 @@ async fn checked(app: &App, caller: &Caller, body: AddPolicy) -> Answer<NewPolic
         Life::Unseen => "unseen",
     });
     Ok(NewPolicy { name, action, rule, own_format, risk, life, life_days, age_days })
-}
-
-fn shown(policy: &Policy) -> Value {
-    let mut shown = json!(policy);
-    shown["own_format"] = json!(policy.own_format.map(|own| own != 0));
-    shown
 }

@@ -1,5 +1,6 @@
 //! Everything that can be wrong with a request, and how it is told (RFC 9457).
 
+mod kinds;
 mod of_errors;
 mod of_index;
 mod of_leaks;
@@ -13,6 +14,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
+pub use self::kinds::KINDS;
 use self::of_errors::setting_changed;
 pub use self::of_index::NoIndex;
 pub use self::of_repeats::Repeat;
@@ -80,6 +82,8 @@ pub enum Problem {
         /// Whether the caller made the version a precondition of HTTP's.
         precondition: bool,
     },
+    /// Somebody else changed the object since the version that the caller has seen.
+    Stale,
     /// A pending decision does not wait for this.
     Settled {
         /// What became of it.
@@ -212,6 +216,12 @@ impl Problem {
             Self::Refused(refusal, current) => of_leaks::refused(refusal, current),
             Self::Changed { .. } | Self::Settled { .. } | Self::SamePerson => of_leaks::told_of(self),
             Self::SettingChanged(version) => setting_changed(*version),
+            Self::Stale => told(
+                StatusCode::PRECONDITION_FAILED,
+                "changed-meanwhile",
+                "Changed meanwhile",
+                "somebody else has changed it since you saw it; look at it again, then change it",
+            ),
             Self::NameTaken { what } => told(
                 StatusCode::CONFLICT,
                 "name-taken",
@@ -258,6 +268,7 @@ impl Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let told = self.told();
+        debug_assert!(kinds::has(told.status, told.kind), "{} {} is not in KINDS", told.status, told.kind);
         match &self {
             Self::Store(error) => tracing::error!(%error, kind = told.kind, "a request failed"),
             Self::Internal(error) => tracing::error!(error = format!("{error:#}"), "a request failed"),

@@ -7,19 +7,23 @@ use std::time::Instant;
 use axum::Extension;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, header};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::{IntoResponse, Response};
 
+use super::openapi::{Operation, Tells};
 use super::peer::Peer;
 use super::problem::{Answer, Problem};
 use crate::app::App;
 use crate::public_checks::{self, Prefix};
+
+/// All hashes that begin alike, a line each.
+pub(super) struct Range(String);
 
 pub(super) async fn range(
     State(app): State<Arc<App>>,
     Extension(peer): Extension<Peer>,
     Path((tenant, prefix)): Path<(String, String)>,
     headers: HeaderMap,
-) -> Answer<Response> {
+) -> Answer<Range> {
     // Before anything that costs something.
     let client = app.proxies.client(&headers, peer).map(network);
     app.limits.public_checks.take(client, Instant::now()).map_err(|left| Problem::RateLimited { left })?;
@@ -29,8 +33,20 @@ pub(super) async fn range(
     let detail = || "is not the first five hexadecimal digits of a SHA-256".to_owned();
     let prefix = Prefix::parse(&prefix).ok_or_else(|| Problem::Invalid { field: "prefix", detail: detail() })?;
     let lines = public_checks::lines(&mut db, &app.keys, tenant, prefix).await?;
-    let headers = [(header::CONTENT_TYPE, "text/plain; charset=utf-8"), (header::CACHE_CONTROL, "no-store")];
-    Ok((headers, lines).into_response())
+    Ok(Range(lines))
+}
+
+impl IntoResponse for Range {
+    fn into_response(self) -> Response {
+        let headers = [(header::CONTENT_TYPE, "text/plain; charset=utf-8"), (header::CACHE_CONTROL, "no-store")];
+        (headers, self.0).into_response()
+    }
+}
+
+impl Tells for Range {
+    fn describe(operation: &mut Operation<'_>) {
+        String::describe(operation);
+    }
 }
 
 /// Whoever has one address of IPv6 has all of its network.

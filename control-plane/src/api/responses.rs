@@ -2,16 +2,14 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
-use axum::http::header;
-use axum::response::IntoResponse as _;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use stopleak_contract::settings::Response;
 
-use super::input::{Body, IfMatch};
+use super::input::{Body, IfMatch, whole_needed};
 use super::leaks::say;
+use super::output::Tagged;
 use super::problem::{Answer, Problem};
 use crate::app::App;
 use crate::people::Caller;
@@ -19,9 +17,11 @@ use crate::responses::{self, Chosen};
 use crate::time::Time;
 
 /// What a blocked request is to be answered.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Wanted {
+    #[serde(deserialize_with = "whole_needed")]
+    #[schemars(range(min = 400, max = 599))]
     status: u16,
     content_type: String,
     #[serde(default)]
@@ -29,8 +29,28 @@ pub(super) struct Wanted {
     body: String,
 }
 
-#[derive(Deserialize, Serialize)]
+/// What a blocked request is answered.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "BlockResponse")]
+pub(super) struct Shown {
+    status: u16,
+    content_type: Option<String>,
+    headers: Vec<NamedValue>,
+    body: String,
+    /// Whether nobody has chosen another one.
+    is_default: bool,
+    /// Grows with each change; its `ETag`.
+    version: i64,
+    updated_at: Option<Time>,
+    updated_by: Option<String>,
+    /// Of a change: the first epoch of the index that carries it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    epoch: Option<i64>,
+}
+
+#[derive(Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(inline)]
 struct NamedValue {
     name: String,
     value: String,
@@ -38,7 +58,7 @@ struct NamedValue {
 
 const CONTENT_TYPE: &str = "content-type";
 
-pub(super) async fn show(State(app): State<Arc<App>>, caller: Caller) -> Answer<axum::response::Response> {
+pub(super) async fn show(State(app): State<Arc<App>>, caller: Caller) -> Answer<Tagged<Shown>> {
     let chosen = responses::current(&mut *app.store.read().await?, caller.tenant.id).await?;
     Ok(shown(&chosen, None))
 }
@@ -48,7 +68,7 @@ pub(super) async fn choose(
     caller: Caller,
     IfMatch(seen): IfMatch,
     Body(wanted): Body<Wanted>,
-) -> Answer<axum::response::Response> {
+) -> Answer<Tagged<Shown>> {
     let refuse = |detail: &str| Problem::Invalid { field: "headers", detail: detail.to_owned() };
     let mut headers = vec![(CONTENT_TYPE.to_owned(), wanted.content_type)];
     for NamedValue { name, value } in wanted.headers {
@@ -66,15 +86,11 @@ pub(super) async fn choose(
 }
 
 /// Back to the usual response.
-pub(super) async fn reset(
-    State(app): State<Arc<App>>,
-    caller: Caller,
-    IfMatch(seen): IfMatch,
-) -> Answer<axum::response::Response> {
+pub(super) async fn reset(State(app): State<Arc<App>>, caller: Caller, IfMatch(seen): IfMatch) -> Answer<Tagged<Shown>> {
     change(&app, &caller, None, seen).await
 }
 
-async fn change(app: &App, caller: &Caller, response: Option<&Response>, seen: Option<i64>) -> Answer<axum::response::Response> {
+async fn change(app: &App, caller: &Caller, response: Option<&Response>, seen: Option<i64>) -> Answer<Tagged<Shown>> {
     let epoch = responses::choose(&app.store, caller, response, seen, Time::now()).await?;
     app.committed(caller.tenant.id, epoch);
     tracing::info!(author = caller.name, epoch, "the response to blocked requests was changed");
@@ -82,19 +98,22 @@ async fn change(app: &App, caller: &Caller, response: Option<&Response>, seen: O
     Ok(shown(&chosen, Some(epoch)))
 }
 
-fn shown(chosen: &Chosen, epoch: Option<i64>) -> axum::response::Response {
+fn shown(chosen: &Chosen, epoch: Option<i64>) -> Tagged<Shown> {
     let response = chosen.response.clone().unwrap_or_default();
     let (types, others): (Vec<_>, Vec<_>) = response.headers.into_iter().partition(|(name, _)| name == CONTENT_TYPE);
     let content_type = types.into_iter().next().map(|(_, value)| value);
     let headers: Vec<_> = others.into_iter().map(|(name, value)| NamedValue { name, value }).collect();
     let (updated_at, updated_by) = chosen.updated.clone().unzip();
-    let mut body = json!({
-        "status": response.status, "content_type": content_type, "headers": headers,
-        "body": String::from_utf8_lossy(&response.body), "is_default": chosen.response.is_none(),
-        "version": chosen.version, "updated_at": updated_at, "updated_by": updated_by,
-    });
-    if let Some(epoch) = epoch {
-        body["epoch"] = json!(epoch);
-    }
-    ([(header::ETAG, format!("\"{}\"", chosen.version))], Json(body)).into_response()
+    let body = Shown {
+        status: response.status,
+        content_type,
+        headers,
+        body: String::from_utf8_lossy(&response.body).into_owned(),
+        is_default: chosen.response.is_none(),
+        version: chosen.version,
+        updated_at,
+        updated_by,
+        epoch,
+    };
+    Tagged { etag: chosen.version.to_string(), body }
 }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use axum::http::Method;
 use axum::routing::{MethodRouter, delete, get, patch, post, put};
 
+use super::openapi::{self, Describe, describe};
 use super::{
     api_tokens, attempts, audit, checks, gateways, guard_rails, health, imports, intake, jobs, leaks, notifications, policies,
     public_checks, responses, scans, session, sources, sso, tenants, users, verdicts, webhooks,
@@ -57,8 +58,12 @@ pub struct Route {
     pub path: &'static str,
     /// What it needs.
     pub right: Right,
+    /// The name of what answers.
+    pub name: &'static str,
     /// What answers.
     pub(super) handler: MethodRouter<Arc<App>>,
+    /// What that takes and answers with.
+    pub(super) describe: Describe,
 }
 
 /// A table that reads like one.
@@ -68,13 +73,16 @@ macro_rules! table {
             method: method(stringify!($method)),
             path: $path,
             right: Right::$right,
+            name: stringify!($handler),
             handler: $method($handler),
+            describe: describe(&$handler),
         }),*]
     };
 }
 
 /// Every route.
 #[must_use]
+#[expect(clippy::too_many_lines, reason = "one table in one place")]
 pub fn routes() -> Vec<Route> {
     table! {
         get    "/healthz"                          Open    health::healthz;
@@ -82,6 +90,11 @@ pub fn routes() -> Vec<Route> {
         get    "/metrics"                          Open    health::metrics;
         // The operator's customers, who have no account here; a tenant switches it on, and each address may ask so often.
         get    "/public/v1/{tenant}/checks/{prefix}" Open  public_checks::range;
+
+        get    "/api/docs"                         Open    openapi::page;
+        get    "/api/docs/page.js"                 Open    openapi::script;
+        get    "/api/docs/page.css"                Open    openapi::style;
+        get    "/api/v1/openapi.json"              Open    openapi::json;
 
         get    "/api/v1/leaks"                     See     leaks::list;
         post   "/api/v1/leaks"                     Decide  leaks::add;
@@ -100,6 +113,7 @@ pub fn routes() -> Vec<Route> {
         post   "/api/v1/pending/{id}/cancel"       Decide  leaks::decisions::cancel;
         get    "/api/v1/policies"                  See     policies::list;
         post   "/api/v1/policies"                  Decide  policies::add;
+        get    "/api/v1/policies/{id}"             See     policies::show;
         patch  "/api/v1/policies/{id}"             Decide  policies::change;
         delete "/api/v1/policies/{id}"             Decide  policies::remove;
         get    "/api/v1/policies/{id}/preview"     See     policies::preview;
@@ -121,6 +135,7 @@ pub fn routes() -> Vec<Route> {
 
         get    "/api/v1/sources"                   See     sources::list;
         post   "/api/v1/sources"                   Operate sources::add;
+        get    "/api/v1/sources/{id}"              See     sources::show;
         post   "/api/v1/sources/{id}/scans"        Operate scans::start;
         get    "/api/v1/scans/{id}"                See     scans::show;
         get    "/api/v1/imports"                   See     imports::list;
@@ -129,12 +144,14 @@ pub fn routes() -> Vec<Route> {
         put    "/api/v1/imports/{id}/report"       Decide  imports::read;
         get    "/api/v1/webhooks"                  See     webhooks::list;
         post   "/api/v1/webhooks"                  Operate webhooks::add;
+        get    "/api/v1/webhooks/{id}"             See     webhooks::show;
         delete "/api/v1/webhooks/{id}"             Operate webhooks::revoke;
         post   "/api/v1/intake/webhooks/{id}"      Signed  intake::webhook;
         post   "/api/v1/intake/github/{tenant}"    Signed  intake::github;
 
         get    "/api/v1/gateways"                  See     gateways::list;
         post   "/api/v1/gateways"                  Operate gateways::add;
+        get    "/api/v1/gateways/{id}"             See     gateways::show;
         delete "/api/v1/gateways/{id}"             Operate gateways::revoke;
 
         get    "/api/v1/jobs"                      Operate jobs::list;
@@ -152,6 +169,7 @@ pub fn routes() -> Vec<Route> {
 
         get    "/api/v1/tenants"                   See     tenants::list;
         post   "/api/v1/tenants"                   Tenants tenants::add;
+        get    "/api/v1/tenants/{name}"            See     tenants::show;
         patch  "/api/v1/tenants/{name}"            Tenants tenants::change;
 
         post   "/api/v1/session"                   Open    session::sign_in;
@@ -165,11 +183,13 @@ pub fn routes() -> Vec<Route> {
         get    "/api/v1/sso/callback"              Open    sso::callback;
         get    "/api/v1/users"                     See     users::list;
         post   "/api/v1/users"                     People  users::add;
+        get    "/api/v1/users/{id}"                See     users::show;
         patch  "/api/v1/users/{id}"                People  users::change;
         delete "/api/v1/users/{id}"                People  users::remove;
         delete "/api/v1/users/{id}/sessions"       People  users::sign_out;
         get    "/api/v1/api-tokens"                See     api_tokens::list;
         post   "/api/v1/api-tokens"                People  api_tokens::add;
+        get    "/api/v1/api-tokens/{id}"           See     api_tokens::show;
         delete "/api/v1/api-tokens/{id}"           People  api_tokens::revoke;
 
         get    "/api/v1/audit"                     See     audit::list;
@@ -199,6 +219,7 @@ pub const COMMANDS: &[(&str, Needs)] = &[
     ("scan", Needs::Nothing),
     ("index bench", Needs::Nothing),
     ("completions", Needs::Nothing),
+    ("openapi", Needs::Nothing),
     ("leak list", Needs::Api(Right::See)),
     ("leak show", Needs::Api(Right::See)),
     ("leak add", Needs::Api(Right::Decide)),

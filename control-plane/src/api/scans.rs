@@ -4,11 +4,10 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use super::input::IdInPath;
+use super::output::Accepted;
 use super::problem::{Answer, Problem};
 use crate::app::App;
 use crate::audit;
@@ -19,7 +18,7 @@ use crate::tenants;
 use crate::time::Time;
 
 /// A body is not needed, and none is read.
-pub(super) async fn start(State(app): State<Arc<App>>, caller: Caller, IdInPath(source): IdInPath) -> Answer<Response> {
+pub(super) async fn start(State(app): State<Arc<App>>, caller: Caller, IdInPath(source): IdInPath) -> Answer<Accepted<ScanView>> {
     let mut db = app.store.write().await?;
     let source = sources::get(&mut db, caller.tenant.id, source).await?.ok_or(Problem::NotFound { what: "source" })?;
     if source.is_intake() {
@@ -39,8 +38,7 @@ pub(super) async fn start(State(app): State<Arc<App>>, caller: Caller, IdInPath(
     app.job_queued.notify_waiters();
     tracing::info!(scan, source = source.id, author = caller.name, "scan queued");
     let view = load(&app, &caller, scan).await?;
-    let location = [(header::LOCATION, format!("/api/v1/scans/{scan}"))];
-    Ok((StatusCode::ACCEPTED, location, Json(view)).into_response())
+    Ok(Accepted::at(format!("/api/v1/scans/{scan}"), view))
 }
 
 pub(super) async fn show(State(app): State<Arc<App>>, caller: Caller, IdInPath(id): IdInPath) -> Answer<Json<ScanView>> {

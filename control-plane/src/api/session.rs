@@ -1,18 +1,20 @@
 //! `/api/v1/session` and `/api/v1/sessions`: signing in and out.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use axum::Json;
-use axum::extract::{FromRequest as _, Request, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse as _, Response};
+use axum::extract::State;
+use axum::http::{HeaderMap, header};
+use axum::response::NoContent;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::cookie;
-use super::input::{Body, IdInPath};
-use super::peer::{Peer, network};
+use super::input::{Asked, Body, IdInPath};
+use super::limits::Visitor;
+use super::output::{Opened, SignedOut};
+use super::page::{Page, list_query};
 use super::problem::{Answer, Problem};
 use super::users::new_password;
 use crate::app::App;
@@ -23,7 +25,7 @@ use crate::secret::{Purpose, Secret, SecretText};
 use crate::tenants::{self, Tenant};
 use crate::time::Time;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SignIn {
     name: String,
@@ -32,7 +34,7 @@ pub(super) struct SignIn {
     tenant: Option<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ChangePassword {
     current: SecretText,
@@ -40,7 +42,7 @@ pub(super) struct ChangePassword {
 }
 
 /// Who the caller is.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Whoami {
     kind: &'static str,
     name: String,
@@ -53,19 +55,23 @@ pub(super) struct Whoami {
     csrf_token: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct SessionList {
     sessions: Vec<Session>,
+    /// What to give as `cursor` for the next page.
+    next: Option<String>,
+}
+
+list_query! {
+    pub(super) struct ListSessions by ["id", "created_at", "last_used_at", "address"] {}
 }
 
 /// Takes name and password, and answers with a session's cookie. One that the browser had before ends.
-pub(super) async fn sign_in(State(app): State<Arc<App>>, request: Request) -> Answer<Response> {
-    let peer = Peer::of(&request);
-    let headers = request.headers().clone();
-    cookie::same_site(&app.site, &headers)?;
-    let address = app.proxies.client(&headers, peer);
-    app.limits.sign_in.take(address.map(network), Instant::now()).map_err(|left| Problem::RateLimited { left })?;
-    let Body(asked) = Body::<SignIn>::from_request(request, &()).await?;
+pub(super) async fn sign_in(
+    State(app): State<Arc<App>>,
+    Visitor { headers, address }: Visitor,
+    Body(asked): Body<SignIn>,
+) -> Answer<Opened<Whoami>> {
     let SignIn { name, password, tenant } = asked;
     let caller = authenticate(&app, tenant.as_deref().unwrap_or(tenants::DEFAULT), &name, &password).await?;
     open(&app, Caller { address, ..caller }, &headers).await
@@ -76,34 +82,39 @@ pub(super) async fn show(State(app): State<Arc<App>>, headers: HeaderMap, caller
     Json(whoami(&caller, secret.as_ref()))
 }
 
-pub(super) async fn sign_out(State(app): State<Arc<App>>, caller: Caller) -> Answer<Response> {
+pub(super) async fn sign_out(State(app): State<Arc<App>>, caller: Caller) -> Answer<SignedOut> {
     let (user, session) = person(&caller)?;
     end_one(&app, &caller, user, session).await?;
-    Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, app.site.no_cookie())]).into_response())
+    Ok(SignedOut(app.site.no_cookie()))
 }
 
-pub(super) async fn list(State(app): State<Arc<App>>, caller: Caller) -> Answer<Json<SessionList>> {
+pub(super) async fn list(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Asked(asked): Asked<ListSessions>,
+) -> Answer<Json<SessionList>> {
     let (user, session) = person(&caller)?;
     let mut db = app.store.read().await?;
     let sessions = sessions::list(&mut db, caller.home.id, user, Some(session), Time::now()).await?;
-    Ok(Json(SessionList { sessions }))
+    let Page { items: sessions, next } = asked.page().by_default("-id").of(sessions)?;
+    Ok(Json(SessionList { sessions, next }))
 }
 
-pub(super) async fn end(State(app): State<Arc<App>>, caller: Caller, IdInPath(id): IdInPath) -> Answer<StatusCode> {
+pub(super) async fn end(State(app): State<Arc<App>>, caller: Caller, IdInPath(id): IdInPath) -> Answer<NoContent> {
     let (user, _) = person(&caller)?;
     end_one(&app, &caller, user, id).await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(NoContent)
 }
 
 /// Signs out everywhere, here too.
-pub(super) async fn end_all(State(app): State<Arc<App>>, caller: Caller) -> Answer<Response> {
+pub(super) async fn end_all(State(app): State<Arc<App>>, caller: Caller) -> Answer<SignedOut> {
     let (user, _) = person(&caller)?;
     let mut db = app.store.write().await?;
     let ended = sessions::end_all(&mut db, caller.home.id, user).await?;
     let (object, after) = (format!("user/{user}"), Some(json!({"sessions_ended": ended})));
     audit::record(&mut db, &caller.of(&caller.home), "session.end_all", &object, None, after).await?;
     db.commit().await?;
-    Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, app.site.no_cookie())]).into_response())
+    Ok(SignedOut(app.site.no_cookie()))
 }
 
 /// The other sessions end: whoever knew the old password may have one of them.
@@ -112,7 +123,7 @@ pub(super) async fn change_password(
     headers: HeaderMap,
     caller: Caller,
     Body(asked): Body<ChangePassword>,
-) -> Answer<Response> {
+) -> Answer<Opened<Whoami>> {
     let (user, _) = person(&caller)?;
     authenticate(&app, &caller.home.name, &caller.name, &asked.current).await?;
     let hash = new_password(&app, &caller.name, &asked.new).await?;
@@ -164,7 +175,7 @@ async fn authenticate(app: &App, tenant: &str, name: &str, password: &SecretText
 }
 
 /// Opens a session for somebody who has just proved who they are.
-pub(super) async fn open(app: &App, caller: Caller, headers: &HeaderMap) -> Answer<Response> {
+pub(super) async fn open(app: &App, caller: Caller, headers: &HeaderMap) -> Answer<Opened<Whoami>> {
     let secret = Secret::generate(Purpose::Session).map_err(|error| Problem::Internal(anyhow::anyhow!("{error}")))?;
     let Who::User { user, .. } = caller.who else { return Err(Problem::NotFound { what: "session" }) };
     let address = caller.address.map(|address| address.to_string()).unwrap_or_default();
@@ -178,9 +189,7 @@ pub(super) async fn open(app: &App, caller: Caller, headers: &HeaderMap) -> Answ
     let (object, after) = (format!("session/{session}"), Some(json!({"user": user, "agent": agent})));
     audit::record(&mut db, &caller.of(&caller.home), "session.open", &object, None, after).await?;
     db.commit().await?;
-    let whoami = whoami(&caller, Some(&secret));
-    let headers = [(header::SET_COOKIE, app.site.cookie(&secret)), (header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
-    Ok((StatusCode::CREATED, headers, Json(whoami)).into_response())
+    Ok(Opened { body: whoami(&caller, Some(&secret)), cookie: app.site.cookie(&secret) })
 }
 
 /// A user who is about to have a session.

@@ -1,17 +1,18 @@
 //! `/api/v1/sso`: single sign-on, in a browser.
 
 use std::sync::Arc;
-use std::time::Instant;
 
-use axum::extract::{Request, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::IntoResponse as _;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
 
 use super::cookie;
 use super::input::Asked;
-use super::peer::{Peer, network};
+use super::limits::Visitor;
+use super::output::Redirect;
 use super::problem::{Answer, Problem};
 use super::session::{open, person_of};
 use crate::app::App;
@@ -23,7 +24,7 @@ use crate::tenants;
 use crate::time::Time;
 
 /// What the provider sends the browser back with. Anybody can send anything here.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 pub(super) struct Back {
     code: Option<String>,
     state: Option<String>,
@@ -38,24 +39,20 @@ const AFTERWARDS: &str = "/api/v1/session";
 const MINUTES_THERE: u64 = 600;
 
 /// Sends the browser to the provider.
-pub(super) async fn begin(State(app): State<Arc<App>>, request: Request) -> Answer<Response> {
-    let peer = Peer::of(&request);
-    let headers = request.headers().clone();
-    drop(request);
-    limit(&app, &headers, peer)?;
+pub(super) async fn begin(State(app): State<Arc<App>>, _: Visitor) -> Answer<Redirect> {
     let sso = provider(&app)?;
     let secret = Secret::generate(Purpose::Session).map_err(|error| Problem::Internal(anyhow::anyhow!("{error}")))?;
     let url = sso.begin(&secret).await.map_err(told)?;
     let cookie = app.site.set(cookie_name(&app), secret.expose(), MINUTES_THERE);
-    Ok(redirect(&url, [cookie])?.into_response())
+    redirect(&url, [cookie])
 }
 
 /// Takes the browser back from the provider and opens a session.
-pub(super) async fn callback(State(app): State<Arc<App>>, Asked(back): Asked<Back>, request: Request) -> Answer<Response> {
-    let peer = Peer::of(&request);
-    let headers = request.headers().clone();
-    drop(request);
-    limit(&app, &headers, peer)?;
+pub(super) async fn callback(
+    State(app): State<Arc<App>>,
+    Asked(back): Asked<Back>,
+    Visitor { headers, address }: Visitor,
+) -> Answer<Redirect> {
     let sso = provider(&app)?;
     let begin_again = || told(SsoError::Refused("this sign-in was not begun in this browser; begin once more".to_owned()));
     let secret = cookie::read(&headers, cookie_name(&app)).map(Secret::presented).ok_or_else(begin_again)?;
@@ -63,11 +60,10 @@ pub(super) async fn callback(State(app): State<Arc<App>>, Asked(back): Asked<Bac
         return Err(told(SsoError::Refused("the provider has not signed anybody in; begin once more".to_owned())));
     };
     let identity = sso.finish(&secret, &state, code, back.iss.as_deref()).await.map_err(told)?;
-    let caller = Caller { address: app.proxies.client(&headers, peer), ..enter(&app, &identity).await? };
+    let caller = Caller { address, ..enter(&app, &identity).await? };
     let opened = open(&app, caller, &headers).await?;
-    let session = opened.headers().get(header::SET_COOKIE).cloned();
     let used = app.site.set(cookie_name(&app), "", 0);
-    Ok(redirect(AFTERWARDS, session.into_iter().chain([used]))?.into_response())
+    redirect(AFTERWARDS, [opened.cookie, used])
 }
 
 /// The user of an identity, as the provider's groups have it now.
@@ -120,11 +116,6 @@ fn provider(app: &App) -> Answer<Arc<Sso>> {
     app.sso.clone().ok_or(Problem::NotFound { what: "provider of single sign-on" })
 }
 
-fn limit(app: &App, headers: &HeaderMap, peer: Peer) -> Answer<()> {
-    let address = app.proxies.client(headers, peer);
-    app.limits.sign_in.take(address.map(network), Instant::now()).map(drop).map_err(|left| Problem::RateLimited { left })
-}
-
 fn cookie_name(app: &App) -> &'static str {
     if app.site.is_secure() { "__Host-stopleak-sso" } else { "stopleak-sso" }
 }
@@ -136,7 +127,7 @@ fn told(error: SsoError) -> Problem {
     }
 }
 
-fn redirect(to: &str, cookies: impl IntoIterator<Item = HeaderValue>) -> Answer<impl axum::response::IntoResponse> {
+fn redirect(to: &str, cookies: impl IntoIterator<Item = HeaderValue>) -> Answer<Redirect> {
     let mut headers = HeaderMap::new();
     let location = HeaderValue::from_str(to).map_err(|error| Problem::Internal(error.into()))?;
     headers.insert(header::LOCATION, location);
@@ -144,5 +135,5 @@ fn redirect(to: &str, cookies: impl IntoIterator<Item = HeaderValue>) -> Answer<
     for cookie in cookies {
         headers.append(header::SET_COOKIE, cookie);
     }
-    Ok((StatusCode::SEE_OTHER, headers))
+    Ok(Redirect((StatusCode::SEE_OTHER, headers).into_response()))
 }

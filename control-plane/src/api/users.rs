@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::NoContent;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::input::{Body, IdInPath, line};
+use super::input::{Asked, Body, IdInPath, IfMatchTag, line};
+use super::output::{Created, Tagged, tag};
+use super::page::{Page, has, list_query};
 use super::problem::{Answer, Problem};
 use super::rights::Right;
 use crate::app::App;
@@ -21,33 +23,50 @@ use crate::store::Connection;
 use crate::tenants::DEFAULT;
 use crate::time::Time;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AddUser {
+    /// By which they sign in: letters, digits and `. _ @ + -`.
+    #[schemars(length(min = 1, max = MAX_NAME))]
     name: String,
     role: Role,
+    /// 12 characters at least, and none that others have guessed already.
     password: SecretText,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ChangeUser {
     role: Option<Role>,
+    /// Ends the user's sessions.
     password: Option<SecretText>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct UserList {
     users: Vec<User>,
+    /// What to give as `cursor` for the next page.
+    next: Option<String>,
+}
+
+list_query! {
+    pub(super) struct ListUsers by ["name", "id", "role", "created_at", "last_signed_in_at"] {
+        /// A part of the name, in any case.
+        text: Option<String>,
+        role: Option<Role>,
+    }
 }
 
 const MAX_NAME: usize = 100;
 
-pub(super) async fn list(State(app): State<Arc<App>>, caller: Caller) -> Answer<Json<UserList>> {
-    Ok(Json(UserList { users: users::list(&mut *app.store.read().await?, caller.tenant.id).await? }))
+pub(super) async fn list(State(app): State<Arc<App>>, caller: Caller, Asked(asked): Asked<ListUsers>) -> Answer<Json<UserList>> {
+    let mut users = users::list(&mut *app.store.read().await?, caller.tenant.id).await?;
+    users.retain(|user| has(&user.name, asked.text.as_deref()) && asked.role.is_none_or(|role| user.role == role));
+    let Page { items: users, next } = asked.page().of(users)?;
+    Ok(Json(UserList { users, next }))
 }
 
-pub(super) async fn add(State(app): State<Arc<App>>, caller: Caller, Body(asked): Body<AddUser>) -> Answer<Response> {
+pub(super) async fn add(State(app): State<Arc<App>>, caller: Caller, Body(asked): Body<AddUser>) -> Answer<Created<User>> {
     let name = name(&asked.name)?;
     may_give(&caller, asked.role)?;
     let hash = new_password(&app, &name, &asked.password).await?;
@@ -57,8 +76,12 @@ pub(super) async fn add(State(app): State<Arc<App>>, caller: Caller, Body(asked)
     audit::record(&mut db, &caller, "user.add", &object(user.id), None, audit::seen(&user)).await?;
     db.commit().await?;
     tracing::info!(user = user.id, author = caller.name, "user added");
-    let location = [(header::LOCATION, format!("/api/v1/users/{}", user.id))];
-    Ok((StatusCode::CREATED, location, Json(user)).into_response())
+    Ok(Created::at(format!("/api/v1/users/{}", user.id), user))
+}
+
+pub(super) async fn show(State(app): State<Arc<App>>, caller: Caller, IdInPath(id): IdInPath) -> Answer<Tagged<User>> {
+    let user = users::get(&mut *app.store.read().await?, caller.tenant.id, id).await?;
+    user.map(tagged).ok_or(Problem::NotFound { what: "user" })
 }
 
 /// Whoever gets another password is signed out everywhere.
@@ -66,8 +89,9 @@ pub(super) async fn change(
     State(app): State<Arc<App>>,
     caller: Caller,
     IdInPath(id): IdInPath,
+    seen: IfMatchTag,
     Body(asked): Body<ChangeUser>,
-) -> Answer<Json<User>> {
+) -> Answer<Tagged<User>> {
     let before = managed(&mut *app.store.read().await?, &caller, id).await?;
     let hash = match &asked.password {
         Some(password) => Some(new_password(&app, &before.name, password).await?),
@@ -76,6 +100,7 @@ pub(super) async fn change(
     let mut db = app.store.write().await?;
     // Once more: it may have changed while the password was hashed.
     let before = managed(&mut db, &caller, id).await?;
+    seen.holds(&etag(&before))?;
     if let Some(role) = asked.role.filter(|role| *role != before.role) {
         may_give(&caller, role)?;
         keeps_an_administrator(&mut db, &caller, &before).await?;
@@ -90,10 +115,10 @@ pub(super) async fn change(
     audit::record(&mut db, &caller, "user.change", &object(id), audit::seen(&before), Some(seen)).await?;
     db.commit().await?;
     tracing::info!(user = id, author = caller.name, "user changed");
-    Ok(Json(after))
+    Ok(tagged(after))
 }
 
-pub(super) async fn remove(State(app): State<Arc<App>>, caller: Caller, IdInPath(id): IdInPath) -> Answer<StatusCode> {
+pub(super) async fn remove(State(app): State<Arc<App>>, caller: Caller, IdInPath(id): IdInPath) -> Answer<NoContent> {
     let mut db = app.store.write().await?;
     let before = managed(&mut db, &caller, id).await?;
     keeps_an_administrator(&mut db, &caller, &before).await?;
@@ -102,18 +127,18 @@ pub(super) async fn remove(State(app): State<Arc<App>>, caller: Caller, IdInPath
     audit::record(&mut db, &caller, "user.remove", &object(id), audit::seen(&before), None).await?;
     db.commit().await?;
     tracing::info!(user = id, author = caller.name, "user removed");
-    Ok(StatusCode::NO_CONTENT)
+    Ok(NoContent)
 }
 
 /// Signs a user out everywhere.
-pub(super) async fn sign_out(State(app): State<Arc<App>>, caller: Caller, IdInPath(id): IdInPath) -> Answer<StatusCode> {
+pub(super) async fn sign_out(State(app): State<Arc<App>>, caller: Caller, IdInPath(id): IdInPath) -> Answer<NoContent> {
     let mut db = app.store.write().await?;
     managed(&mut db, &caller, id).await?;
     let ended = sessions::end_all(&mut db, caller.tenant.id, id).await?;
     let after = Some(json!({"sessions_ended": ended}));
     audit::record(&mut db, &caller, "user.sign_out", &object(id), None, after).await?;
     db.commit().await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(NoContent)
 }
 
 /// The hash of a password, when it can be taken.
@@ -151,6 +176,15 @@ async fn keeps_an_administrator(db: &mut Connection, caller: &Caller, user: &Use
         return Err(Problem::LastAdministrator { role: user.role });
     }
     Ok(())
+}
+
+fn tagged(user: User) -> Tagged<User> {
+    Tagged { etag: etag(&user), body: user }
+}
+
+/// Signing in changes nobody's account.
+fn etag(user: &User) -> String {
+    tag(&User { last_signed_in_at: None, ..user.clone() })
 }
 
 fn object(id: i64) -> String {

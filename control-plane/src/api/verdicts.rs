@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::input::Body;
@@ -16,13 +17,18 @@ use crate::tenants;
 use crate::verdicts::{self, Form, Headers, Parts, TryError, Verdict};
 
 /// A request in one of three forms.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Try {
+    /// The text of an HTTP/1.1 request, with line ends of any kind.
     raw: Option<SecretText>,
+    /// A `curl` command. Nothing is read from files.
     curl: Option<SecretText>,
+    /// `GET`, or `POST` with a body, when absent.
     method: Option<String>,
+    /// Absolute, or a path.
     url: Option<SecretText>,
+    /// A name has a value, or several.
     headers: Option<Headers>,
     body: Option<SecretText>,
 }

@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::NoContent;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::input::{Body, IdInPath, line};
+use super::input::{Asked, Body, IdInPath, line};
+use super::output::Created;
+use super::page::{Page, has, list_query};
 use super::problem::{Answer, Problem};
 use crate::app::App;
 use crate::audit;
@@ -16,31 +18,48 @@ use crate::intake::webhooks::{self, WebhookView};
 use crate::people::Caller;
 use crate::time::Time;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AddWebhook {
+    /// What people call it.
+    #[schemars(length(min = 1, max = MAX_NAME))]
     name: String,
 }
 
 /// The only answer that ever holds a webhook's secret.
-#[derive(Serialize)]
-struct WebhookAdded<'a> {
+#[derive(Serialize, JsonSchema)]
+pub(super) struct WebhookAdded {
     #[serde(flatten)]
     webhook: WebhookView,
     /// Where deliveries go, below the server's address.
     path: String,
     /// Shown here and never again.
-    secret: &'a str,
+    secret: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct WebhookList {
     webhooks: Vec<WebhookView>,
+    /// What to give as `cursor` for the next page.
+    next: Option<String>,
+}
+
+list_query! {
+    pub(super) struct ListWebhooks by ["id", "name", "created_at", "last_delivered_at", "deliveries", "findings", "found_new"] {
+        /// A part of the name, in any case.
+        text: Option<String>,
+        /// Whether nothing is taken of it any more.
+        revoked: Option<bool>,
+    }
 }
 
 const MAX_NAME: usize = 100;
 
-pub(super) async fn add(State(app): State<Arc<App>>, caller: Caller, Body(request): Body<AddWebhook>) -> Answer<Response> {
+pub(super) async fn add(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Body(request): Body<AddWebhook>,
+) -> Answer<Created<WebhookAdded>> {
     let name = line("name", &request.name, MAX_NAME)?;
     let mut db = app.store.write().await?;
     let added = webhooks::add(&mut db, &app.keys, caller.tenant.id, &name, &caller.name, Time::now()).await?;
@@ -48,19 +67,30 @@ pub(super) async fn add(State(app): State<Arc<App>>, caller: Caller, Body(reques
     audit::record(&mut db, &caller, "webhook.add", &object(webhook.id), None, audit::seen(&webhook)).await?;
     db.commit().await?;
     tracing::info!(webhook = webhook.id, author = caller.name, "webhook added");
-    let headers =
-        [(header::LOCATION, format!("/api/v1/webhooks/{}", webhook.id)), (header::CACHE_CONTROL, "no-store".to_owned())];
+    let location = format!("/api/v1/webhooks/{}", webhook.id);
     let path = format!("/api/v1/intake/webhooks/{}", webhook.id);
-    let added = WebhookAdded { webhook, path, secret: secret.expose() };
-    Ok((StatusCode::CREATED, headers, Json(added)).into_response())
+    Ok(Created::at(location, WebhookAdded { webhook, path, secret: secret.expose().to_owned() }).once())
 }
 
-pub(super) async fn list(State(app): State<Arc<App>>, caller: Caller) -> Answer<Json<WebhookList>> {
-    let webhooks = webhooks::list(&mut *app.store.read().await?, caller.tenant.id).await?;
-    Ok(Json(WebhookList { webhooks }))
+pub(super) async fn list(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Asked(asked): Asked<ListWebhooks>,
+) -> Answer<Json<WebhookList>> {
+    let mut webhooks = webhooks::list(&mut *app.store.read().await?, caller.tenant.id).await?;
+    webhooks.retain(|webhook| {
+        has(&webhook.name, asked.text.as_deref()) && asked.revoked.is_none_or(|revoked| webhook.revoked_at.is_some() == revoked)
+    });
+    let Page { items: webhooks, next } = asked.page().by_default("-id").of(webhooks)?;
+    Ok(Json(WebhookList { webhooks, next }))
 }
 
-pub(super) async fn revoke(State(app): State<Arc<App>>, caller: Caller, IdInPath(id): IdInPath) -> Answer<StatusCode> {
+pub(super) async fn show(State(app): State<Arc<App>>, caller: Caller, IdInPath(id): IdInPath) -> Answer<Json<WebhookView>> {
+    let webhook = webhooks::get(&mut *app.store.read().await?, caller.tenant.id, id).await?;
+    webhook.map(Json).ok_or(Problem::NotFound { what: "webhook" })
+}
+
+pub(super) async fn revoke(State(app): State<Arc<App>>, caller: Caller, IdInPath(id): IdInPath) -> Answer<NoContent> {
     let mut db = app.store.write().await?;
     let before = webhooks::get(&mut db, caller.tenant.id, id).await?;
     if !webhooks::revoke(&mut db, caller.tenant.id, id, Time::now()).await? {
@@ -70,7 +100,7 @@ pub(super) async fn revoke(State(app): State<Arc<App>>, caller: Caller, IdInPath
     audit::record(&mut db, &caller, "webhook.revoke", &object(id), audit::seen(&before), audit::seen(&after)).await?;
     db.commit().await?;
     tracing::info!(webhook = id, author = caller.name, "webhook revoked");
-    Ok(StatusCode::NO_CONTENT)
+    Ok(NoContent)
 }
 
 /// As the audit log names it.

@@ -1,6 +1,8 @@
 //! Reads the audit log.
 
+use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::chain::{Entry, Head};
@@ -28,7 +30,8 @@ pub struct AuditFilter {
 }
 
 /// An entry as people see it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[schemars(rename = "AuditEntry")]
 pub struct AuditView {
     /// Whose log it is.
     pub tenant: String,
@@ -45,17 +48,20 @@ pub struct AuditView {
     /// To which object.
     pub object: String,
     /// What it was before, byte for byte as it was hashed.
+    #[schemars(with = "Option<Value>")]
     pub before: Option<Box<RawValue>>,
     /// What it was afterwards.
+    #[schemars(with = "Option<Value>")]
     pub after: Option<Box<RawValue>>,
     /// The entry's hash, which covers the one before.
     pub hash: String,
 }
 
 /// Who did it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Actor {
     /// `user`, `api_token` or `system`.
+    #[schemars(extend("enum" = ["user", "api_token", "system"]))]
     pub kind: String,
     /// The key of the user or API token.
     pub id: Option<i64>,

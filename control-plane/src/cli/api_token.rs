@@ -84,7 +84,7 @@ impl Add {
 }
 
 fn list(remote: &Remote) -> Result<(), Fault> {
-    let list = remote.client()?.get("/api-tokens")?;
+    let list = remote.client()?.all("/api-tokens", "api_tokens")?;
     if remote.json {
         return table::json(&list);
     }

@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 
 use super::Fault;
 use super::profile::Profiles;
-use crate::api::TENANT_HEADER;
+use crate::api::{MAX_LIMIT, TENANT_HEADER};
 use crate::config::default_data_dir;
 use crate::secret::Secret;
 use crate::serve::{ADDRESSES, ADMIN_TOKEN, Addresses};
@@ -121,6 +121,20 @@ impl Remote {
 impl Client {
     pub(super) fn get(&self, path: &str) -> Result<Value, Fault> {
         self.ask(path, &[])
+    }
+
+    /// A list with all of its pages, in the form of one.
+    pub(super) fn all(&self, path: &str, member: &str) -> Result<Value, Fault> {
+        let mut list = self.ask(path, &[("limit", MAX_LIMIT.into())])?;
+        while list["next"].is_string() {
+            let mut page = self.ask(path, &[("limit", MAX_LIMIT.into()), ("cursor", list["next"].take())])?;
+            let more = page[member].as_array_mut().map(std::mem::take).unwrap_or_default();
+            if let Some(entries) = list[member].as_array_mut() {
+                entries.extend(more);
+            }
+            list["next"] = page["next"].take();
+        }
+        Ok(list)
     }
 
     /// With a query of what is not null.

@@ -73,7 +73,7 @@ impl Add {
 impl Revoke {
     fn run(self) -> Result<(), Fault> {
         let client = self.remote.client()?;
-        let list = client.get("/gateways")?;
+        let list = client.all("/gateways", "gateways")?;
         let named = |gateway: &&Value| {
             gateway["revoked_at"].is_null() && (gateway["name"] == self.gateway || cell(gateway, "id") == self.gateway)
         };
@@ -90,7 +90,7 @@ impl Revoke {
 }
 
 fn list(remote: &Remote) -> Result<(), Fault> {
-    let list = remote.client()?.get("/gateways")?;
+    let list = remote.client()?.all("/gateways", "gateways")?;
     if remote.json {
         return table::json(&list);
     }

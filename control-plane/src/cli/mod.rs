@@ -32,6 +32,7 @@ mod backup;
 mod admin_token;
 mod profile;
 mod completions;
+mod openapi;
 
 use std::process::ExitCode;
 
@@ -75,6 +76,8 @@ enum Command {
     AdminToken(admin_token::AdminToken),
     Profile(profile::ProfileCommand),
     Completions(completions::Completions),
+    #[command(name = "openapi")]
+    OpenApi(openapi::OpenApi),
 }
 
 /// Why a command did not do what was asked; one message that says what to do.
@@ -127,6 +130,7 @@ impl Cli {
             Command::AdminToken(admin_token) => admin_token.run(),
             Command::Profile(profile) => profile.run(),
             Command::Completions(completions) => completions.run(),
+            Command::OpenApi(document) => document.run(),
         };
         match outcome {
             Ok(()) => ExitCode::SUCCESS,

@@ -270,7 +270,7 @@ impl Retry {
 }
 
 fn list(remote: &Remote) -> Result<(), Fault> {
-    let list = remote.client()?.get("/notifications/channels")?;
+    let list = remote.client()?.all("/notifications/channels", "channels")?;
     if remote.json { table::json(&list) } else { channels(items(&list, "channels")) }
 }
 

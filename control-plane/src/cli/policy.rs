@@ -104,7 +104,7 @@ impl Policy {
     pub(super) fn run(self) -> Result<(), Fault> {
         match self.command {
             Command::List(remote) => {
-                let list = remote.client()?.get("/policies")?;
+                let list = remote.client()?.all("/policies", "policies")?;
                 if remote.json { table::json(&list) } else { rows(items(&list, "policies")) }
             }
             Command::Add(add) => {

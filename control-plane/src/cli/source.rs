@@ -116,7 +116,7 @@ fn wait(client: &Client, scan: &str) -> Result<Value, Fault> {
 }
 
 fn list(remote: &Remote) -> Result<(), Fault> {
-    let list = remote.client()?.get("/sources")?;
+    let list = remote.client()?.all("/sources", "sources")?;
     if remote.json {
         return table::json(&list);
     }

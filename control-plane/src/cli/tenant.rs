@@ -67,7 +67,7 @@ impl Tenant {
     pub(super) fn run(self) -> Result<(), Fault> {
         match self.command {
             Command::List(remote) => {
-                let list = remote.client()?.get("/tenants")?;
+                let list = remote.client()?.all("/tenants", "tenants")?;
                 if remote.json { table::json(&list) } else { show(items(&list, "tenants")) }
             }
             Command::Add(add) => {

@@ -89,7 +89,7 @@ impl User {
     pub(super) fn run(self) -> Result<(), Fault> {
         match self.command {
             Command::List(remote) => {
-                let list = remote.client()?.get("/users")?;
+                let list = remote.client()?.all("/users", "users")?;
                 if remote.json { table::json(&list) } else { show(items(&list, "users")) }
             }
             Command::Add(add) => {
@@ -123,7 +123,7 @@ impl Which {
 }
 
 fn find(client: &Client, user: &str) -> Result<i64, Fault> {
-    let list = client.get("/users")?;
+    let list = client.all("/users", "users")?;
     let is_it = |candidate: &&Value| candidate["name"] == user.to_lowercase() || cell(candidate, "id") == user;
     let found = items(&list, "users").iter().find(is_it).and_then(|user| user["id"].as_i64());
     found.ok_or_else(|| Fault::Refused(format!("there is no user {user}; see `stopleak user list`")))

@@ -74,7 +74,7 @@ impl Add {
 impl Revoke {
     fn run(self) -> Result<(), Fault> {
         let client = self.remote.client()?;
-        let list = client.get("/webhooks")?;
+        let list = client.all("/webhooks", "webhooks")?;
         let named = |webhook: &&Value| {
             webhook["revoked_at"].is_null() && (webhook["name"] == self.webhook || cell(webhook, "id") == self.webhook)
         };
@@ -91,7 +91,7 @@ impl Revoke {
 }
 
 fn list(remote: &Remote) -> Result<(), Fault> {
-    let list = remote.client()?.get("/webhooks")?;
+    let list = remote.client()?.all("/webhooks", "webhooks")?;
     if remote.json {
         return table::json(&list);
     }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use stopleak_contract::feed::wire;
 use tokio::sync::watch;
@@ -29,7 +30,7 @@ pub struct Member {
 }
 
 /// What is known of a gateway that is or was connected.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct GatewayState {
     /// Whether any of its Envoys is connected.
     pub connected: bool,
@@ -55,7 +56,8 @@ pub struct GatewayState {
 }
 
 /// A push that a worker refused.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[schemars(rename = "Nack")]
 pub struct NackView {
     /// The epoch of the push.
     pub epoch: u64,

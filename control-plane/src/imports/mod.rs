@@ -11,6 +11,7 @@ mod reading;
 pub use reading::{ImportError, Reading};
 pub use report::ReportError;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::sources;
@@ -19,7 +20,8 @@ use crate::tenants::TenantId;
 use crate::time::Time;
 
 /// An import as people see it.
-#[derive(Clone, Debug, Serialize, sqlx::FromRow)]
+#[derive(Clone, Debug, Serialize, JsonSchema, sqlx::FromRow)]
+#[schemars(rename = "Import")]
 pub struct ImportView {
     /// Its key.
     pub id: i64,
@@ -28,6 +30,7 @@ pub struct ImportView {
     /// What people call that.
     pub title: String,
     /// `waiting` for its report, or for the rest of it; or `done`.
+    #[schemars(extend("enum" = ["waiting", "done"]))]
     pub status: String,
     /// Findings of the report so far.
     pub findings: i64,

@@ -9,6 +9,7 @@ pub mod webhooks;
 
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use stopleak_contract::FingerprintKey;
 use tokio::sync::Semaphore;
@@ -30,7 +31,7 @@ pub struct Intake {
 }
 
 /// What came of a delivery.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Receipt {
     /// Findings of the delivery.
     pub findings: i64,

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use stopleak_contract::FingerprintKey;
 use zeroize::Zeroizing;
@@ -24,7 +25,8 @@ use crate::tenants::{Tenant, TenantId};
 use crate::time::Time;
 
 /// A webhook as people see it.
-#[derive(Clone, Debug, Serialize, sqlx::FromRow)]
+#[derive(Clone, Debug, Serialize, JsonSchema, sqlx::FromRow)]
+#[schemars(rename = "Webhook")]
 pub struct WebhookView {
     /// Its key.
     pub id: i64,

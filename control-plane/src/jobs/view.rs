@@ -1,5 +1,6 @@
 //! What people see of jobs, and what they can do about dead ones.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -8,8 +9,9 @@ use crate::tenants::TenantId;
 use crate::time::Time;
 
 /// Where a job stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "JobState")]
 pub enum State {
     /// Waits for its time or for a worker.
     Waiting,
@@ -20,7 +22,8 @@ pub enum State {
 }
 
 /// A job in a list.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[schemars(rename = "Job")]
 pub struct JobView {
     /// Its key.
     pub id: i64,

@@ -1,5 +1,6 @@
 //! One decision on many leaks: in one transaction and with one epoch, so that gateways get one push for all of them.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use stopleak_contract::index::LeakNumber;
 
@@ -25,7 +26,7 @@ pub struct Bulk<'a> {
 }
 
 /// What became of one of them.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct BulkResult {
     /// `LK-7`.
     pub leak: String,
@@ -37,8 +38,9 @@ pub struct BulkResult {
 }
 
 /// What became of one decision of many.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(inline)]
 pub enum Verdict {
     /// It was taken.
     Decided,

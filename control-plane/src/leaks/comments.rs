@@ -1,5 +1,6 @@
 //! What people say about a leak.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
 use stopleak_contract::index::LeakNumber;
@@ -12,7 +13,8 @@ use crate::tenants::TenantId;
 use crate::time::Time;
 
 /// A comment.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, sqlx::FromRow)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema, sqlx::FromRow)]
+#[schemars(rename = "Comment")]
 pub struct CommentView {
     /// Its key.
     pub id: i64,

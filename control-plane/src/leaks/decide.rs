@@ -1,5 +1,6 @@
 //! What a decision does to a leak. Pure: the same leak and request always give the same answer.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use stopleak_detector::Risk;
 
@@ -8,8 +9,9 @@ use crate::store::text_enum;
 use crate::time::Time;
 
 /// Where a leak stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "LeakStatus")]
 pub enum Status {
     /// Its tokens are looked for at every gateway.
     Open,
@@ -22,7 +24,7 @@ pub enum Status {
 text_enum!(Status { Open = "open", Closed = "closed", FalsePositive = "false_positive" });
 
 /// What an administrator can decide.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Action {
     /// Every gateway refuses the leak's tokens.

@@ -1,7 +1,10 @@
 //! Which leaks are wanted, in which order, and from where on.
 
+use std::borrow::Cow;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use stopleak_contract::index::LeakNumber;
 use stopleak_detector::Risk;
@@ -181,6 +184,21 @@ impl std::fmt::Display for Cursor {
 impl Serialize for CursorText {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(&self.0)
+    }
+}
+
+/// Opaque to callers.
+impl JsonSchema for CursorText {
+    fn schema_name() -> Cow<'static, str> {
+        "Cursor".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": "string"})
     }
 }
 

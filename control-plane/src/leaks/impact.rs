@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use stopleak_contract::index::LeakNumber;
 
@@ -10,7 +11,7 @@ use crate::tenants::TenantId;
 use crate::time::Time;
 
 /// What a virtual patch would have refused.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Impact {
     /// Of so many days until now.
     pub days: u32,
@@ -29,7 +30,8 @@ pub struct Impact {
 }
 
 /// Requests of one kind.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, sqlx::FromRow)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema, sqlx::FromRow)]
+#[schemars(rename = "ImpactRoute")]
 pub struct Route {
     /// Of the request.
     pub method: String,

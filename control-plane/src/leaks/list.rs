@@ -4,18 +4,19 @@
 //! an index. When few of them are wanted it has fewer entries than could be, and a cursor that goes on behind all that were looked
 //! at.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use stopleak_contract::index::LeakNumber;
 
 use super::filter::{Cursor, Filter, Key, NEWEST_FIRST, Sort};
-use super::{Column, Status, leak_id};
+use super::{Column, RiskName, Status, leak_id};
 use crate::scopes::ScopeView;
 use crate::store::{Connection, Sql};
 use crate::tenants::TenantId;
 use crate::time::Time;
 
 /// A leak in a list.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct LeakSummary {
     /// `LK-7`.
     pub id: String,
@@ -24,8 +25,10 @@ pub struct LeakSummary {
     /// What people call it.
     pub title: String,
     /// How bad it is.
+    #[schemars(with = "RiskName")]
     pub risk: String,
     /// Who says so: `rule` or `person`.
+    #[schemars(extend("enum" = ["rule", "person"]))]
     pub risk_from: String,
     /// Where it stands.
     pub status: Status,
@@ -48,7 +51,7 @@ pub struct LeakSummary {
 }
 
 /// Every use of the leak's tokens is refused.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct VirtualPatch {
     /// Since when.
     pub applied_at: Time,

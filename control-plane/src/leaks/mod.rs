@@ -33,8 +33,20 @@ pub use record::{Asked, Carrier, Current, Decided, Origin, RecordError, current,
 pub use summary::{Summary, summarise};
 pub use view::{AttemptSummary, DecisionView, LeakDetail, OccurrenceView, TokenView, show};
 
+use schemars::JsonSchema;
 pub use stopleak_contract::index::LeakNumber;
 use stopleak_detector::Risk;
+
+/// The names of [`Risk`], which belongs to another crate, for the document of the API.
+#[derive(JsonSchema)]
+#[schemars(rename = "Risk", rename_all = "lowercase")]
+#[expect(missing_docs, reason = "said at the other one")]
+pub enum RiskName {
+    Low,
+    Medium,
+    High,
+    Critical,
+}
 
 /// How a leak is called: `LK-7`.
 #[must_use]
@@ -61,6 +73,12 @@ pub(crate) fn stored_risk(text: &str) -> Result<Risk, sqlx::Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn risks_have_one_set_of_names() {
+        let names = [Risk::Low, Risk::Medium, Risk::High, Risk::Critical].map(Risk::as_str);
+        assert_eq!(schemars::schema_for!(RiskName).to_value()["enum"], serde_json::json!(names));
+    }
 
     #[test]
     fn leaks_are_named_with_or_without_prefix() {

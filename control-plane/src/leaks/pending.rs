@@ -1,12 +1,14 @@
 //! Decisions that are asked for and not taken yet. They wait for their time, or for a second administrator; both are rows, and
 //! whoever settles one changes it in the same transaction as the leak, so that it is settled once.
 
+mod view;
+
 use std::time::Duration;
 
-use serde::Serialize;
 use serde_json::json;
 use stopleak_contract::index::LeakNumber;
 
+pub use self::view::PendingView;
 use super::decide::{Action, Refusal, Request};
 use super::record::{Asked, Carrier, Decided, Origin, RecordError, current, judge, take};
 use super::{leak_id, stored_risk};
@@ -16,43 +18,6 @@ use crate::scopes::{ScopeId, ScopeView};
 use crate::store::{Connection, Store};
 use crate::tenants::{self, TenantId};
 use crate::time::Time;
-
-/// A decision that waits, or waited.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct PendingView {
-    /// Its key.
-    pub id: i64,
-    /// `LK-7`.
-    pub leak: String,
-    /// `needs_approval`, `scheduled`; then `taken`, `refused` (it was not possible any more), `rejected`, `cancelled` or `lapsed`.
-    pub status: String,
-    /// What is asked.
-    pub action: Action,
-    /// The new risk, for `set_risk`.
-    pub risk: Option<String>,
-    /// Why.
-    pub reason: Option<String>,
-    /// When the patch is to end.
-    pub expires_at: Option<Time>,
-    /// Where it is to apply; `null`: everywhere.
-    pub scope: ScopeView,
-    /// Who asked.
-    pub author: String,
-    /// When.
-    pub asked_at: Time,
-    /// When it is to be taken; `null`: as soon as it is approved.
-    pub at: Option<Time>,
-    /// When something happens by itself: it is taken, or it lapses.
-    pub next_at: Option<Time>,
-    /// The second administrator.
-    pub approved_by: Option<String>,
-    /// When it was settled.
-    pub settled_at: Option<Time>,
-    /// By whom.
-    pub settled_by: Option<String>,
-    /// Why it was refused or rejected.
-    pub outcome: Option<String>,
-}
 
 /// What became of a request.
 #[derive(Debug)]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::store::Connection;
@@ -9,7 +10,7 @@ use crate::tenants::TenantId;
 use crate::time::Time;
 
 /// The numbers of a tenant.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Summary {
     /// All leaks.
     pub total: i64,
@@ -25,7 +26,7 @@ pub struct Summary {
 }
 
 /// Leaks by where they stand.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Counts {
     /// Open, with or without a virtual patch.
     pub open: i64,
@@ -38,7 +39,7 @@ pub struct Counts {
 }
 
 /// Leaks of a source.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct SourceCounts {
     /// The source; `null`: leaks that were added by hand.
     pub source: Option<i64>,
@@ -50,7 +51,7 @@ pub struct SourceCounts {
 }
 
 /// What happened on one day in UTC: leaks `found`, decisions by action, uses of tokens by outcome.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Day {
     /// When it began.
     pub day: Time,

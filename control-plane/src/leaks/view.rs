@@ -1,18 +1,19 @@
 //! What people see of leaks.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use stopleak_contract::index::LeakNumber;
 
-use super::Action;
 use super::list::{LeakSummary, summary};
 use super::pending::{PendingView, list_pending};
+use super::{Action, RiskName};
 use crate::scopes::ScopeView;
 use crate::store::Connection;
 use crate::tenants::TenantId;
 use crate::time::Time;
 
 /// A leak with everything that belongs to it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct LeakDetail {
     /// What lists show.
     #[serde(flatten)]
@@ -28,15 +29,17 @@ pub struct LeakDetail {
 }
 
 /// A token, as far as it may be shown.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct TokenView {
     /// By which people recognise it.
     pub preview: String,
     /// Why it is not blocked without asking.
+    #[schemars(extend("enum" = ["short", "placeholder", "ordinary", "low_entropy", null]))]
     pub weakness: Option<String>,
     /// The rule that found it.
     pub rule: Option<String>,
     /// What gateways have seen of it: `alive`, `dead` or `unseen`.
+    #[schemars(extend("enum" = ["alive", "dead", "unseen"]))]
     pub life: String,
     /// Since when.
     pub life_since: Option<Time>,
@@ -47,7 +50,7 @@ pub struct TokenView {
 }
 
 /// One place where a token stands.
-#[derive(Clone, Debug, PartialEq, Serialize, sqlx::FromRow)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema, sqlx::FromRow)]
 pub struct OccurrenceView {
     #[serde(skip)]
     token_id: i64,
@@ -66,7 +69,7 @@ pub struct OccurrenceView {
 }
 
 /// A decision that was taken.
-#[derive(Clone, Debug, PartialEq, Serialize, sqlx::FromRow)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema, sqlx::FromRow)]
 pub struct DecisionView {
     #[serde(skip)]
     pub(crate) id: i64,
@@ -75,10 +78,12 @@ pub struct DecisionView {
     /// Why.
     pub reason: Option<String>,
     /// The new risk, for `set_risk`.
+    #[schemars(with = "Option<RiskName>")]
     pub risk: Option<String>,
     /// Who took it; `policy NAME`, `expiry` or `regression` when it was a machine.
     pub author: String,
     /// What made it be taken: `person`, `schedule`, `policy`, `expiry`, `regression`.
+    #[schemars(extend("enum" = ["person", "schedule", "policy", "expiry", "regression"]))]
     pub origin: String,
     /// The second administrator.
     pub approved_by: Option<String>,
@@ -94,7 +99,7 @@ pub struct DecisionView {
 }
 
 /// How often gateways saw the leak's tokens.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, sqlx::FromRow)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, JsonSchema, sqlx::FromRow)]
 pub struct AttemptSummary {
     /// Passed, because the leak had no virtual patch.
     pub observed: i64,

@@ -1,9 +1,11 @@
 //! Channels: where notifications go.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use stopleak_detector::Risk;
 
 use super::Topic;
+use crate::leaks::RiskName;
 use crate::leaks::stored_risk;
 use crate::sealed::{SealingKey, Unopenable};
 use crate::store::Connection;
@@ -11,7 +13,7 @@ use crate::tenants::TenantId;
 use crate::time::Time;
 
 /// A channel as people see it: without its address and its secret, which nobody is shown again.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Channel {
     /// Its key.
     pub id: i64,
@@ -24,6 +26,7 @@ pub struct Channel {
     /// What it is told.
     pub events: Vec<Topic>,
     /// It is told of leaks of this risk and worse ones.
+    #[schemars(with = "RiskName")]
     pub min_risk: Risk,
     /// Whether it is told at all.
     pub enabled: bool,
@@ -34,8 +37,9 @@ pub struct Channel {
 }
 
 /// How a channel is reached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[schemars(rename = "ChannelKind")]
 pub enum Kind {
     /// By a signed POST of JSON.
     Webhook,

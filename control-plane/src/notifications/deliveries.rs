@@ -2,19 +2,23 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::message::Facts;
 use super::outbox::json;
 use super::send::Outcome;
+use crate::leaks::RiskName;
 use crate::store::Connection;
 use crate::tenants::TenantId;
 use crate::time::Time;
 
 /// Where a delivery stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[schemars(rename = "DeliveryStatus")]
 pub enum Status {
     /// To be sent, perhaps again.
     Waiting,
@@ -25,7 +29,8 @@ pub enum Status {
 }
 
 /// A delivery as people see it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Delivery")]
 pub struct DeliveryView {
     /// Its key; receivers get it too.
     pub id: i64,
@@ -36,8 +41,10 @@ pub struct DeliveryView {
     /// What it tells, or `test`.
     pub event: String,
     /// The worst risk of its leaks.
+    #[schemars(with = "RiskName")]
     pub risk: String,
     /// Where it stands.
+    #[schemars(with = "Status")]
     pub status: String,
     /// How often it was sent.
     pub tries: i64,
@@ -53,6 +60,7 @@ pub struct DeliveryView {
     pub finished_at: Option<Time>,
     /// What it tells of which leaks.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Value>")]
     pub facts: Option<Box<RawValue>>,
 }
 

@@ -1,5 +1,6 @@
 //! What can be told.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use stopleak_contract::feed::wire;
 
@@ -7,7 +8,7 @@ use crate::attempts::Outcome;
 use crate::leaks::{Action, LeakNumber, Origin};
 
 /// The name of a kind of event, by which channels choose.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub enum Topic {
     /// There is a new leak.
     #[serde(rename = "leak.added")]

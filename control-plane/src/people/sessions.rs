@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Caller, Role, Who};
@@ -25,7 +26,7 @@ const MAX_AGENT: usize = 200;
 const MAX_SESSIONS: i64 = 20;
 
 /// A session as its user sees it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Session {
     /// Its key.
     pub id: i64,

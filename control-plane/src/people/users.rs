@@ -1,5 +1,6 @@
 //! Users: people with an account, each of one tenant.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Role;
@@ -8,7 +9,7 @@ use crate::tenants::{Tenant, TenantId};
 use crate::time::Time;
 
 /// A user as people see them.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct User {
     /// Their key.
     pub id: i64,

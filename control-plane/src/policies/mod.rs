@@ -7,16 +7,17 @@ mod run;
 
 pub use run::{PREVIEWED, Preview, Watch, apply, preview};
 
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Serialize, Serializer};
 use stopleak_detector::Risk;
 
-use crate::leaks::Action;
+use crate::leaks::{Action, RiskName};
 use crate::store::Connection;
 use crate::tenants::TenantId;
 use crate::time::Time;
 
 /// A policy.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, sqlx::FromRow)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema, sqlx::FromRow)]
 pub struct Policy {
     /// Its key.
     pub id: i64,
@@ -30,10 +31,14 @@ pub struct Policy {
     /// Tokens that this rule found.
     pub rule: Option<String>,
     /// Tokens of the operator's own formats.
+    #[serde(serialize_with = "own_format")]
+    #[schemars(with = "Option<bool>")]
     pub own_format: Option<i64>,
     /// Leaks of this risk.
+    #[schemars(with = "Option<RiskName>")]
     pub risk: Option<String>,
     /// Tokens that gateways have seen `alive` or `dead`, or `unseen`.
+    #[schemars(extend("enum" = ["alive", "dead", "unseen", null]))]
     pub life: Option<String>,
     /// For so many days.
     pub life_days: Option<i64>,
@@ -48,7 +53,8 @@ pub struct Policy {
 }
 
 /// A 0 or a 1 of the database.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(inline)]
 pub struct Flag(pub bool);
 
 /// A policy as it is written.
@@ -147,4 +153,10 @@ impl From<i64> for Flag {
     fn from(stored: i64) -> Self {
         Self(stored != 0)
     }
+}
+
+/// A 0 or a 1 of the database, or neither.
+#[expect(clippy::ref_option, reason = "as serde calls it")]
+fn own_format<S: Serializer>(stored: &Option<i64>, serializer: S) -> Result<S::Ok, S::Error> {
+    stored.map(|own| own != 0).serialize(serializer)
 }

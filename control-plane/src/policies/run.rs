@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use stopleak_contract::index::LeakNumber;
 
@@ -26,7 +27,8 @@ struct Seen {
 }
 
 /// What a policy would do.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "PolicyPreview")]
 pub struct Preview {
     /// On these leaks, the newest first.
     pub leaks: Vec<String>,

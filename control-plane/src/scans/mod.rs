@@ -7,9 +7,10 @@ mod worker;
 
 pub use worker::{give_up, run, wait_again};
 
+use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::json;
 use serde_json::value::RawValue;
+use serde_json::{Map, Value, json};
 
 use crate::jobs::{self, Kind};
 use crate::store::{Connection, text_enum};
@@ -17,8 +18,9 @@ use crate::tenants::TenantId;
 use crate::time::Time;
 
 /// Where a scan stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "ScanStatus")]
 pub enum Status {
     /// Waits for its turn.
     Queued,
@@ -33,7 +35,8 @@ pub enum Status {
 text_enum!(Status { Queued = "queued", Running = "running", Done = "done", Failed = "failed" });
 
 /// A scan as people see it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Scan")]
 pub struct ScanView {
     /// Its key.
     pub id: i64,
@@ -42,8 +45,10 @@ pub struct ScanView {
     /// Where it stands.
     pub status: Status,
     /// How far it is.
+    #[schemars(with = "Option<Map<String, Value>>")]
     pub progress: Option<Box<RawValue>>,
     /// What was and was not read, and why.
+    #[schemars(with = "Option<Map<String, Value>>")]
     pub coverage: Option<Box<RawValue>>,
     /// Tokens found at any place, each place counted.
     pub found: i64,

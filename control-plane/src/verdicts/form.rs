@@ -1,8 +1,10 @@
 //! The forms in which a request may be sent.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Error, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use zeroize::Zeroizing;
@@ -35,8 +37,9 @@ pub struct Parts {
 }
 
 /// Headers as JSON has them: a name has a value, or several.
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(transparent)]
+#[schemars(inline)]
 pub struct Headers(BTreeMap<String, Values>);
 
 struct Values(Vec<SecretText>);
@@ -104,6 +107,20 @@ impl Parts {
 impl Headers {
     fn all(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().flat_map(|(name, values)| values.0.iter().map(|SecretText(value)| (name.as_str(), value.as_str())))
+    }
+}
+
+impl JsonSchema for Values {
+    fn schema_name() -> Cow<'static, str> {
+        "HeaderValues".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": ["string", "array"], "items": {"type": "string"}})
     }
 }
 

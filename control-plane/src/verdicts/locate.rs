@@ -1,12 +1,13 @@
 //! Where a token that the filter has found stands in what was sent. The token itself is not known: its fingerprint and its length are.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use stopleak_contract::{Canonical, Fingerprint, FingerprintKey};
 
 use super::request::ParsedRequest;
 
 /// A range of bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Span {
     /// The first.
     pub start: usize,

@@ -12,6 +12,7 @@ mod curl;
 mod curl_options;
 mod locate;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use stopleak_contract::Fingerprint;
 use stopleak_contract::feed::wire::{Attempt, Place};
@@ -36,9 +37,10 @@ pub const AT_ONCE: usize = 2;
 const MAX_MATCHES: usize = 8;
 
 /// What a gateway would do with the request.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Verdict {
     /// `pass`, `observe`, `block`, `not_ready` or `overflow`, as in access logs.
+    #[schemars(extend("enum" = ["pass", "observe", "block", "not_ready", "overflow"]))]
     pub verdict: String,
     /// The status of the gateway's own answer; `null` when the request goes on to the upstream.
     pub status: Option<u32>,
@@ -49,7 +51,7 @@ pub struct Verdict {
 }
 
 /// A leaked token of the request.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Match {
     /// `authorization`, `header`, `cookie`, `query`, `path` or `body`.
     pub place: &'static str,

@@ -23,6 +23,8 @@ mod decisions;
 mod scopes;
 #[path = "../it/lists.rs"]
 mod lists;
+#[path = "../it/pages.rs"]
+mod pages;
 #[path = "../it/waiting.rs"]
 mod waiting;
 #[path = "../it/many.rs"]

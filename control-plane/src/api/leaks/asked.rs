@@ -1,47 +1,97 @@
 //! Which leaks a caller asks for, in a query or in a body.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use stopleak_detector::Risk;
 
-use crate::api::input::line;
+use crate::api::input::{MAX_LIMIT, line};
 use crate::api::problem::{Answer, Problem};
-use crate::leaks::{Cursor, Filter, NEWEST_FIRST, Sort, Status};
+use crate::leaks::{Cursor, Filter, NEWEST_FIRST, RiskName, Sort, Status};
 
-/// The query of lists and exports.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(in crate::api) struct ListLeaks {
-    status: Option<Status>,
-    risk: Option<Risk>,
-    patched: Option<bool>,
-    source: Option<i64>,
-    source_kind: Option<String>,
-    assignee: Option<String>,
-    text: Option<String>,
-    rule: Option<String>,
-    pub(super) sort: Option<String>,
-    pub(super) cursor: Option<String>,
-    pub(super) limit: Option<u32>,
-    pub(super) format: Option<Format>,
+macro_rules! with_filters {
+    ($(#[$about:meta])* $visible:vis struct $name:ident { $($members:tt)* }) => {
+        #[derive(Clone, Deserialize, JsonSchema)]
+        #[serde(deny_unknown_fields)]
+        $(#[$about])*
+        $visible struct $name {
+            status: Option<Status>,
+            #[schemars(with = "Option<RiskName>")]
+            risk: Option<Risk>,
+            /// With or without a virtual patch.
+            patched: Option<bool>,
+            /// Found in the source with this `id`.
+            source: Option<i64>,
+            /// Found in a source of this kind; `manual`: added by hand.
+            #[schemars(length(min = 1, max = MAX_TEXT))]
+            source_kind: Option<String>,
+            /// Whose they are; empty: nobody's.
+            #[schemars(length(max = MAX_TEXT))]
+            assignee: Option<String>,
+            /// A part of the title, in any case.
+            #[schemars(length(min = 1, max = MAX_TEXT))]
+            text: Option<String>,
+            /// With a token that this rule found.
+            #[schemars(length(min = 1, max = MAX_TEXT))]
+            rule: Option<String>,
+            $($members)*
+        }
+
+        impl $name {
+            pub(super) fn filter(&self) -> Answer<Filter> {
+                let short = |field, text: &Option<String>| text.as_deref().map(|text| line(field, text, MAX_TEXT)).transpose();
+                Ok(Filter {
+                    status: self.status,
+                    risk: self.risk,
+                    patched: self.patched,
+                    source: self.source,
+                    source_kind: short("source_kind", &self.source_kind)?,
+                    // Empty is nobody.
+                    assignee: match self.assignee.as_deref() {
+                        Some("") => self.assignee.clone(),
+                        _ => short("assignee", &self.assignee)?,
+                    },
+                    text: short("text", &self.text)?,
+                    rule: short("rule", &self.rule)?,
+                })
+            }
+        }
+    };
 }
 
-/// The same in the body of a bulk decision.
-#[derive(Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct FilterBody {
-    status: Option<Status>,
-    risk: Option<Risk>,
-    patched: Option<bool>,
-    source: Option<i64>,
-    source_kind: Option<String>,
-    assignee: Option<String>,
-    text: Option<String>,
-    rule: Option<String>,
+with_filters! {
+    /// The query of a list.
+    pub(in crate::api) struct ListLeaks {
+        /// In which order, with a `-` before it for the largest first; the newest first when absent.
+        #[schemars(regex(pattern = SORTS))]
+        sort: Option<String>,
+        /// What `next` has said: the next page, with the same `sort` and filters.
+        cursor: Option<String>,
+        #[schemars(range(min = 1, max = MAX_LIMIT))]
+        pub(super) limit: Option<u32>,
+    }
+}
+
+with_filters! {
+    /// The query of an export, which has no pages.
+    pub(in crate::api) struct ExportLeaks {
+        /// In which order, with a `-` before it for the largest first; the newest first when absent.
+        #[schemars(regex(pattern = SORTS))]
+        sort: Option<String>,
+        /// `csv` when absent.
+        pub(super) format: Option<Format>,
+    }
+}
+
+with_filters! {
+    /// Which leaks a bulk decision is about.
+    #[schemars(rename = "LeakFilter")]
+    pub(super) struct FilterBody {}
 }
 
 /// How an export is written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[schemars(inline)]
 pub(in crate::api) enum Format {
     /// With a line of headings.
     #[default]
@@ -50,21 +100,14 @@ pub(in crate::api) enum Format {
     Json,
 }
 
+/// The names of [`Sort::NAMES`].
+const SORTS: &str = "^-?(number|title|risk|status|virtual_patch|source|path|assignee|token_count|created_at|updated_at)$";
 /// Longest text that is looked for: as long as a title.
 const MAX_TEXT: usize = 200;
 
 impl ListLeaks {
-    pub(super) fn filter(&self) -> Answer<Filter> {
-        let Self { status, risk, patched, source, .. } = *self;
-        let (source_kind, assignee) = (self.source_kind.clone(), self.assignee.clone());
-        let (text, rule) = (self.text.clone(), self.rule.clone());
-        FilterBody { status, risk, patched, source, source_kind, assignee, text, rule }.filter()
-    }
-
     pub(super) fn sort(&self) -> Answer<Sort> {
-        let Some(text) = &self.sort else { return Ok(NEWEST_FIRST) };
-        let detail = || format!("one of {}, with a - before it for the largest first", Sort::NAMES);
-        Sort::parse(text).ok_or_else(|| Problem::Invalid { field: "sort", detail: detail() })
+        sort(self.sort.as_deref())
     }
 
     pub(super) fn cursor(&self, sort: Sort) -> Answer<Option<Cursor>> {
@@ -74,23 +117,14 @@ impl ListLeaks {
     }
 }
 
-impl FilterBody {
-    pub(super) fn filter(self) -> Answer<Filter> {
-        let Self { status, risk, patched, source, source_kind, assignee, text, rule } = self;
-        let short = |field, text: Option<String>| text.map(|text| line(field, &text, MAX_TEXT)).transpose();
-        Ok(Filter {
-            status,
-            risk,
-            patched,
-            source,
-            source_kind: short("source_kind", source_kind)?,
-            // Empty is nobody.
-            assignee: match assignee {
-                Some(nobody) if nobody.is_empty() => Some(nobody),
-                somebody => short("assignee", somebody)?,
-            },
-            text: short("text", text)?,
-            rule: short("rule", rule)?,
-        })
+impl ExportLeaks {
+    pub(super) fn sort(&self) -> Answer<Sort> {
+        sort(self.sort.as_deref())
     }
+}
+
+fn sort(text: Option<&str>) -> Answer<Sort> {
+    let Some(text) = text else { return Ok(NEWEST_FIRST) };
+    let detail = || format!("one of {}, with a - before it for the largest first", Sort::NAMES);
+    Sort::parse(text).ok_or_else(|| Problem::Invalid { field: "sort", detail: detail() })
 }

@@ -4,30 +4,40 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
-use serde::Deserialize;
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::say;
-use crate::api::input::{Asked, Body, LeakInPath, limit, text};
+use crate::api::input::{Asked, Body, LeakInPath, MAX_LIMIT, limit, text};
+use crate::api::output::Created;
 use crate::api::problem::{Answer, Problem};
 use crate::app::App;
-use crate::leaks;
+use crate::leaks::{self, CommentView};
 use crate::people::Caller;
 use crate::time::Time;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct AddComment {
+    #[schemars(length(min = 1, max = MAX_COMMENT))]
     text: String,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct ListComments {
-    before: Option<i64>,
+    /// What `next` has said: the next page.
+    #[serde(alias = "before")]
+    cursor: Option<i64>,
+    #[schemars(range(min = 1, max = MAX_LIMIT))]
     limit: Option<u32>,
+}
+
+#[derive(Serialize, JsonSchema)]
+pub(in crate::api) struct CommentList {
+    comments: Vec<CommentView>,
+    /// What to give as `cursor` for the next page.
+    next: Option<i64>,
 }
 
 const MAX_COMMENT: usize = 4_000;
@@ -37,11 +47,11 @@ pub(in crate::api) async fn add(
     caller: Caller,
     LeakInPath(number): LeakInPath,
     Body(body): Body<AddComment>,
-) -> Answer<Response> {
+) -> Answer<Created<CommentView>> {
     let text = say(&app, &caller, "text", text("text", &body.text, MAX_COMMENT)?).await?;
     let added = leaks::add_comment(&app.store, &caller, number, &text, Time::now()).await?;
     let comment = added.ok_or(Problem::NotFound { what: "leak" })?;
-    Ok((StatusCode::CREATED, Json(comment)).into_response())
+    Ok(Created::new(comment))
 }
 
 pub(in crate::api) async fn list(
@@ -49,11 +59,11 @@ pub(in crate::api) async fn list(
     caller: Caller,
     LeakInPath(number): LeakInPath,
     Asked(asked): Asked<ListComments>,
-) -> Answer<Response> {
+) -> Answer<Json<CommentList>> {
     let (tenant, limit) = (caller.tenant.id, limit(asked.limit)?);
     let mut db = app.store.read().await?;
     leaks::show_summary(&mut db, tenant, number).await?.ok_or(Problem::NotFound { what: "leak" })?;
-    let comments = leaks::list_comments(&mut db, tenant, number, asked.before, limit).await?;
+    let comments = leaks::list_comments(&mut db, tenant, number, asked.cursor, limit).await?;
     let next = comments.last().filter(|_| comments.len() == limit as usize).map(|last| last.id);
-    Ok(Json(json!({"comments": comments, "next": next})).into_response())
+    Ok(Json(CommentList { comments, next }))
 }

@@ -4,73 +4,87 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use stopleak_detector::Risk;
 
+use super::answers::{Answered, DecisionTaken, DecisionWaits, Judged, WouldBe, WouldDecide};
 use super::asked::FilterBody;
 use super::scope::{AskedScope, scope};
 use super::{load, say};
-use crate::api::input::{Asked, Body, IdInPath, IfMatch, LeakInPath, days, limit, line};
+use crate::api::input::{Asked, Body, IdInPath, IfMatch, LEAK_ID, LeakInPath, MAX_DAYS, MAX_LIMIT, days, limit, line, whole};
 use crate::api::problem::{Answer, Problem};
 use crate::app::App;
 use crate::leaks::{
-    self, Action, Answered, BULK, Bulk, BulkResult, Cursor, CursorText, DecisionView, Filter, Impact, LeakDetail, LeakNumber,
-    NEWEST_FIRST, Origin, PendingView, RecordError, Refusal, Request, parse_leak_id,
+    self, Action, BULK, Bulk, BulkResult, Cursor, CursorText, Filter, Impact, LeakNumber, NEWEST_FIRST, Origin, PendingView,
+    RecordError, Refusal, Request, RiskName, parse_leak_id,
 };
 use crate::people::Caller;
 use crate::time::Time;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct Decide {
     action: Action,
+    /// Why.
+    #[schemars(length(min = 1, max = MAX_REASON))]
     reason: Option<String>,
+    /// The new risk, for `set_risk`.
+    #[schemars(with = "Option<RiskName>")]
     risk: Option<Risk>,
+    /// Tokens that could match ordinary traffic are meant to be blocked.
     #[serde(default)]
     confirm: bool,
     /// The version of the leak that the caller has seen.
+    #[serde(default, deserialize_with = "whole")]
     expected: Option<i64>,
+    /// When it is to be taken; now when absent.
     at: Option<Time>,
+    /// When the virtual patch ends by itself.
     expires_at: Option<Time>,
+    /// Where the virtual patch is to apply; everywhere when absent.
     scope: Option<AskedScope>,
+    /// Nothing is changed: the answer says what would become of it.
     #[serde(default)]
     dry_run: bool,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct DecideMany {
     action: Action,
+    /// Why.
+    #[schemars(length(min = 1, max = MAX_REASON))]
     reason: Option<String>,
+    /// The new risk, for `set_risk`.
+    #[schemars(with = "Option<RiskName>")]
     risk: Option<Risk>,
+    /// Tokens that could match ordinary traffic are meant to be blocked.
     #[serde(default)]
     confirm: bool,
+    /// When it is to be taken; now when absent.
     at: Option<Time>,
+    /// When the virtual patch ends by itself.
     expires_at: Option<Time>,
+    /// Where the virtual patch is to apply; everywhere when absent.
     scope: Option<AskedScope>,
+    /// Nothing is changed: the answer says what would become of it.
     #[serde(default)]
     dry_run: bool,
     /// These leaks,
+    #[schemars(length(min = 1, max = BULK), inner(regex(pattern = LEAK_ID)))]
     leaks: Option<Vec<String>>,
     /// or those that are like this, the newest first,
     filter: Option<FilterBody>,
     /// from here on.
     cursor: Option<String>,
+    #[serde(default, deserialize_with = "whole")]
+    #[schemars(range(min = 1, max = BULK))]
     limit: Option<u32>,
 }
 
-#[derive(Serialize)]
-struct DecisionTaken {
-    decision: DecisionView,
-    leak: LeakDetail,
-    epoch: i64,
-}
-
-#[derive(Serialize)]
-struct ManyDecided {
+#[derive(Serialize, JsonSchema)]
+pub(in crate::api) struct ManyDecided {
     dry_run: bool,
     results: Vec<BulkResult>,
     /// The new epoch, when gateways have to know.
@@ -79,25 +93,41 @@ struct ManyDecided {
     next: Option<CursorText>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct ListPending {
+    /// Of this leak: `LK-7` or `7`.
+    #[schemars(regex(pattern = LEAK_ID))]
     leak: Option<String>,
+    /// Also those that do not wait any more.
     #[serde(default)]
     all: bool,
-    before: Option<i64>,
+    /// What `next` has said: the next page.
+    #[serde(alias = "before")]
+    cursor: Option<i64>,
+    #[schemars(range(min = 1, max = MAX_LIMIT))]
     limit: Option<u32>,
 }
 
-#[derive(Deserialize)]
+#[derive(Serialize, JsonSchema)]
+pub(in crate::api) struct PendingList {
+    pending: Vec<PendingView>,
+    /// What to give as `cursor` for the next page.
+    next: Option<i64>,
+}
+
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct Settle {
+    /// Why.
+    #[schemars(length(min = 1, max = MAX_REASON))]
     reason: Option<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct AskImpact {
+    #[schemars(range(min = 1, max = MAX_DAYS))]
     days: Option<u32>,
 }
 
@@ -111,7 +141,7 @@ pub(in crate::api) async fn decide(
     LeakInPath(number): LeakInPath,
     IfMatch(seen): IfMatch,
     Body(body): Body<Decide>,
-) -> Answer<Response> {
+) -> Answer<Judged> {
     let reason = reason(&app, &caller, body.reason.as_deref()).await?;
     let scope = scope(&app, &caller, body.scope, body.dry_run).await?;
     let Decide { action, risk, confirm, expires_at, .. } = body;
@@ -124,7 +154,7 @@ pub(in crate::api) async fn decide(
         return dry_run(&app, &caller, number, &asked, body.at, now).await;
     }
     let answered = leaks::ask(&app.store, tenant, number, &asked, &key(&caller), body.at, now).await.map_err(told)?;
-    answer(&app, &caller, number, answered).await
+    answer(&app, &caller, number, answered).await.map(Judged::Answered)
 }
 
 /// What the decision would do, and to whom.
@@ -135,7 +165,7 @@ async fn dry_run(
     asked: &leaks::Asked<'_>,
     at: Option<Time>,
     now: Time,
-) -> Answer<Response> {
+) -> Answer<Judged> {
     let tenant = caller.tenant.id;
     let mut db = app.store.read().await?;
     let found = leaks::current(&mut db, tenant, number).await?.ok_or(Problem::NotFound { what: "leak" })?;
@@ -145,40 +175,28 @@ async fn dry_run(
         _ => None,
     };
     let (outcome, after) = match judged {
-        Ok(change) if at.is_none_or(|at| at <= now) => ("decided", Some(change)),
-        Ok(change) => ("pending", Some(change)),
-        Err(RecordError::Refused(Refusal::ApprovalRequired, _)) => ("pending", None),
+        Ok(change) if at.is_none_or(|at| at <= now) => (WouldBe::Decided, Some(change)),
+        Ok(change) => (WouldBe::Pending, Some(change)),
+        Err(RecordError::Refused(Refusal::ApprovalRequired, _)) => (WouldBe::Pending, None),
         Err(error) => return Err(Problem::record(error, false)),
     };
-    let after = after.map(|change| {
-        json!({
-            "status": change.status, "risk": change.risk, "patched": change.patched_at.is_some(),
-            "patch_expires_at": change.patch_expires_at, "index_changes": change.index_changes,
-        })
-    });
-    let id = leaks::leak_id(number);
-    Ok(Json(json!({"dry_run": true, "leak": id, "outcome": outcome, "after": after, "impact": impact})).into_response())
+    let (leak, after) = (leaks::leak_id(number), after.map(Into::into));
+    Ok(Judged::Would(Box::new(WouldDecide { dry_run: true, leak, outcome, after, impact })))
 }
 
 pub(in crate::api) async fn decide_many(
     State(app): State<Arc<App>>,
     caller: Caller,
     Body(body): Body<DecideMany>,
-) -> Answer<Response> {
+) -> Answer<Json<ManyDecided>> {
     let reason = reason(&app, &caller, body.reason.as_deref()).await?;
-    let tenant = caller.tenant.id;
+    let (tenant, limit) = (caller.tenant.id, body.limit.unwrap_or(BULK));
+    if limit == 0 || limit > BULK {
+        return Err(Problem::Invalid { field: "limit", detail: format!("is not between 1 and {BULK}; go on with `next`") });
+    }
     let (numbers, next) = match (&body.leaks, body.filter.clone()) {
         (Some(leaks), None) => (named(leaks)?, None),
-        (None, Some(filter)) => {
-            let limit = body.limit.unwrap_or(BULK);
-            if limit == 0 || limit > BULK {
-                return Err(Problem::Invalid {
-                    field: "limit",
-                    detail: format!("is not between 1 and {BULK}; go on with `next`"),
-                });
-            }
-            matching(&app, &caller, &filter.filter()?, body.cursor.as_deref(), limit).await?
-        }
+        (None, Some(filter)) => matching(&app, &caller, &filter.filter()?, body.cursor.as_deref(), limit).await?,
         _ => {
             let detail = "name either `leaks` or a `filter`; an empty filter, {}, is every leak".to_owned();
             return Err(Problem::Invalid { field: "filter", detail });
@@ -195,7 +213,7 @@ pub(in crate::api) async fn decide_many(
         app.committed(tenant, epoch);
     }
     tracing::info!(leaks = results.len(), ?action, author = caller.name, epoch, dry_run, "decisions taken");
-    Ok(Json(ManyDecided { dry_run, results, epoch, next }).into_response())
+    Ok(Json(ManyDecided { dry_run, results, epoch, next }))
 }
 
 pub(in crate::api) async fn impact(
@@ -214,17 +232,17 @@ pub(in crate::api) async fn list_pending(
     State(app): State<Arc<App>>,
     caller: Caller,
     Asked(asked): Asked<ListPending>,
-) -> Answer<Response> {
+) -> Answer<Json<PendingList>> {
     let bad = || Problem::Invalid { field: "leak", detail: "write it as LK-7 or 7".to_owned() };
     let leak = asked.leak.as_deref().map(|text| parse_leak_id(text).ok_or_else(bad)).transpose()?;
     let limit = limit(asked.limit)?;
     let mut db = app.store.read().await?;
-    let pending = leaks::list_pending(&mut db, caller.tenant.id, leak, !asked.all, asked.before, limit).await?;
+    let pending = leaks::list_pending(&mut db, caller.tenant.id, leak, !asked.all, asked.cursor, limit).await?;
     let next = pending.last().filter(|_| pending.len() == limit as usize).map(|last| last.id);
-    Ok(Json(json!({"pending": pending, "next": next})).into_response())
+    Ok(Json(PendingList { pending, next }))
 }
 
-pub(in crate::api) async fn approve(State(app): State<Arc<App>>, caller: Caller, IdInPath(id): IdInPath) -> Answer<Response> {
+pub(in crate::api) async fn approve(State(app): State<Arc<App>>, caller: Caller, IdInPath(id): IdInPath) -> Answer<Answered> {
     let now = Time::now();
     let approved = leaks::approve(&app.store, &caller, id, &key(&caller), now).await;
     let (answered, number) = approved?;
@@ -258,14 +276,14 @@ async fn drop_pending(app: &App, caller: &Caller, id: i64, rejected: bool, why: 
 }
 
 /// 201 with the decision, or 202 with what waits.
-async fn answer(app: &App, caller: &Caller, number: LeakNumber, answered: Answered) -> Answer<Response> {
+async fn answer(app: &App, caller: &Caller, number: LeakNumber, answered: leaks::Answered) -> Answer<Answered> {
     let id = leaks::leak_id(number);
     let decided = match answered {
-        Answered::Taken(decided) => decided,
-        Answered::Waits(pending) => {
+        leaks::Answered::Taken(decided) => decided,
+        leaks::Answered::Waits(pending) => {
             tracing::info!(leak = id, status = pending.status, author = pending.author, "decision waits");
             let leak = load(app, caller, number).await?;
-            return Ok((StatusCode::ACCEPTED, Json(json!({"pending": pending, "leak": leak}))).into_response());
+            return Ok(Answered::Waits(Box::new(DecisionWaits { pending: *pending, leak })));
         }
     };
     if decided.index_changes {
@@ -275,7 +293,7 @@ async fn answer(app: &App, caller: &Caller, number: LeakNumber, answered: Answer
     let decision = leak.decisions.iter().find(|decision| decision.id == decided.id).cloned();
     let decision = decision.ok_or_else(|| Problem::Internal(anyhow::anyhow!("a decision just written is not there")))?;
     tracing::info!(leak = id, action = ?decision.action, author = decision.author, epoch = decided.epoch, "decision taken");
-    Ok((StatusCode::CREATED, Json(DecisionTaken { decision, leak, epoch: decided.epoch })).into_response())
+    Ok(Answered::Taken(Box::new(DecisionTaken { decision, leak, epoch: decided.epoch })))
 }
 
 /// The leaks that a list names, each once.

@@ -6,23 +6,27 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::header;
-use axum::response::{IntoResponse, Response};
+use axum::response::IntoResponse as _;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
-use super::asked::{Format, ListLeaks};
-use crate::api::input::Asked;
+use super::asked::{ExportLeaks, Format};
+use crate::api::input::{Asked, LEAK_ID};
+use crate::api::output::File;
 use crate::api::problem::{Answer, Problem};
 use crate::app::App;
-use crate::attempts::{self, Outcome};
-use crate::leaks::{self, parse_leak_id};
+use crate::attempts::{self, AttemptView, Outcome};
+use crate::leaks::{self, LeakSummary, parse_leak_id};
 use crate::people::Caller;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct ExportAttempts {
+    /// Of this leak: `LK-7` or `7`.
+    #[schemars(regex(pattern = LEAK_ID))]
     leak: Option<String>,
     outcome: Option<Outcome>,
     format: Option<Format>,
@@ -78,14 +82,8 @@ struct Writer {
 pub(in crate::api) async fn leaks(
     State(app): State<Arc<App>>,
     caller: Caller,
-    Asked(asked): Asked<ListLeaks>,
-) -> Answer<Response> {
-    if asked.cursor.is_some() || asked.limit.is_some() {
-        return Err(Problem::Invalid {
-            field: "cursor",
-            detail: "an export has no pages; leave cursor and limit out".to_owned(),
-        });
-    }
+    Asked(asked): Asked<ExportLeaks>,
+) -> Answer<File<LeakSummary>> {
     let (filter, sort, tenant) = (asked.filter()?, asked.sort()?, caller.tenant.id);
     let (writer, format) = writer(asked.format, LEAK_COLUMNS);
     Ok(stream("leaks", format, |chunks| async move {
@@ -106,7 +104,7 @@ pub(in crate::api) async fn attempts(
     State(app): State<Arc<App>>,
     caller: Caller,
     Asked(asked): Asked<ExportAttempts>,
-) -> Answer<Response> {
+) -> Answer<File<AttemptView>> {
     let bad = || Problem::Invalid { field: "leak", detail: "write it as LK-7 or 7".to_owned() };
     let leak = asked.leak.as_deref().map(|text| parse_leak_id(text).ok_or_else(bad)).transpose()?;
     let (outcome, tenant) = (asked.outcome, caller.tenant.id);
@@ -134,11 +132,11 @@ fn writer(format: Option<Format>, columns: &'static [&'static str]) -> (Writer, 
 
 /// An answer that is written while it is read. When reading fails, the connection breaks: a file that ends too early must not look
 /// complete.
-fn stream<F: Future<Output = Result<(), sqlx::Error>> + Send + 'static>(
+fn stream<T, F: Future<Output = Result<(), sqlx::Error>> + Send + 'static>(
     name: &'static str,
     format: Format,
     write: impl FnOnce(Chunks) -> F,
-) -> Response {
+) -> File<T> {
     let (chunks, receiver) = mpsc::channel(WAITING);
     let writing = write(chunks.clone());
     tokio::spawn(async move {
@@ -156,7 +154,7 @@ fn stream<F: Future<Output = Result<(), sqlx::Error>> + Send + 'static>(
         (header::CONTENT_TYPE, media_type.to_owned()),
         (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}.{ending}\"")),
     ];
-    (headers, Body::from_stream(ReceiverStream::<Result<String, sqlx::Error>>::new(receiver))).into_response()
+    File::new((headers, Body::from_stream(ReceiverStream::<Result<String, sqlx::Error>>::new(receiver))).into_response())
 }
 
 impl Writer {

@@ -1,5 +1,6 @@
 //! Where a virtual patch is to apply, as callers ask for it.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use stopleak_contract::settings::{Network, Scope};
 
@@ -10,13 +11,15 @@ use crate::people::Caller;
 use crate::scopes::{self, ScopeId};
 
 /// A scope; an absent list does not narrow anything.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct AskedScope {
+    /// `api.example.com`, or `*.example.com` for all that is below.
     #[serde(default)]
     hosts: Vec<String>,
     #[serde(default)]
     path_prefixes: Vec<String>,
+    /// Clients that are not refused, as `192.0.2.0/24`.
     #[serde(default)]
     exempt_networks: Vec<String>,
 }
