@@ -16,7 +16,10 @@ const ALLOWED: [(&str, &[&str]); 11] = [
     // Runs the built filter, and knows nothing of its sources.
     ("filter-host", &["stopleak-contract"]),
     // Its own tests run on a private PostgreSQL, too.
-    ("control-plane", &["stopleak-contract", "stopleak-detector", "stopleak-filter-host", "stopleak-scanner", "stopleak-postgres"]),
+    (
+        "control-plane",
+        &["stopleak-contract", "stopleak-detector", "stopleak-filter-host", "stopleak-scanner", "stopleak-postgres"],
+    ),
     // The detector makes fake tokens there, the host counts what the filter costs; everything else is tested through the built programs.
     ("tests", &["stopleak-contract", "stopleak-detector", "stopleak-filter-host", "stopleak-postgres"]),
     ("tests/noop-filter", &[]),
