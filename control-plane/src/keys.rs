@@ -126,6 +126,19 @@ impl Keys {
         FingerprintKey::new(*blake3::keyed_hash(self.fingerprint.as_bytes(), context.as_bytes()).as_bytes())
     }
 
+    /// What tells one request from another without telling what is in it: parts of it may be tokens.
+    #[must_use]
+    pub fn digest(&self, tenant: TenantId, parts: &[&[u8]]) -> [u8; 32] {
+        let TenantId(number) = tenant;
+        let context = format!("stopleak request digest v1 of tenant {number}");
+        let key = blake3::keyed_hash(self.fingerprint.as_bytes(), context.as_bytes());
+        let mut hasher = blake3::Hasher::new_keyed(key.as_bytes());
+        for part in parts {
+            hasher.update(&part.len().to_le_bytes()).update(part);
+        }
+        *hasher.finalize().as_bytes()
+    }
+
     /// Values to store with the database, by which [`Keys`] of another installation are recognised; they do not tell the keys.
     #[must_use]
     pub fn checks(&self) -> [(&'static str, [u8; 32]); 2] {

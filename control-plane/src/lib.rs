@@ -26,6 +26,7 @@ pub mod pauses;
 pub mod policies;
 pub mod index;
 pub mod verdicts;
+pub mod repeats;
 pub mod gateways;
 pub mod feed;
 pub mod attempts;

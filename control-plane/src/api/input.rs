@@ -136,7 +136,8 @@ async fn in_path<S: Send + Sync>(parts: &mut Parts, state: &S) -> Option<String>
     Path::<String>::from_request_parts(parts, state).await.ok().map(|Path(text)| text)
 }
 
-fn unreadable(rejection: &BytesRejection) -> Problem {
+/// Why a body could not be had.
+pub fn unreadable(rejection: &BytesRejection) -> Problem {
     match rejection.status() {
         StatusCode::PAYLOAD_TOO_LARGE => Problem::TooLarge,
         _ => Problem::Malformed("the body could not be read to its end".to_owned()),

@@ -10,6 +10,7 @@ mod auth;
 mod peer;
 mod cookie;
 mod limits;
+mod idempotency;
 mod access_log;
 mod leaks;
 mod policies;
@@ -59,6 +60,7 @@ pub fn router(app: Arc<App>) -> Router {
     router
         .fallback(async || Problem::NoSuchRoute)
         .method_not_allowed_fallback(async || Problem::MethodNotAllowed)
+        .layer(from_fn_with_state(Arc::clone(&app), idempotency::once))
         .layer(from_fn_with_state((Arc::clone(&app), gate), auth::authorise))
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(from_fn(access_log::log))

@@ -2,7 +2,9 @@
 
 mod of_errors;
 mod of_index;
+mod of_leaks;
 mod of_people;
+mod of_repeats;
 
 use std::time::Duration;
 
@@ -11,8 +13,9 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
 pub use self::of_index::NoIndex;
+pub use self::of_repeats::Repeat;
 use crate::imports::ImportError;
-use crate::leaks::{Current, Known, RecordError, Refusal, Status, leak_id};
+use crate::leaks::{Current, Known, RecordError, Refusal};
 use crate::people::Role;
 use crate::people::limits::Left;
 use crate::store::{Trouble, trouble};
@@ -126,6 +129,8 @@ pub enum Problem {
     Import(ImportError),
     /// There is no index to ask.
     NoIndex(NoIndex),
+    /// The request's `Idempotency-Key` was used before.
+    Repeat(Repeat),
     /// As many requests of this kind are under way as there may be.
     Busy {
         /// What they do.
@@ -192,15 +197,15 @@ impl Problem {
                 format!("token {position} of the request cannot be taken: {reason}; nothing was added"),
             )
             .with("position", json!(position)),
-            Self::TokenAlreadyLeaked { position, known } => already_leaked(*position, known),
-            Self::Refused(refusal, current) => refused(refusal, current),
+            Self::TokenAlreadyLeaked { position, known } => of_leaks::already_leaked(*position, known),
+            Self::Refused(refusal, current) => of_leaks::refused(refusal, current),
             Self::Changed { current, precondition } => told(
                 if *precondition { StatusCode::PRECONDITION_FAILED } else { StatusCode::CONFLICT },
                 "changed-meanwhile",
                 "Changed meanwhile",
                 "somebody else has changed the leak since you saw it; look at it again, then decide",
             )
-            .with("current", state(current)),
+            .with("current", of_leaks::state(current)),
             Self::Settled { status } => told(
                 StatusCode::CONFLICT,
                 "settled",
@@ -244,9 +249,10 @@ impl Problem {
                 format!("scan {scan} of this source has not ended yet; follow it at /api/v1/scans/{scan}"),
             )
             .with("scan", json!(scan)),
-            Self::Import(error) => import(error),
+            Self::Import(error) => of_leaks::import(error),
             Self::Busy { what } => busy(what),
             Self::NoIndex(missing) => missing.told(),
+            Self::Repeat(repeat) => repeat.told(),
             Self::Store(error) => store(error),
             Self::Internal(_) => internal(),
         }
@@ -309,54 +315,6 @@ fn seconds(wait: Duration) -> u64 {
 
 fn told(status: StatusCode, kind: &'static str, title: &'static str, detail: impl Into<String>) -> Told {
     Told { status, kind, title, detail: detail.into(), members: Map::new(), retry_after: None }
-}
-
-fn already_leaked(position: usize, known: &Known) -> Told {
-    let leak = leak_id(known.leak);
-    let (status, advice) = match known.status {
-        Status::Open => ("open", "decide on that leak"),
-        Status::Closed => ("closed", "reopen that leak if the token still works"),
-        Status::FalsePositive => ("a false positive", "reopen that leak if the token is one after all"),
-    };
-    let detail =
-        format!("token {position} of the request belongs to {leak} already, which is {status}; {advice}; nothing was added");
-    told(StatusCode::CONFLICT, "token-already-leaked", "Token already leaked", detail)
-        .with("position", json!(position))
-        .with("leak", json!(leak))
-        .with("leak_status", json!(known.status))
-}
-
-fn refused(refusal: &Refusal, current: &Current) -> Told {
-    let detail = refusal.to_string();
-    let conflict = |kind, title| told(StatusCode::CONFLICT, kind, title, detail.clone()).with("current", state(current));
-    match refusal {
-        Refusal::IllegalTransition { .. } => conflict("illegal-transition", "Not possible in this state"),
-        Refusal::ConfirmationRequired { previews } => {
-            conflict("confirmation-required", "Confirmation required").with("tokens", json!(previews))
-        }
-        Refusal::ApprovalRequired => conflict("approval-required", "Takes two administrators"),
-        Refusal::AlreadyPending { id } => conflict("already-pending", "Waits already").with("pending", json!(id)),
-        Refusal::Incomplete(_) => told(StatusCode::UNPROCESSABLE_ENTITY, "invalid", "Invalid value", detail),
-    }
-}
-
-/// How a leak stands, for whoever has to decide anew.
-fn state(current: &Current) -> Value {
-    let state = &current.state;
-    json!({
-        "leak": leak_id(current.number), "status": state.status, "risk": state.risk, "patched": state.patched_at.is_some(),
-        "version": current.version,
-    })
-}
-
-fn import(error: &ImportError) -> Told {
-    let (status, kind, title) = match error {
-        ImportError::Done => (StatusCode::CONFLICT, "import-done", "Already done"),
-        ImportError::UnderWay => (StatusCode::CONFLICT, "import-under-way", "Already reading"),
-        ImportError::Other => (StatusCode::CONFLICT, "other-report", "Another report"),
-        _ => (StatusCode::UNPROCESSABLE_ENTITY, "report-rejected", "Not a report"),
-    };
-    told(status, kind, title, error.to_string())
 }
 
 fn busy(what: &str) -> Told {

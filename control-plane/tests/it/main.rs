@@ -30,3 +30,4 @@ mod index;
 mod start;
 mod secrecy;
 mod verdicts;
+mod repeats;

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use stopleak::people::Role;
 use stopleak::time::Time;
 
-use crate::world::{World, eventually};
+use crate::world::{World, eventually, is_published};
 
 const TOKEN: &str = "fk_9aQ7zLm2Xw4RtB8v";
 
@@ -39,7 +39,7 @@ async fn a_scheduled_decision_is_taken_at_its_time_also_over_a_restart() {
     assert!(decision["at"].as_str() >= waits.json()["pending"]["at"].as_str(), "not before its time");
     assert_eq!((world.epoch(), &leak["pending"]), (epoch + 1, &json!([])));
     let index = world.app.publisher.subscribe(stopleak::tenants::TenantId(1)).unwrap();
-    eventually("gateways are told", || index.borrow().epoch == world.epoch()).await;
+    eventually("gateways are told", || is_published(&world, &index)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

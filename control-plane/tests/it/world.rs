@@ -1,19 +1,21 @@
 //! A control plane that a test can talk to.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use stopleak::api_tokens;
 use stopleak::app::App;
 use stopleak::config::Config;
+use stopleak::index::Published;
 use stopleak::people::Role;
 use stopleak::secret::{Purpose, Secret};
 use stopleak::serve::{Addresses, Server};
 use stopleak::tenants::TenantId;
 use stopleak::time::Time;
 use stopleak_postgres::Postgres;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
 use crate::client::Gateway;
@@ -22,7 +24,7 @@ use crate::client::Gateway;
 pub struct World {
     pub data: Data,
     pub addresses: Addresses,
-    pub app: std::sync::Arc<App>,
+    pub app: Arc<App>,
     pub api: Api,
     stop: Option<oneshot::Sender<()>>,
     running: Option<JoinHandle<anyhow::Result<()>>>,
@@ -271,6 +273,13 @@ pub fn config(data_dir: &Path) -> Config {
         local_sources: vec![std::env::temp_dir()],
         ..Config::default()
     }
+}
+
+/// Whether the newest epoch is published. The answer is had first: who borrows keeps the publisher from publishing, and with it the API from
+/// answering.
+pub fn is_published(world: &World, index: &watch::Receiver<Arc<Published>>) -> bool {
+    let decided = world.epoch();
+    index.borrow().epoch == decided
 }
 
 /// Asks until the answer is yes.

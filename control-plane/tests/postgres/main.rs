@@ -41,6 +41,8 @@ mod imports;
 mod cli;
 #[path = "../it/verdicts.rs"]
 mod verdicts;
+#[path = "../it/repeats.rs"]
+mod repeats;
 #[path = "../it/backup.rs"]
 mod backup;
 

@@ -1,0 +1,56 @@
+//! What is wrong with what is asked of a leak, or with a report of leaks.
+
+use axum::http::StatusCode;
+use serde_json::{Value, json};
+
+use super::{Told, told};
+use crate::imports::ImportError;
+use crate::leaks::{Current, Known, Refusal, Status, leak_id};
+
+pub(super) fn already_leaked(position: usize, known: &Known) -> Told {
+    let leak = leak_id(known.leak);
+    let (status, advice) = match known.status {
+        Status::Open => ("open", "decide on that leak"),
+        Status::Closed => ("closed", "reopen that leak if the token still works"),
+        Status::FalsePositive => ("a false positive", "reopen that leak if the token is one after all"),
+    };
+    let detail =
+        format!("token {position} of the request belongs to {leak} already, which is {status}; {advice}; nothing was added");
+    told(StatusCode::CONFLICT, "token-already-leaked", "Token already leaked", detail)
+        .with("position", json!(position))
+        .with("leak", json!(leak))
+        .with("leak_status", json!(known.status))
+}
+
+pub(super) fn refused(refusal: &Refusal, current: &Current) -> Told {
+    let detail = refusal.to_string();
+    let conflict = |kind, title| told(StatusCode::CONFLICT, kind, title, detail.clone()).with("current", state(current));
+    match refusal {
+        Refusal::IllegalTransition { .. } => conflict("illegal-transition", "Not possible in this state"),
+        Refusal::ConfirmationRequired { previews } => {
+            conflict("confirmation-required", "Confirmation required").with("tokens", json!(previews))
+        }
+        Refusal::ApprovalRequired => conflict("approval-required", "Takes two administrators"),
+        Refusal::AlreadyPending { id } => conflict("already-pending", "Waits already").with("pending", json!(id)),
+        Refusal::Incomplete(_) => told(StatusCode::UNPROCESSABLE_ENTITY, "invalid", "Invalid value", detail),
+    }
+}
+
+/// How a leak stands, for whoever has to decide anew.
+pub(super) fn state(current: &Current) -> Value {
+    let state = &current.state;
+    json!({
+        "leak": leak_id(current.number), "status": state.status, "risk": state.risk, "patched": state.patched_at.is_some(),
+        "version": current.version,
+    })
+}
+
+pub(super) fn import(error: &ImportError) -> Told {
+    let (status, kind, title) = match error {
+        ImportError::Done => (StatusCode::CONFLICT, "import-done", "Already done"),
+        ImportError::UnderWay => (StatusCode::CONFLICT, "import-under-way", "Already reading"),
+        ImportError::Other => (StatusCode::CONFLICT, "other-report", "Another report"),
+        _ => (StatusCode::UNPROCESSABLE_ENTITY, "report-rejected", "Not a report"),
+    };
+    told(status, kind, title, error.to_string())
+}
