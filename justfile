@@ -42,7 +42,7 @@ bench-load *ARGS: build
 
 # What lists, decisions and charts take on a large database: just bench-api --database sqlite --leaks 100000 --tokens 1000000 --attempts 1000000
 bench-api *ARGS: build
-    cargo build --release --package stopleak --package stopleak-tests --bins
+    cargo build --release --package stopleak --package stopleak-tests --bin stopleak --bin bench-api
     @"${CARGO_TARGET_DIR:-target}/release/bench-api" "$@"
 
 # Accept what requests cost the filter now: rewrites tests/fuel.toml
