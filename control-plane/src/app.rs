@@ -10,6 +10,7 @@ use tokio::sync::{Notify, Semaphore, watch};
 use crate::api::{Limits, Proxies, Site};
 use crate::feed::Fleet;
 use crate::index::Publisher;
+use crate::intake::Intake;
 use crate::keys::Keys;
 use crate::metrics::Metrics;
 use crate::people::Passwords;
@@ -28,6 +29,8 @@ pub struct App {
     pub publisher: Arc<Publisher>,
     /// The connected gateways.
     pub fleet: Arc<Fleet>,
+    /// Receives what others send of their own accord.
+    pub intake: Intake,
     /// Turns at reading a report: each takes a thread, and writes a lot.
     pub importing: Semaphore,
     /// Turns at storing attempts: gateways may report many, and decisions go through the same writer.

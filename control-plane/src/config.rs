@@ -1,6 +1,7 @@
 //! What an operator may set: one struct, from flags and a TOML file; flags win.
 
 mod database;
+mod github;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::{NonZeroU32, NonZeroU64};
@@ -11,9 +12,11 @@ use clap::ValueEnum;
 use serde::Deserialize;
 use stopleak_detector::Rules;
 use tonic::transport::{Identity, ServerTlsConfig};
+use ureq::http::Uri;
 use zeroize::Zeroizing;
 
 pub use self::database::{DATABASE_VARIABLE, DatabaseUrl};
+pub use self::github::GithubConfig;
 use crate::api::{CALLBACK, Site};
 use crate::people::sso::{Sso, SsoConfig};
 use crate::people::{BreachList, BreachListError};
@@ -63,6 +66,8 @@ pub struct Config {
     pub filter: Option<PathBuf>,
     /// TLS of the feed, for gateways on other machines.
     pub feed_tls: Option<FeedTls>,
+    /// Receives what GitHub's secret-scanning partner programme sends. Default: off.
+    pub github: Option<GithubConfig>,
 }
 
 /// Commands that print a key, such as a client of a key management service.
@@ -158,6 +163,7 @@ impl Config {
             max_attempts: self.max_attempts.or(other.max_attempts),
             filter: self.filter.or(other.filter),
             feed_tls: self.feed_tls.or(other.feed_tls),
+            github: self.github.or(other.github),
         }
     }
 
@@ -179,6 +185,9 @@ impl Config {
         }
         if let Err(error) = self.log_filter().parse::<tracing_subscriber::filter::Targets>() {
             return refuse("log", &format!("{error}; write a level such as `info`, or `target=level` pairs"));
+        }
+        if let Some(github) = &self.github {
+            github.check()?;
         }
         if self.rules.is_some() {
             self.rules()?;
@@ -303,7 +312,7 @@ fn filter_beside_this_program() -> Option<PathBuf> {
 }
 
 fn is_origin(url: &str) -> bool {
-    let Ok(uri) = url.parse::<axum::http::Uri>() else { return false };
+    let Ok(uri) = url.parse::<Uri>() else { return false };
     matches!(uri.scheme_str(), Some("http" | "https"))
         && uri.authority().is_some()
         && matches!(uri.path(), "" | "/")
@@ -359,6 +368,9 @@ mod tests {
             ("[feed_tls]\ncertificate = \"a\"", "`private_key`"),
             ("[feed_tls]\ncertificate = \"/no/a\"\nprivate_key = \"/no/b\"", "`feed_tls.certificate`"),
             ("rules = \"/no/rules.toml\"", "/no/rules.toml"),
+            ("[github]\ntenants = []", "`github.tenants`"),
+            ("[github]\ntenants = [\"a\"]\nkeys_url = \"http://keys.example/\"", "`github.keys_url`"),
+            ("[github]\ntenants = [\"a\"]\nkeys_url = \"keys\"", "`github.keys_url`"),
             ("filter = \"/no/filter.wasm\"", "/no/filter.wasm"),
             ("breached_passwords = \"/no/list\"", "/no/list"),
             (&oidc("http://login.example", "administrator"), "`oidc.issuer`"),

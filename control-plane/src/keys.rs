@@ -105,12 +105,15 @@ const SIGNING: Kind = Kind {
     loss: "gateways pin its public key and would refuse every index",
 };
 
+/// The files' folder within the data folder.
+const FOLDER: &str = "keys";
+
 type KeyBytes = Zeroizing<[u8; 32]>;
 
 impl Keys {
     /// Finds both keys; makes what is missing only when there is no database yet.
     pub fn load(data_dir: &Path, config: &KeysConfig, database_exists: bool) -> Result<Self, KeyError> {
-        let folder = data_dir.join("keys");
+        let folder = data_dir.join(FOLDER);
         let load = |kind: &Kind, command: &Option<Vec<String>>| kind.load(&folder, command.as_deref(), database_exists);
         let fingerprint = load(&FINGERPRINT, &config.fingerprint_command)?;
         let signing = load(&SIGNING, &config.signing_command)?;
@@ -121,9 +124,14 @@ impl Keys {
     /// no use against another. Made of the tenant's number, since a name can change and fingerprints cannot.
     #[must_use]
     pub fn fingerprint(&self, tenant: TenantId) -> FingerprintKey {
-        let TenantId(number) = tenant;
-        let context = format!("stopleak fingerprint key v1 of tenant {number}");
-        FingerprintKey::new(*blake3::keyed_hash(self.fingerprint.as_bytes(), context.as_bytes()).as_bytes())
+        fingerprint_of(&self.fingerprint, tenant)
+    }
+
+    /// Of which a webhook's secret is derived. Gateways have their tenant's fingerprint key, so it is not made of that.
+    #[must_use]
+    pub fn webhook(&self, tenant: TenantId, nonce: &[u8]) -> Zeroizing<[u8; 32]> {
+        let key = derive(&self.fingerprint, "webhook secret", tenant);
+        Zeroizing::new(*blake3::keyed_hash(&key, nonce).as_bytes())
     }
 
     /// What tells one request from another without telling what is in it: parts of it may be tokens.
@@ -146,6 +154,22 @@ impl Keys {
         let signing = blake3::hash(self.signing.public_key().to_hex().as_bytes());
         [(FINGERPRINT.name, *fingerprint.as_bytes()), (SIGNING.name, *signing.as_bytes())]
     }
+}
+
+/// The tenant's fingerprint key alone, for commands that have nothing to sign. None is made.
+pub fn fingerprint_key(data_dir: &Path, config: &KeysConfig, tenant: TenantId) -> Result<FingerprintKey, KeyError> {
+    let key = FINGERPRINT.load(&data_dir.join(FOLDER), config.fingerprint_command.as_deref(), true)?;
+    Ok(fingerprint_of(&FingerprintKey::new(*key), tenant))
+}
+
+fn fingerprint_of(key: &FingerprintKey, tenant: TenantId) -> FingerprintKey {
+    FingerprintKey::new(*derive(key, "fingerprint key", tenant))
+}
+
+/// A key of the tenant for one purpose; none tells another.
+fn derive(key: &FingerprintKey, purpose: &str, TenantId(number): TenantId) -> KeyBytes {
+    let context = format!("stopleak {purpose} v1 of tenant {number}");
+    Zeroizing::new(*blake3::keyed_hash(key.as_bytes(), context.as_bytes()).as_bytes())
 }
 
 /// Writes a file that only its owner can read, whole or not at all.

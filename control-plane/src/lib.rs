@@ -1,7 +1,8 @@
 //! The Stopleak control plane: keeps the leaks of its tenants, takes decisions on them, and tells every gateway.
 //!
 //! The flow: a [`config`] names a data folder that holds the [`keys`] and, apart from them, the [`store`]. A scan of one of the
-//! [`sources`] (or an administrator) brings tokens, which become [`leaks`]; a decision on a leak, of a person or of one of their [`policies`], changes what the [`index`] holds, and so do [`pauses`];
+//! [`sources`] brings tokens (or an administrator, a report among [`imports`], or what comes by [`intake`]), which become [`leaks`];
+//! a decision on a leak, of a person or of one of their [`policies`], changes what the [`index`] holds, and so do [`pauses`];
 //! the publisher builds and seals it, and the [`feed`] pushes it to the [`gateways`], which report [`attempts`]. The [`api`] is
 //! how [`people`] reach all that, each port has a [`door`], [`serve`] puts it together, and [`cli`] is the API from a terminal.
 //!
@@ -10,6 +11,7 @@
 pub mod config;
 pub mod secret;
 pub mod keys;
+pub mod signature;
 pub mod time;
 pub mod store;
 pub mod tenants;
@@ -21,7 +23,10 @@ mod findings;
 pub mod jobs;
 pub mod scans;
 pub mod imports;
+pub mod intake;
 pub mod leaks;
+pub mod checks;
+pub mod public_checks;
 pub mod pauses;
 pub mod policies;
 pub mod index;

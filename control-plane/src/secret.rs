@@ -1,4 +1,4 @@
-//! Secrets that Stopleak itself hands out, API tokens and gateways' credentials, and texts that may be tokens of others.
+//! Secrets that Stopleak itself hands out, API tokens, gateways' credentials and webhooks' secrets, and texts that may be tokens of others.
 
 use serde::Deserialize;
 use stopleak_detector::crc32_base62;
@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 
 /// A secret of 256 random bits, with a prefix and a checksum by which scanners recognise it.
 ///
-/// It is shown once, to whoever asked for it; what is kept is its [`Secret::hash`].
+/// It is shown once, to whoever asked for it; what is kept is its [`Secret::hash`], or the nonce that it was derived of.
 pub struct Secret(Zeroizing<String>);
 
 /// What a secret opens.
@@ -16,6 +16,8 @@ pub enum Purpose {
     ApiToken,
     /// `slg_`: a gateway's credential.
     Gateway,
+    /// `slw_`: what a webhook's deliveries are signed with.
+    Webhook,
     /// `sls_`: a person's session.
     Session,
 }
@@ -38,6 +40,7 @@ impl Purpose {
         match self {
             Self::ApiToken => "slk_",
             Self::Gateway => "slg_",
+            Self::Webhook => "slw_",
             Self::Session => "sls_",
         }
     }
@@ -52,18 +55,27 @@ impl From<String> for SecretText {
 impl Secret {
     /// Draws a new one from the system's source of randomness.
     pub fn generate(purpose: Purpose) -> Result<Self, getrandom::Error> {
+        let mut seed = Zeroizing::new([0; 32]);
+        getrandom::fill(seed.as_mut_slice())?;
+        Ok(Self::derived(purpose, &seed))
+    }
+
+    /// The one of a seed of 256 random bits, which has to be as secret.
+    #[must_use]
+    pub fn derived(purpose: Purpose, seed: &[u8; 32]) -> Self {
+        let mut bytes = blake3::Hasher::new_keyed(seed).finalize_xof();
         let mut text = Zeroizing::new(String::with_capacity(64));
         text.push_str(purpose.prefix());
         while text.len() < purpose.prefix().len() + DIGITS {
             let mut byte = [0];
-            getrandom::fill(&mut byte)?;
+            bytes.fill(&mut byte);
             if byte[0] < FAIR {
                 text.push(char::from(BASE62[usize::from(byte[0]) % BASE62.len()]));
             }
         }
         let checksum = crc32_base62(&text.as_bytes()[purpose.prefix().len()..]);
         text.push_str(&checksum);
-        Ok(Self(text))
+        Self(text)
     }
 
     /// Takes what a caller presents.
@@ -87,7 +99,9 @@ impl Secret {
     /// What the text claims to open, for messages that help.
     #[must_use]
     pub fn purpose(&self) -> Option<Purpose> {
-        [Purpose::ApiToken, Purpose::Gateway, Purpose::Session].into_iter().find(|purpose| self.0.starts_with(purpose.prefix()))
+        [Purpose::ApiToken, Purpose::Gateway, Purpose::Webhook, Purpose::Session]
+            .into_iter()
+            .find(|purpose| self.0.starts_with(purpose.prefix()))
     }
 }
 
@@ -120,5 +134,7 @@ mod tests {
         assert_eq!(checksum, crc32_base62(digits.as_bytes()));
         assert_eq!(Secret::presented(&format!(" {}\n", one.expose())).hash(), one.hash());
         assert_eq!(Secret::generate(Purpose::Gateway).unwrap().purpose(), Some(Purpose::Gateway));
+        let derived = |seed| Secret::derived(Purpose::Webhook, &[seed; 32]).expose().to_owned();
+        assert!(derived(1) == derived(1) && derived(1) != derived(2), "a derived secret is its seed's");
     }
 }

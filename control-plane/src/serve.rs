@@ -22,6 +22,7 @@ use crate::config::Config;
 use crate::door::{Door, Room};
 use crate::feed::Fleet;
 use crate::index::Publisher;
+use crate::intake::Intake;
 use crate::keys::{Keys, create_private_folder, write_private};
 use crate::metrics::Metrics;
 use crate::people::{Passwords, Role};
@@ -182,6 +183,7 @@ pub(crate) fn assemble(
         keys,
         publisher,
         fleet,
+        intake: Intake::new(config.github.as_ref()),
         importing: Semaphore::new(imports::READING_AT_ONCE),
         storing: Semaphore::new(feed::STORING_AT_ONCE),
         trying: Semaphore::new(verdicts::AT_ONCE),

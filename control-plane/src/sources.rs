@@ -14,7 +14,7 @@ use crate::time::Time;
 pub struct Source {
     /// Its key.
     pub id: i64,
-    /// What it is: `git`, `folder` or `file`.
+    /// What it is: `git`, `folder` or `file`; `import`, `webhook` or `github` when others bring its findings.
     pub kind: String,
     /// Where it is.
     pub location: String,
@@ -117,6 +117,18 @@ pub fn title_of(location: &str) -> String {
 
 /// The kind of source that imports belong to, and what their locations begin with: a relative path, which nobody can add to be scanned.
 pub const IMPORT: &str = "import";
+/// The same of webhooks.
+pub const WEBHOOK: &str = "webhook";
+/// The same of what GitHub's secret scanning tells.
+pub const GITHUB: &str = "github";
+
+impl Source {
+    /// Whether others bring its findings, so that nobody scans it.
+    #[must_use]
+    pub fn is_intake(&self) -> bool {
+        matches!(self.kind.as_str(), IMPORT | WEBHOOK | GITHUB)
+    }
+}
 
 /// Adds a source, or finds the one of this location; true when it is new.
 pub async fn add(

@@ -38,6 +38,8 @@ pub struct TenantView {
     pub title: String,
     /// Whether its API Leaks module is on.
     pub api_leaks: bool,
+    /// Whether anybody may check whether a token is leaked.
+    pub public_checks: bool,
     /// When it was made.
     pub created_at: Time,
     /// The epoch of its index.
@@ -51,6 +53,8 @@ pub struct TenantChange {
     pub title: Option<String>,
     /// Whether its API Leaks module is on.
     pub api_leaks: Option<bool>,
+    /// Whether anybody may check whether a token is leaked.
+    pub public_checks: Option<bool>,
 }
 
 #[derive(sqlx::FromRow)]
@@ -58,6 +62,7 @@ struct ViewRow {
     name: String,
     title: String,
     api_leaks: i64,
+    public_checks: i64,
     created_at: Time,
     epoch: i64,
 }
@@ -90,25 +95,30 @@ pub async fn find(db: &mut Connection, name: &str) -> Result<Option<Tenant>, sql
 
 /// Changes a tenant.
 pub async fn change(db: &mut Connection, tenant: TenantId, change: &TenantChange) -> Result<(), sqlx::Error> {
-    sqlx::query("UPDATE tenants SET title = coalesce($2, title), api_leaks = coalesce($3, api_leaks) WHERE id = $1")
-        .bind(tenant)
-        .bind(&change.title)
-        .bind(change.api_leaks.map(i64::from))
-        .execute(db)
-        .await?;
+    sqlx::query(
+        "UPDATE tenants SET title = coalesce($2, title), api_leaks = coalesce($3, api_leaks),
+             public_checks = coalesce($4, public_checks) WHERE id = $1",
+    )
+    .bind(tenant)
+    .bind(&change.title)
+    .bind(change.api_leaks.map(i64::from))
+    .bind(change.public_checks.map(i64::from))
+    .execute(db)
+    .await?;
     Ok(())
 }
 
 /// One tenant as people see it.
 pub async fn view(db: &mut Connection, tenant: TenantId) -> Result<TenantView, sqlx::Error> {
-    let row = sqlx::query_as("SELECT name, title, api_leaks, created_at, epoch FROM tenants WHERE id = $1");
+    let row = sqlx::query_as("SELECT name, title, api_leaks, public_checks, created_at, epoch FROM tenants WHERE id = $1");
     row.bind(tenant).fetch_one(db).await.map(ViewRow::view)
 }
 
 /// All tenants as people see them.
 pub async fn views(db: &mut Connection) -> Result<Vec<TenantView>, sqlx::Error> {
-    let rows =
-        sqlx::query_as("SELECT name, title, api_leaks, created_at, epoch FROM tenants ORDER BY name").fetch_all(db).await?;
+    let rows = sqlx::query_as("SELECT name, title, api_leaks, public_checks, created_at, epoch FROM tenants ORDER BY name")
+        .fetch_all(db)
+        .await?;
     Ok(rows.into_iter().map(ViewRow::view).collect())
 }
 
@@ -163,8 +173,8 @@ pub async fn next_leak(db: &mut Connection, tenant: TenantId) -> Result<LeakNumb
 
 impl ViewRow {
     fn view(self) -> TenantView {
-        let Self { name, title, api_leaks, created_at, epoch } = self;
-        TenantView { name, title, api_leaks: api_leaks != 0, created_at, epoch }
+        let Self { name, title, api_leaks, public_checks, created_at, epoch } = self;
+        TenantView { name, title, api_leaks: api_leaks != 0, public_checks: public_checks != 0, created_at, epoch }
     }
 }
 

@@ -16,6 +16,8 @@ pub struct Limits {
     pub(super) sign_in: Limiter<Option<IpAddr>>,
     /// Of requests that nobody known makes, for each address.
     pub(super) strangers: Limiter<Option<IpAddr>>,
+    /// Of public checks, for each address or network.
+    pub(super) public_checks: Limiter<Option<IpAddr>>,
     /// Names that nobody has.
     pub(super) unknown: UnknownNames,
     callers: Limiter<(&'static str, Option<i64>)>,
@@ -26,6 +28,9 @@ const SIGN_IN: Quota = Quota { count: 30, window: Duration::from_mins(5) };
 /// A program with an old token that does not give up.
 const STRANGERS: Quota = Quota { count: 600, window: Duration::from_mins(1) };
 
+/// A customer checks what they have at once; asking for all ranges takes twelve days.
+const PUBLIC_CHECKS: Quota = Quota { count: 60, window: Duration::from_mins(1) };
+
 impl Limits {
     /// With so many requests a minute for each caller.
     #[must_use]
@@ -34,6 +39,7 @@ impl Limits {
         Self {
             sign_in: Limiter::new(SIGN_IN),
             strangers: Limiter::new(STRANGERS),
+            public_checks: Limiter::new(PUBLIC_CHECKS),
             unknown: UnknownNames::default(),
             callers: Limiter::new(quota),
         }

@@ -3,6 +3,7 @@
 mod of_errors;
 mod of_index;
 mod of_leaks;
+mod of_intake;
 mod of_people;
 mod of_repeats;
 
@@ -15,6 +16,7 @@ use serde_json::{Map, Value, json};
 pub use self::of_index::NoIndex;
 pub use self::of_repeats::Repeat;
 use crate::imports::ImportError;
+use crate::intake::NotGenuine;
 use crate::leaks::{Current, Known, RecordError, Refusal};
 use crate::people::Role;
 use crate::people::limits::Left;
@@ -127,6 +129,10 @@ pub enum Problem {
     },
     /// A report was not read to its end.
     Import(ImportError),
+    /// A delivery is not known to come from who it says.
+    NotGenuine(NotGenuine),
+    /// What a delivery could be verified by cannot be had.
+    NoKeys,
     /// There is no index to ask.
     NoIndex(NoIndex),
     /// The request's `Idempotency-Key` was used before.
@@ -183,7 +189,7 @@ impl Problem {
                 StatusCode::PAYLOAD_TOO_LARGE,
                 "too-large",
                 "Body too large",
-                format!("a body may have {} bytes; send the tokens in several leaks", super::MAX_BODY),
+                format!("a body may have {} bytes; send what is in it in several requests", super::MAX_BODY),
             ),
             Self::Malformed(detail) => told(StatusCode::BAD_REQUEST, "malformed", "Malformed request", detail.as_str()),
             Self::Invalid { field, detail } => {
@@ -249,7 +255,7 @@ impl Problem {
                 format!("scan {scan} of this source has not ended yet; follow it at /api/v1/scans/{scan}"),
             )
             .with("scan", json!(scan)),
-            Self::Import(error) => of_leaks::import(error),
+            Self::Import(_) | Self::NotGenuine(_) | Self::NoKeys => of_intake::told_of(self),
             Self::Busy { what } => busy(what),
             Self::NoIndex(missing) => missing.told(),
             Self::Repeat(repeat) => repeat.told(),

@@ -10,8 +10,8 @@ use axum::http::Method;
 use axum::routing::{MethodRouter, delete, get, patch, post, put};
 
 use super::{
-    api_tokens, attempts, audit, gateways, guard_rails, health, imports, jobs, leaks, policies, scans, session, sources, sso,
-    tenants, users, verdicts,
+    api_tokens, attempts, audit, checks, gateways, guard_rails, health, imports, intake, jobs, leaks, policies, public_checks,
+    scans, session, sources, sso, tenants, users, verdicts, webhooks,
 };
 use crate::app::App;
 use crate::people::Role;
@@ -21,13 +21,15 @@ use crate::people::Role;
 pub enum Right {
     /// Nothing: machines, and people who have not signed in yet.
     Open,
+    /// No role: what is sent is let in by its own signature, and refused by its handler without one.
+    Signed,
     /// To be somebody: what only concerns the caller.
     Own,
     /// To see what is in the tenant.
     See,
     /// To add leaks and to decide on them.
     Decide,
-    /// To manage sources, scans and gateways.
+    /// To manage sources, scans, webhooks and gateways.
     Operate,
     /// To manage users and API tokens.
     People,
@@ -36,11 +38,11 @@ pub enum Right {
 }
 
 impl Right {
-    /// Which roles have it. Nobody needs a role for what is open.
+    /// Which roles have it. Nobody needs a role for what is open or signed.
     #[must_use]
     pub const fn roles(self) -> &'static [Role] {
         match self {
-            Self::Open | Self::Own | Self::See => &Role::ALL,
+            Self::Open | Self::Signed | Self::Own | Self::See => &Role::ALL,
             Self::Decide | Self::Operate | Self::People => &[Role::Administrator, Role::GlobalAdministrator],
             Self::Tenants => &[Role::GlobalAdministrator],
         }
@@ -78,6 +80,8 @@ pub fn routes() -> Vec<Route> {
         get    "/healthz"                          Open    health::healthz;
         get    "/readyz"                           Open    health::readyz;
         get    "/metrics"                          Open    health::metrics;
+        // The operator's customers, who have no account here; a tenant switches it on, and each address may ask so often.
+        get    "/public/v1/{tenant}/checks/{prefix}" Open  public_checks::range;
 
         get    "/api/v1/leaks"                     See     leaks::list;
         post   "/api/v1/leaks"                     Decide  leaks::add;
@@ -105,6 +109,8 @@ pub fn routes() -> Vec<Route> {
         get    "/api/v1/guard-rails"               See     guard_rails::show;
         post   "/api/v1/guard-rails/second-approver" Decide  guard_rails::want_second_approver;
         delete "/api/v1/guard-rails/second-approver" Tenants guard_rails::waive_second_approver;
+        get    "/api/v1/checks"                    See     checks::key;
+        post   "/api/v1/checks"                    See     checks::check;
         get    "/api/v1/attempts"                  See     attempts::list;
         get    "/api/v1/attempts/export"           See     leaks::export::attempts;
 
@@ -118,6 +124,12 @@ pub fn routes() -> Vec<Route> {
         post   "/api/v1/imports"                   Decide  imports::add;
         get    "/api/v1/imports/{id}"              See     imports::show;
         put    "/api/v1/imports/{id}/report"       Decide  imports::read;
+        get    "/api/v1/webhooks"                  See     webhooks::list;
+        post   "/api/v1/webhooks"                  Operate webhooks::add;
+        delete "/api/v1/webhooks/{id}"             Operate webhooks::revoke;
+        post   "/api/v1/intake/webhooks/{id}"      Signed  intake::webhook;
+        post   "/api/v1/intake/github/{tenant}"    Signed  intake::github;
+
         get    "/api/v1/gateways"                  See     gateways::list;
         post   "/api/v1/gateways"                  Operate gateways::add;
         delete "/api/v1/gateways/{id}"             Operate gateways::revoke;
@@ -205,12 +217,16 @@ pub const COMMANDS: &[(&str, Needs)] = &[
     ("pause show", Needs::Api(Right::See)),
     ("pause begin", Needs::Api(Right::Decide)),
     ("pause end", Needs::Api(Right::Decide)),
+    ("check", Needs::Api(Right::See)),
     ("attempts list", Needs::Api(Right::See)),
     ("try", Needs::Api(Right::See)),
     ("source list", Needs::Api(Right::See)),
     ("source add", Needs::Api(Right::Operate)),
     ("source scan", Needs::Api(Right::Operate)),
     ("import", Needs::Api(Right::Decide)),
+    ("webhook list", Needs::Api(Right::See)),
+    ("webhook add", Needs::Api(Right::Operate)),
+    ("webhook revoke", Needs::Api(Right::Operate)),
     ("profile add", Needs::Nothing),
     ("profile list", Needs::Nothing),
     ("profile remove", Needs::Nothing),

@@ -22,8 +22,8 @@ use crate::time::Time;
 pub(super) async fn start(State(app): State<Arc<App>>, caller: Caller, IdInPath(source): IdInPath) -> Answer<Response> {
     let mut db = app.store.write().await?;
     let source = sources::get(&mut db, caller.tenant.id, source).await?.ok_or(Problem::NotFound { what: "source" })?;
-    if source.kind == sources::IMPORT {
-        let detail = "holds what imports brought, and is not scanned; add the place itself as a source".to_owned();
+    if source.is_intake() {
+        let detail = "holds what others brought, and is not scanned; add the place itself as a source".to_owned();
         return Err(Problem::Invalid { field: "source", detail });
     }
     if !tenants::is_on(&mut db, caller.tenant.id).await? {

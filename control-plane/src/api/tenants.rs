@@ -29,6 +29,7 @@ pub(super) struct AddTenant {
 pub(super) struct ChangeTenant {
     title: Option<String>,
     api_leaks: Option<bool>,
+    public_checks: Option<bool>,
 }
 
 #[derive(Serialize)]
@@ -73,7 +74,7 @@ pub(super) async fn change(
     Body(request): Body<ChangeTenant>,
 ) -> Answer<Json<TenantView>> {
     let title = request.title.as_deref().map(|title| line("title", title, MAX_TITLE)).transpose()?;
-    let change = TenantChange { title, api_leaks: request.api_leaks };
+    let change = TenantChange { title, api_leaks: request.api_leaks, public_checks: request.public_checks };
     let mut db = app.store.write().await?;
     let tenant = tenants::find(&mut db, &name).await?.ok_or(Problem::NotFound { what: "tenant" })?;
     let before = tenants::view(&mut db, tenant.id).await?;

@@ -59,6 +59,11 @@ const DEFAULT_SERVER: &str = "http://127.0.0.1:8080";
 const TOKEN_VARIABLE: &str = "STOPLEAK_API_TOKEN";
 
 impl Remote {
+    /// The data folder that was named.
+    pub(super) fn data_dir(&self) -> Option<PathBuf> {
+        self.data_dir.clone()
+    }
+
     /// Finds the server and the token.
     pub(super) fn client(&self) -> Result<Client, Fault> {
         let data_dir = self.data_dir.clone().or_else(default_data_dir);

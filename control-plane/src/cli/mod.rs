@@ -10,6 +10,7 @@ mod client;
 mod table;
 mod moment;
 mod leak;
+mod check;
 mod attempts;
 mod try_request;
 mod policy;
@@ -17,6 +18,7 @@ mod guard_rails;
 mod pause;
 mod source;
 mod import;
+mod webhook;
 mod gateway;
 mod tenant;
 mod job;
@@ -47,6 +49,7 @@ enum Command {
     Worker(worker::Worker),
     Scan(scan::ScanCommand),
     Leak(leak::Leak),
+    Check(check::Check),
     Attempts(attempts::Attempts),
     Try(try_request::Try),
     Policy(policy::Policy),
@@ -54,6 +57,7 @@ enum Command {
     Pause(pause::Pause),
     Source(source::Source),
     Import(import::Import),
+    Webhook(webhook::Webhook),
     Gateway(gateway::Gateway),
     Tenant(tenant::Tenant),
     Job(job::Job),
@@ -78,6 +82,9 @@ enum Fault {
     /// It makes sense, and was refused or did not work: exit code 1.
     #[error("{0}")]
     Refused(String),
+    /// It worked, and what was looked for is there: exit code 3.
+    #[error("{0} leaked")]
+    Leaked(u64),
 }
 
 impl Cli {
@@ -89,6 +96,7 @@ impl Cli {
             Command::Worker(worker) => return worker.run(),
             Command::Scan(scan) => return scan.run(),
             Command::Leak(leak) => leak.run(),
+            Command::Check(check) => check.run(),
             Command::Try(request) => match request.run() {
                 Ok(code) => return code,
                 Err(fault) => Err(fault),
@@ -99,6 +107,7 @@ impl Cli {
             Command::Pause(pause) => pause.run(),
             Command::Source(source) => source.run(),
             Command::Import(import) => import.run(),
+            Command::Webhook(webhook) => webhook.run(),
             Command::Gateway(gateway) => gateway.run(),
             Command::Tenant(tenant) => tenant.run(),
             Command::Job(job) => job.run(),
@@ -120,6 +129,7 @@ impl Cli {
                 match fault {
                     Fault::Usage(_) => ExitCode::from(2),
                     Fault::Refused(_) => ExitCode::FAILURE,
+                    Fault::Leaked(_) => ExitCode::from(3),
                 }
             }
         }

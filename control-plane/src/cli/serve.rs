@@ -35,7 +35,8 @@ The database is a file in the data folder, or a PostgreSQL whose URL is in STOPL
 database, database_file and database_command of the configuration.
 
 Other keys of the configuration: data_dir, http, feed, worker (false is --no-worker), log_format, log (such as \"stopleak=debug,info\"),
-rules (a file with your own token formats), local_sources (folders of this machine that sources may name), max_attempts (that are kept, 1000000), and [feed_tls] with certificate and private_key (PEM files).
+rules (a file with your own token formats), local_sources (folders of this machine that sources may name), max_attempts (that are kept, 1000000), [feed_tls] with certificate and private_key (PEM files),
+and [github] with tenants and keys_url (receives what GitHub's secret scanning sends).
 
 Exit codes: 0 stopped by SIGTERM or SIGINT, 1 could not start or serve, 2 bad flags or configuration.")]
 pub(super) struct Serve {

@@ -25,7 +25,7 @@ enum Command {
     List(Remote),
     /// Make a tenant
     Add(Add),
-    /// Change a tenant's title, or switch its API Leaks module
+    /// Change a tenant's title, or switch its API Leaks module and its public checks
     Set(Set),
 }
 
@@ -45,11 +45,14 @@ struct Set {
     /// Its name
     name: String,
     /// What people call it
-    #[arg(long, required_unless_present = "api_leaks")]
+    #[arg(long, required_unless_present_any = ["api_leaks", "public_checks"])]
     title: Option<String>,
     /// Off: it has neither scans nor pushes; gateways keep the index that they have
     #[arg(long)]
     api_leaks: Option<Switch>,
+    /// On: anybody may find out whether a token is leaked, of those that come in from now on
+    #[arg(long)]
+    public_checks: Option<Switch>,
     #[command(flatten)]
     remote: Remote,
 }
@@ -72,8 +75,9 @@ impl Tenant {
                 if add.remote.json { table::json(&tenant) } else { show(&[tenant]) }
             }
             Command::Set(set) => {
-                let api_leaks = set.api_leaks.map(|switch| switch == Switch::On);
-                let change = json!({"title": set.title, "api_leaks": api_leaks});
+                let [api_leaks, public_checks] =
+                    [set.api_leaks, set.public_checks].map(|switch| switch.map(|switch| switch == Switch::On));
+                let change = json!({"title": set.title, "api_leaks": api_leaks, "public_checks": public_checks});
                 let tenant = set.remote.client()?.patch(&format!("/tenants/{}", in_path(&set.name)?), &change)?;
                 if set.remote.json { table::json(&tenant) } else { show(&[tenant]) }
             }
@@ -83,10 +87,10 @@ impl Tenant {
 
 fn show(tenants: &[Value]) -> Result<(), Fault> {
     let row = |tenant: &Value| {
-        let module = if tenant["api_leaks"] == true { "on" } else { "off" };
-        vec![cell(tenant, "name"), module.to_owned(), cell(tenant, "epoch"), cell(tenant, "title")]
+        let switch = |member: &str| if tenant[member] == true { "on" } else { "off" }.to_owned();
+        vec![cell(tenant, "name"), switch("api_leaks"), switch("public_checks"), cell(tenant, "epoch"), cell(tenant, "title")]
     };
-    table::rows(&["TENANT", "API LEAKS", "EPOCH", "TITLE"], &tenants.iter().map(row).collect::<Vec<_>>())
+    table::rows(&["TENANT", "API LEAKS", "PUBLIC CHECKS", "EPOCH", "TITLE"], &tenants.iter().map(row).collect::<Vec<_>>())
 }
 
 /// A name with other characters would be another path.

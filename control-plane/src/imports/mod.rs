@@ -4,7 +4,8 @@
 //! the findings down in batches, each with the place in the report that it goes to. A report whose connection broke is sent again
 //! and goes on behind what was written; one that is read twice adds nothing.
 
-mod report;
+pub(crate) mod report;
+pub(crate) mod taking;
 mod reading;
 
 pub use reading::{ImportError, Reading};

@@ -4,16 +4,11 @@ use std::io::Read;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
-use jiff::civil::Date;
-use jiff::fmt::strtime;
-use jiff::tz::TimeZone;
-use stopleak_contract::{FingerprintKey, Token};
-use stopleak_detector::{Confidence, Risk};
-use stopleak_scanner::Finding;
+use stopleak_contract::FingerprintKey;
 use tokio::sync::mpsc;
 
 use super::report::{self, Lack, ReportError, Reported, Sink};
+use super::taking;
 use crate::app::App;
 use crate::audit;
 use crate::findings::{self, Found, Target};
@@ -28,9 +23,6 @@ const BATCH: usize = 200;
 const WAITING: usize = 2 * BATCH;
 /// A reader that has not written for so long is gone, and another may go on.
 const LEASE: Duration = Duration::from_mins(1);
-/// Longer names of paths and rules are cut: nothing that a scanner reports of a real repository has them.
-const MAX_PATH: usize = 1000;
-const MAX_RULE: usize = 100;
 
 /// Why a report was not read to its end. What had been written stays, and the report may be sent again.
 #[derive(Debug, thiserror::Error)]
@@ -254,34 +246,6 @@ impl Reader<'_> {
         let item = Item { outcome: outcome(self), digest: *self.digest.as_bytes() };
         self.items.blocking_send(item).is_ok()
     }
-
-    fn take(&self, reported: &Reported) -> Outcome {
-        let Ok(token) = Token::parse(reported.secret.as_bytes()) else { return Outcome::Unfit };
-        let (mut rule, mut risk) = (harmless(reported.rule.as_deref().unwrap_or("imported"), MAX_RULE), Risk::Medium);
-        let whole = 0..reported.secret.len();
-        self.app.detector().scan(reported.secret.as_bytes(), |found| {
-            if found.span == whole {
-                (rule, risk) = (found.rule.id().to_owned(), self.app.risk_of(found.rule.id()));
-            }
-        });
-        let path = reported.path.trim_start_matches("./").replace(reported.secret.as_str(), &token.preview());
-        let path = harmless(&path, MAX_PATH);
-        let finding = Finding {
-            rule_name: rule.clone(),
-            rule: if rule.contains(reported.secret.as_str()) { "imported".to_owned() } else { rule },
-            risk,
-            confidence: Confidence::High,
-            path: if path.is_empty() { "report".to_owned() } else { path },
-            line: reported.line,
-            column: reported.column,
-            commit: reported.commit.clone().filter(|commit| is_commit(commit)),
-            committed_at: reported.committed_at.as_deref().and_then(moment),
-            blob: None,
-            preview: token.preview(),
-            token,
-        };
-        Outcome::Found(Box::new(Found::of(&self.key, &finding, risk)))
-    }
 }
 
 impl Sink for Reader<'_> {
@@ -289,31 +253,15 @@ impl Sink for Reader<'_> {
         let place = [reported.line.to_le_bytes(), reported.column.to_le_bytes()].concat();
         let commit = reported.commit.as_deref().unwrap_or_default();
         let what = [reported.secret.as_bytes(), reported.path.as_bytes(), commit.as_bytes(), &place];
-        self.step(&what, |reader| reader.take(&reported))
+        self.step(&what, |reader| match taking::take(reader.app, &reader.key, &reported) {
+            Some(found) => Outcome::Found(Box::new(found)),
+            None => Outcome::Unfit,
+        })
     }
 
     fn lacks(&mut self, what: Lack) -> bool {
         self.step(&[&[what as u8]], |_| Outcome::Lacks(what))
     }
-}
-
-/// Paths and names are shown: on one line, and not endless.
-fn harmless(text: &str, max: usize) -> String {
-    text.chars().take(max).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
-}
-
-/// Scanners write times in several ways; RFC 3339 is what is kept.
-fn moment(text: &str) -> Option<String> {
-    let text = text.trim();
-    let time = text
-        .parse::<Timestamp>()
-        .or_else(|_| strtime::parse("%Y-%m-%d %H:%M:%S %z", text).and_then(|parsed| parsed.to_timestamp()))
-        .or_else(|_| text.parse::<Date>().and_then(|day| day.to_zoned(TimeZone::UTC)).map(|day| day.timestamp()));
-    time.ok().map(|time| time.to_string())
-}
-
-fn is_commit(text: &str) -> bool {
-    matches!(text.len(), 7..=64) && text.bytes().all(|b| b.is_ascii_hexdigit())
 }
 
 fn count(n: usize) -> i64 {

@@ -1,5 +1,5 @@
 //! Reports of other scanners, read as a stream: Gitleaks' JSON (Betterleaks writes the same), `TruffleHog`'s JSON lines,
-//! Kingfisher's JSON and JSON lines, and SARIF 2.1.0.
+//! Kingfisher's JSON and JSON lines, SARIF 2.1.0, and a simple form of our own.
 //!
 //! Nobody has to say which it is. A report is JSON values one after the other; each is a list of findings, an object that holds
 //! lists of findings, or a finding, and the keys tell. Whatever else it holds is passed over. What is in memory at a time is one
@@ -72,7 +72,9 @@ pub enum ReportError {
         what: &'static str,
     },
     /// The report holds no list of findings and no finding.
-    #[error("no findings of a known form; known are the JSON of Gitleaks, TruffleHog and Kingfisher, and SARIF 2.1.0")]
+    #[error(
+        "no findings of a known form; known are the JSON of Gitleaks, TruffleHog and Kingfisher, SARIF 2.1.0, and {{\"findings\": [{{\"secret\": …}}]}}"
+    )]
     Unknown,
 }
 

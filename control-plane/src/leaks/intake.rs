@@ -10,6 +10,7 @@ use stopleak_detector::Risk;
 use super::Status;
 use crate::audit;
 use crate::people::Caller;
+use crate::public_checks::PublicHash;
 use crate::store::{Connection, Store};
 use crate::tenants::{self, TenantId};
 use crate::time::Time;
@@ -29,6 +30,8 @@ pub struct NewToken {
     pub weakness: Option<&'static str>,
     /// The rule that found it.
     pub rule: Option<String>,
+    /// For public checks, when it cannot be guessed; kept where those are on.
+    pub public_hash: Option<PublicHash>,
 }
 
 /// A leak before it has tokens.
@@ -83,13 +86,15 @@ impl NewToken {
     /// Takes of a token what may be kept.
     #[must_use]
     pub fn of(key: &FingerprintKey, token: &Token, rule: Option<&str>) -> Self {
+        let fingerprint = Fingerprint::of(key, token);
         Self {
-            fingerprint: Fingerprint::of(key, token),
+            fingerprint,
             preview: token.preview(),
             length: token.as_bytes().len(),
             classes: Classes::of(token.as_bytes()),
             weakness: token.weakness().map(stopleak_contract::Weakness::as_str),
             rule: rule.map(str::to_owned),
+            public_hash: PublicHash::of(key, token, &fingerprint),
         }
     }
 }
@@ -187,8 +192,10 @@ async fn write_token(
     now: Time,
 ) -> Result<i64, sqlx::Error> {
     sqlx::query_scalar(
-        "INSERT INTO tokens (tenant_id, leak, fingerprint, preview, length, classes, weakness, rule, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING id",
+        "INSERT INTO tokens (tenant_id, leak, fingerprint, preview, length, classes, weakness, rule, created_at, public_range,
+             public_hash)
+         SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, CASE WHEN public_checks = 1 THEN $10 END, CASE WHEN public_checks = 1 THEN $11 END
+         FROM tenants WHERE id = $1 RETURNING id",
     )
     .bind(tenant)
     .bind(i64::from(leak))
@@ -199,6 +206,8 @@ async fn write_token(
     .bind(token.weakness)
     .bind(&token.rule)
     .bind(now)
+    .bind(token.public_hash.as_ref().map(|hash| hash.range.to_vec()))
+    .bind(token.public_hash.as_ref().map(|hash| hash.sealed.clone()))
     .fetch_one(db)
     .await
 }

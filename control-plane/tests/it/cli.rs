@@ -157,6 +157,20 @@ async fn gateways_and_attempts_are_listed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn webhooks_are_added_and_revoked() {
+    let world = World::start().await;
+    let cli = Cli { data: world.data.path().to_owned(), proxy: None };
+    let shown = cli.ok(&["webhook", "add", "ci"], "");
+    assert!(shown.contains("slw_") && shown.contains("/api/v1/intake/webhooks/1"), "{shown}");
+    assert!(cli.fault(&["webhook", "add", "ci"], "", 1).contains("name"));
+    let list = cli.ok(&["webhook", "list"], "");
+    assert!(list.contains("ci") && !list.contains("slw_"), "{list}");
+    cli.ok(&["webhook", "revoke", "ci"], "");
+    assert!(cli.fault(&["webhook", "revoke", "ci"], "", 1).contains("webhook list"));
+    assert!(cli.json(&["webhook", "list"], "")["webhooks"][0]["revoked_at"].is_string());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn sources_are_scanned_to_the_end() {
     let world = World::start().await;
     let cli = Cli { data: world.data.path().to_owned(), proxy: None };

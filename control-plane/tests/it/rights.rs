@@ -6,15 +6,16 @@ use clap::CommandFactory as _;
 use serde_json::{Value, json};
 use stopleak::api::rights::{COMMANDS, Needs, Right, Route, routes};
 use stopleak::cli::Cli as Parser;
+use stopleak::config::{Config, GithubConfig};
 use stopleak::people::Role;
 
 use crate::cli::Cli;
 use crate::scans::token;
-use crate::world::{Answer, PASSWORD, World};
+use crate::world::{Answer, Data, PASSWORD, World};
 
 /// The path of an object that is not there: whether one may touch it at all is told first.
 fn filled(path: &str) -> String {
-    path.replace("{name}", "nobody").replace("{number}", "1000").replace("{id}", "1000")
+    path.replace("{name}", "nobody").replace("{tenant}", "default").replace("{number}", "1000").replace("{id}", "1000")
 }
 
 /// Whether the answer says that the role is not enough.
@@ -28,9 +29,19 @@ fn is_refused(answer: &Answer) -> bool {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_route_is_open_to_the_roles_of_the_table_and_to_no_others() {
-    let world = World::start().await;
+    let data = Data::new();
+    let github = Some(GithubConfig { tenants: vec!["default".to_owned()], keys_url: None });
+    let config = Config { github, ..data.config() };
+    let world = World::start_with(data, &config).await;
     for Route { method, path, right, .. } in routes() {
         let send = |token: &str| world.api.with_token(token).send(method.as_str(), &filled(path), &json!({}));
+        if right == Right::Signed {
+            // No role takes the signature's place.
+            for token in ["", &world.token(Role::GlobalAdministrator).await] {
+                send(token).problem(401, "signature-rejected");
+            }
+            continue;
+        }
         for role in Role::ALL {
             let answer = send(&world.token(role).await);
             let may = right.roles().contains(&role);
@@ -91,6 +102,7 @@ fn arguments(command: &str) -> Option<&'static [&'static str]> {
         | "leak summary"
         | "attempts list"
         | "source list"
+        | "webhook list"
         | "gateway list"
         | "tenant list"
         | "job list"
@@ -118,6 +130,9 @@ fn arguments(command: &str) -> Option<&'static [&'static str]> {
         "source add" => &["https://git.example/team/api.git"],
         "source scan" | "job retry" => &["7"],
         "import" => &["-", "--name", "a report"],
+        "webhook add" => &["another"],
+        "webhook revoke" => &["ci"],
+        "check" => &["-"],
         "gateway add" => &["other"],
         "gateway revoke" => &["edge"],
         "tenant add" => &["acme"],
@@ -148,8 +163,9 @@ async fn each_command_is_open_to_the_roles_of_the_table_and_to_no_others() {
         let Needs::Api(right) = needs else { continue };
         let own = arguments(command).unwrap_or_else(|| panic!("give arguments for `stopleak {command}`"));
         let call = |file: &std::path::Path| {
-            // For the command that revokes it.
+            // For the commands that revoke them.
             world.api.post("/gateways", &json!({"name": "edge"}));
+            world.api.post("/webhooks", &json!({"name": "ci"}));
             if command.starts_with("user") {
                 world.api.post("/users", &json!({"name": "ada", "role": "analyst", "password": PASSWORD}));
             }

@@ -5,12 +5,15 @@ use std::path::Path;
 
 use serde_json::json;
 
+use stopleak::intake::github::SIGNATURE_HEADER;
 use stopleak::serve::Addresses;
 use stopleak_contract::index::PublicKey;
 use tonic::transport::Channel;
 
 use crate::client::Gateway;
+use crate::github::{Published, Signer};
 use crate::start::Process;
+use crate::webhooks::Sender;
 use crate::world::{Answer, Api};
 
 const SEEDED: [&str; 3] = ["fk_9aQ7zLm2Xw4RtB8v-seed", "Correct-Horse-Battery-1", "0A1B2C3D4E5F60718293A4B5C6D7E8F9"];
@@ -19,7 +22,10 @@ const SEEDED: [&str; 3] = ["fk_9aQ7zLm2Xw4RtB8v-seed", "Correct-Horse-Battery-1"
 async fn seeded_tokens_are_in_no_file_and_in_no_log() {
     let data = tempfile::tempdir().unwrap();
     let config = data.path().join("stopleak.toml");
-    fs::write(&config, "log = \"trace\"\n").unwrap();
+    let signer = Signer::new("a");
+    let published = Published::start(&[&signer]);
+    let github = format!("[github]\ntenants = [\"default\"]\nkeys_url = \"{}\"\n", published.url());
+    fs::write(&config, format!("log = \"trace\"\n{github}")).unwrap();
     let mut process = Process::serve(data.path(), &["--config", config.to_str().unwrap(), "--log-format", "json"]);
     // The pipe would fill and stop the server otherwise.
     let log = process.drain();
@@ -64,6 +70,19 @@ async fn seeded_tokens_are_in_no_file_and_in_no_log() {
     ]);
     api.put_text(&format!("/imports/{}/report", import["id"]), &report.to_string()).ok();
 
+    let sender = Sender::add(&api, "ci");
+    let place = format!("c/{}.env", SEEDED[0]);
+    let findings = json!({"findings": [{"secret": SEEDED[0], "rule": SEEDED[0], "path": place, "line": 1}, {"secret": "x", "more": SEEDED[1]}]});
+    let findings = findings.to_string();
+    assert_eq!(sender.send(&api, &findings).ok()["findings"], 2);
+    sender.send(&api, &findings[..findings.len() - 3]).problem(422, "report-rejected");
+    let url = format!("https://github.com/octo/{}/issues/1", SEEDED[2]);
+    let alerts = json!([{"token": SEEDED[2], "type": SEEDED[2], "url": url, "source": SEEDED[1]}]).to_string();
+    signer.send(&api, &alerts).ok();
+    signer.send(&api, &alerts[1..]).problem(422, "report-rejected");
+    api.post_bare("/intake/github/default", alerts.as_bytes(), &[(SIGNATURE_HEADER, SEEDED[1])])
+        .problem(401, "signature-rejected");
+
     let added = api.post("/gateways", &json!({"name": "edge"})).created();
     let credential = added["credential"].as_str().unwrap();
     let key = PublicKey::from_hex(added["public_key"].as_str().unwrap()).unwrap();
@@ -82,6 +101,10 @@ async fn seeded_tokens_are_in_no_file_and_in_no_log() {
         assert!(!log.contains(token) && !log.contains(&token.to_lowercase()), "{token} is in the log");
     }
     assert!(!log.contains(credential), "a gateway's credential is in the log");
+    assert!(!log.contains(sender.secret.expose()), "a webhook's secret is in the log");
+    let database = fs::read(data.path().join("stopleak.db")).unwrap();
+    let secret = sender.secret.expose().as_bytes();
+    assert!(!database.windows(secret.len()).any(|part| part == secret), "a webhook's secret is in the database");
     let admin = fs::read_to_string(data.path().join("admin-token")).unwrap();
     assert!(!log.contains(&admin));
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use stopleak::api::rights::routes;
+use stopleak::api::rights::{Right, Route, routes};
 use stopleak::people::Role;
 use stopleak::time::Time;
 
@@ -22,6 +22,7 @@ fn objects(api: &Api) -> Vec<(&'static str, String)> {
     let source = api.post("/sources", &json!({"location": format!("https://git.example/{MARK}.git")})).created();
     let scan = api.post(&format!("/sources/{}/scans", id(&source)), &json!({})).json();
     let gateway = api.post("/gateways", &json!({"name": MARK})).created();
+    let webhook = api.post("/webhooks", &json!({"name": MARK})).created();
     let policy = api.post("/policies", &json!({"name": MARK, "action": "close", "age_days": 9})).created();
     let later = json!({"action": "set_risk", "risk": "low", "reason": MARK, "at": "2999-01-01T00:00:00Z"});
     let pending = api.post(&format!("/leaks/{leak}/decisions"), &later).json();
@@ -35,6 +36,7 @@ fn objects(api: &Api) -> Vec<(&'static str, String)> {
         ("/policies/", id(&policy)),
         ("/pending/", id(&pending["pending"])),
         ("/imports/", id(&import)),
+        ("/webhooks/", id(&webhook)),
         ("/leaks/", leak),
         ("/sources/", id(&source)),
         ("/scans/", id(&scan)),
@@ -57,7 +59,9 @@ async fn no_object_of_a_tenant_is_there_for_another() {
     let objects = objects(&theirs);
     for role in [Role::Administrator, Role::Analyst] {
         let api = world.api.with_token(&world.token_of(okapi, role).await);
-        for route in routes().iter().filter(|route| route.path.starts_with("/api/")) {
+        // What is signed is nobody's by their role.
+        let asks_for_a_caller = |route: &&Route| route.path.starts_with("/api/") && route.right != Right::Signed;
+        for route in routes().iter().filter(asks_for_a_caller) {
             let mut path = route.path.to_owned();
             if let Some(at) = path.find('{') {
                 let after = path.find('}').unwrap();
@@ -104,6 +108,10 @@ async fn global_roles_choose_a_tenant_that_is_there_from_now_on() {
     gateway.hello().await;
     gateway.take_index().await;
     assert_eq!(gateway.tenant, "acme");
+    while gateway.verdict("fk_of-the-tenant-acme-22").is_none() {
+        // It came while the index with the leak was being built.
+        gateway.take_index().await;
+    }
     assert_eq!(gateway.verdict("fk_of-the-tenant-acme-22"), Some((1, false)));
     assert_eq!(gateway.verdict("fk_of-the-default-tenant-1"), None);
 

@@ -224,6 +224,14 @@ impl Api {
         self.send("POST", &format!("/api/v1{path}"), body)
     }
 
+    /// As somebody without an API token.
+    pub fn post_bare(&self, path: &str, body: &[u8], headers: &[(&str, &str)]) -> Answer {
+        let request = agent().post(format!("{}/api/v1{path}", self.base));
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+        let request = if body.len() > 1_000_000 { request.header("expect", "100-continue") } else { request };
+        call(|| request.send(body))
+    }
+
     pub fn post_text(&self, path: &str, body: &str, content_type: &str) -> Answer {
         let request = agent()
             .post(format!("{}/api/v1{path}", self.base))

@@ -37,6 +37,14 @@ mod flood;
 mod scans;
 #[path = "../it/imports.rs"]
 mod imports;
+#[path = "../it/checks.rs"]
+mod checks;
+#[path = "../it/public_checks.rs"]
+mod public_checks;
+#[path = "../it/webhooks.rs"]
+mod webhooks;
+#[path = "../it/github.rs"]
+mod github;
 #[path = "../it/cli.rs"]
 mod cli;
 #[path = "../it/verdicts.rs"]

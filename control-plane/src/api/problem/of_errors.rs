@@ -2,6 +2,7 @@
 
 use super::Problem;
 use crate::imports::ImportError;
+use crate::intake::IntakeError;
 use crate::leaks::{AddError, RecordError, SettleError};
 
 impl From<sqlx::Error> for Problem {
@@ -17,6 +18,18 @@ impl From<ImportError> for Problem {
             ImportError::Store(error) => Self::Store(error),
             ImportError::Defect => Self::Internal(error.into()),
             error => Self::Import(error),
+        }
+    }
+}
+
+impl From<IntakeError> for Problem {
+    fn from(error: IntakeError) -> Self {
+        match error {
+            IntakeError::NotGenuine(reason) => Self::NotGenuine(reason),
+            IntakeError::NoKeys => Self::NoKeys,
+            IntakeError::Report(error) => Self::Import(error.into()),
+            IntakeError::Store(error) => Self::Store(error),
+            IntakeError::Defect => Self::Internal(error.into()),
         }
     }
 }

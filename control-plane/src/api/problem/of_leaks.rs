@@ -1,10 +1,9 @@
-//! What is wrong with what is asked of a leak, or with a report of leaks.
+//! What is wrong with what is asked of a leak.
 
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
 use super::{Told, told};
-use crate::imports::ImportError;
 use crate::leaks::{Current, Known, Refusal, Status, leak_id};
 
 pub(super) fn already_leaked(position: usize, known: &Known) -> Told {
@@ -43,14 +42,4 @@ pub(super) fn state(current: &Current) -> Value {
         "leak": leak_id(current.number), "status": state.status, "risk": state.risk, "patched": state.patched_at.is_some(),
         "version": current.version,
     })
-}
-
-pub(super) fn import(error: &ImportError) -> Told {
-    let (status, kind, title) = match error {
-        ImportError::Done => (StatusCode::CONFLICT, "import-done", "Already done"),
-        ImportError::UnderWay => (StatusCode::CONFLICT, "import-under-way", "Already reading"),
-        ImportError::Other => (StatusCode::CONFLICT, "other-report", "Another report"),
-        _ => (StatusCode::UNPROCESSABLE_ENTITY, "report-rejected", "Not a report"),
-    };
-    told(status, kind, title, error.to_string())
 }

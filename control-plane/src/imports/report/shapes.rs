@@ -1,5 +1,5 @@
-//! What stands at the top of a report and in its lists, and the findings that are flat objects: Gitleaks', `TruffleHog`'s and
-//! Kingfisher's. Findings are handed on as they come, in place of being kept.
+//! What stands at the top of a report and in its lists, and the findings that are flat objects: Gitleaks', `TruffleHog`'s,
+//! Kingfisher's, and the simple form of our own. Findings are handed on as they come, in place of being kept.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -76,19 +76,19 @@ impl<'de> Visitor<'de> for Value<'_, '_> {
 
 impl Flat {
     fn read<'de, A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
-        self.known |= matches!(key, "Secret" | "Raw" | "finding");
+        self.known |= matches!(key, "Secret" | "Raw" | "finding" | "secret");
         match key {
-            // Gitleaks; `TruffleHog`, whose `RawV2` joins the parts of a pair that `Raw` is the secret of.
-            "Secret" | "Raw" => self.secret = map.next_value()?,
+            // Gitleaks; `TruffleHog`, whose `RawV2` joins the parts of a pair that `Raw` is the secret of; ours.
+            "Secret" | "Raw" | "secret" => self.secret = map.next_value()?,
             "RuleID" | "DetectorName" => self.rule = map.next_value()?,
-            "File" => self.path = map.next_value()?,
-            "Commit" => self.commit = map.next_value()?,
-            "Date" => self.date = map.next_value()?,
-            "StartLine" => self.line = map.next_value()?,
-            "StartColumn" => self.column = map.next_value()?,
+            "File" | "path" => self.path = map.next_value()?,
+            "Commit" | "commit" => self.commit = map.next_value()?,
+            "Date" | "committed_at" => self.date = map.next_value()?,
+            "StartLine" | "line" => self.line = map.next_value()?,
+            "StartColumn" | "column" => self.column = map.next_value()?,
             "SourceMetadata" => self.metadata(map.next_value()?),
-            // Kingfisher.
-            "rule" => self.rule = map.next_value::<Option<Kind>>()?.and_then(|kind| kind.name.or(kind.id)),
+            // Ours; Kingfisher.
+            "rule" => self.rule = map.next_value::<Option<Rule>>()?.and_then(Rule::name),
             "finding" => self.finding(map.next_value()?),
             _ => {
                 map.next_value::<IgnoredAny>()?;
@@ -141,11 +141,22 @@ struct Place {
     timestamp: Option<String>,
 }
 
-/// Kingfisher's rule.
 #[derive(Deserialize)]
-struct Kind {
-    name: Option<String>,
-    id: Option<String>,
+#[serde(untagged)]
+enum Rule {
+    /// Ours.
+    Name(String),
+    /// Kingfisher's.
+    Kind { name: Option<String>, id: Option<String> },
+}
+
+impl Rule {
+    fn name(self) -> Option<String> {
+        match self {
+            Self::Name(name) => Some(name),
+            Self::Kind { name, id } => name.or(id),
+        }
+    }
 }
 
 #[derive(Deserialize)]

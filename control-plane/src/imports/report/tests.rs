@@ -53,6 +53,9 @@ fn reports() -> Vec<(&'static str, String)> {
             "column_start":15,"path":"a/config.env","git_metadata":{{"repository_url":"r","commit":{{"id":"{commit}","date":"{date}"}}}}}}}}"#
     )
     .replace('\n', " ");
+    let ours = format!(
+        r#"{{"secret":"{secret}","rule":"github-pat","path":"a/config.env","line":2,"column":15,"commit":"{commit}","committed_at":"{date}"}}"#
+    );
     let region = format!(r#"{{"startLine":2,"startColumn":15,"endColumn":54,"snippet":{{"text":"{secret}"}}}}"#);
     let place = format!(r#""physicalLocation":{{"artifactLocation":{{"uri":"a/config.env"}},"region":{region}}}"#);
     let sarif = |location: &str, rest: &str| {
@@ -68,6 +71,7 @@ fn reports() -> Vec<(&'static str, String)> {
         ("TruffleHog", format!("{trufflehog}\n")),
         ("Kingfisher", format!(r#"{{"findings":[{kingfisher}],"audit":{{}},"metadata":{{"summary":{{"findings":1}}}}}}"#)),
         ("Kingfisher, lines", format!("{kingfisher}\n{{\"audit\":{{}}}}\n{{\"findings\":1,\"rules_applied\":488}}\n")),
+        ("ours", format!(r#"{{"findings":[{ours}]}}"#)),
         ("SARIF of Gitleaks", sarif(&place, &prints)),
         ("SARIF of Kingfisher", sarif(&properties, r#","partialFingerprints":{"fingerprint":"1"}"#)),
     ]
