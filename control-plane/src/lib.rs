@@ -2,7 +2,8 @@
 //!
 //! The flow: a [`config`] names a data folder that holds the [`keys`] and, apart from them, the [`store`]. A scan of one of the
 //! [`sources`] brings tokens (or an administrator, a report among [`imports`], or what comes by [`intake`]), which become [`leaks`];
-//! a decision on a leak, of a person or of one of their [`policies`], changes what the [`index`] holds, and so do [`pauses`];
+//! a decision on a leak, of a person or of one of their [`policies`], changes what the [`index`] holds, and so do [`pauses`],
+//! [`scopes`] and [`responses`];
 //! the publisher builds and seals it, and the [`feed`] pushes it to the [`gateways`], which report [`attempts`]. The [`api`] is
 //! how [`people`] reach all that, each port has a [`door`], [`serve`] puts it together, and [`cli`] is the API from a terminal.
 //!
@@ -28,6 +29,8 @@ pub mod leaks;
 pub mod checks;
 pub mod public_checks;
 pub mod pauses;
+pub mod scopes;
+pub mod responses;
 pub mod policies;
 pub mod index;
 pub mod verdicts;

@@ -37,11 +37,9 @@ pub async fn current(db: &mut Connection, tenant: TenantId, now: Time) -> Result
     Ok(Some(Pause { until, since: since.unwrap_or(now), reason: reason.unwrap_or_default(), author: author.unwrap_or_default() }))
 }
 
-/// Whether a pause goes on, by the database alone and not by the clock: the index of an epoch is always the same.
-pub async fn goes_on(db: &mut Connection, tenant: TenantId) -> Result<bool, sqlx::Error> {
-    let until: Option<Time> =
-        sqlx::query_scalar("SELECT paused_until FROM tenants WHERE id = $1").bind(tenant).fetch_one(db).await?;
-    Ok(until.is_some())
+/// When the pause ends, or has ended: what gateways are told, whose clocks decide.
+pub async fn until(db: &mut Connection, tenant: TenantId) -> Result<Option<Time>, sqlx::Error> {
+    sqlx::query_scalar("SELECT paused_until FROM tenants WHERE id = $1").bind(tenant).fetch_one(db).await
 }
 
 /// Begins a pause, or gives the one that goes on another end; returns the epoch that carries it.

@@ -10,6 +10,7 @@ use std::ops::ControlFlow;
 
 use stopleak_contract::feed::{Message as _, wire};
 use stopleak_contract::index::{Hit, IndexHeader, Prefilter, PublicKey, SealedHeader, Shard, ShardSum};
+use stopleak_contract::settings::Settings;
 use stopleak_contract::{Canonical, Fingerprint, FingerprintKey};
 
 use crate::candidates;
@@ -32,6 +33,7 @@ pub struct Trust {
 pub struct Enforced {
     trust: Trust,
     header: IndexHeader,
+    settings: Settings,
     records: Records,
     slots: RefCell<Vec<Slot>>,
     /// The headers that were announced, as far as they were needed, by their records' versions.
@@ -101,7 +103,8 @@ impl Enforced {
         let epoch = in_force.as_ref().map_or(0, |before| before.header.epoch);
         let (trust, header) = Self::verified(public_key, records, epoch)?;
         trust.is_of_the_tenant_of(in_force.as_ref())?;
-        *in_force = Some(Self::new(trust, header, records.clone(), in_force.take()));
+        let settings = Settings::read(&header.settings)?;
+        *in_force = Some(Self::new(trust, header, settings, records.clone(), in_force.take()));
         Ok(())
     }
 
@@ -114,7 +117,7 @@ impl Enforced {
         Ok((trust, header))
     }
 
-    fn new(trust: Trust, header: IndexHeader, records: Records, previous: Option<Self>) -> Self {
+    fn new(trust: Trust, header: IndexHeader, settings: Settings, records: Records, previous: Option<Self>) -> Self {
         let mut slots: Vec<Slot> = Vec::new();
         slots.resize_with(header.shards.len(), Slot::default);
         if let Some(previous) = previous.filter(|previous| previous.header.shard_bits == header.shard_bits) {
@@ -125,7 +128,8 @@ impl Enforced {
                 }
             }
         }
-        Self { trust, header, records, slots: RefCell::new(slots), announced: RefCell::default(), warmed: Cell::new(0) }
+        let (slots, announced) = (RefCell::new(slots), RefCell::default());
+        Self { trust, header, settings, records, slots, announced, warmed: Cell::new(0) }
     }
 
     /// Whom it is believed from.
@@ -138,6 +142,12 @@ impl Enforced {
     #[must_use]
     pub fn header(&self) -> &IndexHeader {
         &self.header
+    }
+
+    /// How it is enforced.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
     }
 
     /// What an attempt says of where a token was used, without the token.

@@ -16,12 +16,14 @@ use std::rc::Rc;
 
 use stopleak_contract::OnNotReady;
 use stopleak_contract::feed::wire::Outcome;
+use stopleak_contract::settings::{Answer, DEFAULT_BODY};
 
 use self::abi::{Action, Buffer, LogLevel, Map, log};
 use self::body::Waiting;
-use self::calls::{now_ms, property};
+use self::calls::{client, now_ms};
 use self::metrics::Metrics;
 use crate::attempts::Use;
+use crate::circumstances::Destination;
 use crate::gateway::Gateway;
 use crate::header_map;
 use crate::request::{Request, Route};
@@ -43,11 +45,21 @@ struct Root {
 /// One request.
 struct Filter {
     gateway: Rc<RefCell<Gateway>>,
-    observed: Option<Box<(Route, Match)>>,
+    /// What few requests have.
+    kept: Option<Box<Kept>>,
     /// The body is still to be judged.
     waiting: Option<Box<Waiting>>,
     /// The trailers too.
     is_covered: bool,
+}
+
+/// What is kept of a request for later.
+#[derive(Default)]
+struct Kept {
+    /// A leaked token was let through.
+    observed: Option<(Route, Match)>,
+    /// Where it goes, when a virtual patch depends on it.
+    destination: Option<Destination>,
 }
 
 impl Root {
@@ -96,7 +108,7 @@ impl Root {
 
     /// A request begins.
     fn filter(&self) -> Filter {
-        Filter { gateway: Rc::clone(&self.gateway), observed: None, waiting: None, is_covered: false }
+        Filter { gateway: Rc::clone(&self.gateway), kept: None, waiting: None, is_covered: false }
     }
 
     /// The configuration is replaced, or Envoy stops.
@@ -128,13 +140,14 @@ impl Filter {
             Verdict::Overflow => return answer(431, TOO_LARGE),
             Verdict::Observe(found) => {
                 // Reported when the response's status is known.
-                self.observed = gateway.route(request, &found).map(|route| Box::new((route, found)));
+                let observed = gateway.route(request, &found).map(|route| (route, found));
+                self.kept.get_or_insert_default().observed = observed;
             }
             Verdict::Block(found) => {
                 if let Some(route) = gateway.route(request, &found) {
                     gateway.record(used(found, Outcome::Blocked, route, 0));
                 }
-                return answer(403, BLOCKED);
+                return block(gateway.response());
             }
         }
         drop(gateway);
@@ -143,22 +156,32 @@ impl Filter {
 
     /// The request is over, and its response known.
     fn done(self) {
-        if let Some((route, found)) = self.observed.map(|observed| *observed) {
+        if let Some((route, found)) = self.kept.and_then(|kept| kept.observed) {
             let observed = used(found, Outcome::Observed, route, response_status());
             self.gateway.borrow_mut().record(observed);
         }
     }
 }
 
-/// Answers to clients: a problem document each (RFC 9457), without a word about the leak or the token.
-const BLOCKED: &str = r#"{"type":"urn:stopleak:problem:leaked-credential","title":"Forbidden","status":403,"detail":"A credential in this request is known to have leaked and is no longer accepted. Ask the operator of this API for a new one."}"#;
+/// Answers to clients: a problem document each (RFC 9457).
 const TOO_LARGE: &str = r#"{"type":"urn:stopleak:problem:too-large-to-inspect","title":"Request Header Fields Too Large","status":431,"detail":"The headers of this request are too large to be looked through for leaked credentials. Send less."}"#;
 const BODY_TOO_LARGE: &str = r#"{"type":"urn:stopleak:problem:too-large-to-inspect","title":"Content Too Large","status":413,"detail":"The body of this request is too intricate to be looked through for leaked credentials. Send less."}"#;
 const NOT_READY: &str = r#"{"type":"urn:stopleak:problem:not-ready","title":"Service Unavailable","status":503,"detail":"This gateway has not received its list of leaked credentials yet. Try again in a moment."}"#;
 
 fn answer(status: u32, body: &str) -> Action {
-    let headers = header_map::write(&[("content-type", "application/problem+json"), ("cache-control", "no-store")]);
-    if abi::send_local_response(status, &headers, body.as_bytes()).is_err() {
+    send(status, &[("content-type", "application/problem+json"), ("cache-control", "no-store")], body.as_bytes())
+}
+
+/// The answer that the operator has chosen, or the usual one.
+fn block(chosen: Option<Answer<'_>>) -> Action {
+    match chosen {
+        Some(Answer { status, headers, body }) => send(status, &headers, body),
+        None => answer(403, DEFAULT_BODY),
+    }
+}
+
+fn send(status: u32, headers: &[(&str, &str)], body: &[u8]) -> Action {
+    if abi::send_local_response(status, &header_map::write(headers), body).is_err() {
         // Nothing was answered: the request must neither pass nor wait for ever.
         let _ = abi::reset_request();
     }
@@ -186,8 +209,5 @@ fn response_status() -> u32 {
 }
 
 fn used(found: Match, outcome: Outcome, route: Route, status: u32) -> Use {
-    let address = property(&["source", "address"]);
-    // `1.2.3.4:5678` or `[::1]:5678`
-    let client = address.rsplit_once(':').map_or(address.as_str(), |(host, _)| host).trim_matches(['[', ']']).to_owned();
-    Use { found, outcome, client, route, status, at_ms: now_ms() }
+    Use { found, outcome, client: client(), route, status, at_ms: now_ms() }
 }

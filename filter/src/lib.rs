@@ -2,7 +2,7 @@
 //!
 //! A [`header_map`] is what the host hands over, and a [`request`] a view of it. [`candidates`] finds the texts of it that may be tokens,
 //! [`body`] those of what follows. [`verdict`] looks their
-//! fingerprints up in the index and says what becomes of the request. [`attempts`] keeps what was seen until the control plane has it.
+//! fingerprints up in the index and says what becomes of the request, by the [`circumstances`] that a virtual patch may depend on. [`attempts`] keeps what was seen until the control plane has it.
 //!
 //! The other files bring the index. [`enforced`] is the index as one VM sees it, its pages in the [`records`] that all VMs of an Envoy
 //! share. A [`gateway`] is one VM: one of them, by its [`lease`], leads; its [`subscription`] takes what the control plane sends over the
@@ -16,6 +16,7 @@ pub mod header_map;
 pub mod request;
 pub mod candidates;
 pub mod body;
+pub mod circumstances;
 pub mod verdict;
 pub mod attempts;
 pub mod enforced;

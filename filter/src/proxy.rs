@@ -3,6 +3,8 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
+use crate::circumstances::Around;
+
 /// Records that all VMs of one Envoy share, and that outlive each of them.
 pub trait Shared {
     /// A record's bytes and version; a version changes with every write and is never 0. `None` when it was never written.
@@ -19,8 +21,8 @@ pub struct Memory {
     writes: Cell<u32>,
 }
 
-/// Everything beside the requests themselves.
-pub trait Proxy: Shared {
+/// Everything beside the requests' texts.
+pub trait Proxy: Shared + Around {
     /// Makes a queue of which this VM is told when something arrives.
     fn open_queue(&self, name: &str) -> Option<u32>;
 
@@ -38,9 +40,6 @@ pub trait Proxy: Shared {
 
     /// Gives it up.
     fn cancel(&self, stream: u32);
-
-    /// Milliseconds since the Unix epoch.
-    fn now_ms(&self) -> u64;
 
     /// A random byte.
     fn jitter(&self) -> u8;

@@ -28,8 +28,8 @@ impl Records {
     #[must_use]
     pub fn new(shared: Rc<dyn Shared>, credential: &str, public_key: &PublicKey) -> Self {
         let owner = [credential, &public_key.to_hex()].concat();
-        let owner = blake3::Hash::from(blake3::derive_key("stopleak shared data v2", owner.as_bytes()));
-        Self { shared, prefix: format!("stopleak.2.{}.", owner.to_hex()) }
+        let owner = blake3::Hash::from(blake3::derive_key("stopleak shared data v3", owner.as_bytes()));
+        Self { shared, prefix: format!("stopleak.3.{}.", owner.to_hex()) }
     }
 
     /// The name of a queue of this gateway.

@@ -1,5 +1,6 @@
 //! What becomes of a request.
 
+use std::mem;
 use std::ops::ControlFlow;
 
 use stopleak_contract::feed::wire::Place;
@@ -8,6 +9,7 @@ use stopleak_contract::{BodySetting, Canonical, Fingerprint, HeaderSelection, On
 
 use crate::body::{self, Body, Hold, Missed};
 use crate::candidates::{self, Candidate};
+use crate::circumstances::Circumstances;
 use crate::enforced::{Enforced, LookUp};
 use crate::request::{Request, shown_header};
 
@@ -16,7 +18,7 @@ use crate::request::{Request, shown_header};
 pub enum Verdict {
     /// No token of the index.
     Pass,
-    /// Carries the token of an open leak: passes, and is reported.
+    /// Carries the token of an open leak, or of one whose virtual patch does not block here and now: passes, and is reported.
     Observe(Match),
     /// Carries the token of a leak with a virtual patch: refused, and reported.
     Block(Match),
@@ -89,9 +91,14 @@ impl Policy {
         }
     }
 
-    /// Judges a request. The strongest match wins: the first to block ends the search.
+    /// Judges a request. The strongest match wins: the first to block ends the search. Without circumstances, every virtual patch blocks.
     #[must_use]
-    pub fn judge(&self, request: Request<'_>, enforced: Option<&Enforced>) -> Judgement {
+    pub fn judge(
+        &self,
+        request: Request<'_>,
+        enforced: Option<&Enforced>,
+        circumstances: Option<&Circumstances<'_>>,
+    ) -> Judgement {
         if self.is_exempt(request) {
             return Judgement::of(Verdict::Pass);
         }
@@ -99,7 +106,7 @@ impl Policy {
             return Judgement::of(Verdict::NotReady(self.on_not_ready));
         };
 
-        let mut search = Search::new(enforced, self.enforce, MAX_HASHED);
+        let mut search = Search::new(enforced, (self.enforce, circumstances), MAX_HASHED);
         let kinds = &enforced.header().kinds;
         let mut look = |request| candidates::visit(request, self.headers.as_ref(), kinds, &mut |c| search.look_at(c));
         if request.size() <= MAX_SIZE {
@@ -108,7 +115,7 @@ impl Policy {
             let _ = look(Request::new(&request.smallest(MAX_SIZE)));
             search.over_budget = true;
         }
-        self.conclude(search)
+        self.conclude(&mut search)
     }
 
     /// Whether the operator has taken the request's path out.
@@ -132,38 +139,61 @@ impl Policy {
 
     /// Judges a body, or a message of it.
     #[must_use]
-    pub fn judge_body(&self, bytes: &[u8], encoding: &[u8], enforced: &Enforced) -> (Judgement, Missed) {
+    pub fn judge_body(
+        &self,
+        bytes: &[u8],
+        encoding: &[u8],
+        enforced: &Enforced,
+        circumstances: Option<&Circumstances<'_>>,
+    ) -> (Judgement, Missed) {
         let limit = self.body.map_or(0, |body| body.limit);
         let budget = limit.saturating_mul(HASHED_PER_BYTE).max(MAX_HASHED);
-        let mut search = Search::new(enforced, self.enforce, budget);
+        let mut search = Search::new(enforced, (self.enforce, circumstances), budget);
         let (_, missed) =
             body::visit(Body { bytes, encoding, limit }, &enforced.header().kinds, &mut |candidate| search.look_at(candidate));
         search.over_budget |= missed.over_budget;
-        (self.conclude(search), missed)
+        (self.conclude(&mut search), missed)
     }
 
     /// Judges the trailers of a request like its headers.
     #[must_use]
-    pub fn judge_trailers(&self, trailers: Request<'_>, enforced: &Enforced) -> Judgement {
-        let mut search = Search::new(enforced, self.enforce, MAX_HASHED);
+    pub fn judge_trailers(
+        &self,
+        trailers: Request<'_>,
+        enforced: &Enforced,
+        circumstances: Option<&Circumstances<'_>>,
+    ) -> Judgement {
+        let mut search = Search::new(enforced, (self.enforce, circumstances), MAX_HASHED);
         let kinds = &enforced.header().kinds;
         let _ = candidates::visit(trailers, self.headers.as_ref(), kinds, &mut |candidate| {
             search.look_at(Candidate { place: Place::Trailer, ..candidate })
         });
-        self.conclude(search)
+        self.conclude(&mut search)
     }
 
     /// What was found decides; when nothing was and not all was looked at, the operator has.
-    fn conclude(&self, search: Search<'_>) -> Judgement {
-        let Search { verdict, over_budget, unreadable, .. } = search;
-        let verdict = match verdict {
-            Verdict::Pass | Verdict::Observe(_) if over_budget && self.on_overflow == OnOverflow::Deny => Verdict::Overflow,
-            Verdict::Pass if unreadable => Verdict::NotReady(self.on_not_ready),
+    fn conclude(&self, search: &mut Search<'_>) -> Judgement {
+        let Search { over_budget, unreadable, .. } = *search;
+        let verdict = mem::replace(&mut search.verdict, Verdict::Pass);
+        let mut judgement = Judgement { verdict, over_budget, unreadable };
+        if over_budget || unreadable {
+            self.limit(&mut judgement, search);
+        }
+        judgement
+    }
+
+    /// Out of the way of the others.
+    #[cold]
+    fn limit(&self, judgement: &mut Judgement, search: &Search<'_>) {
+        let Judgement { verdict, over_budget, unreadable } = judgement;
+        let denies_overflow = *over_budget && self.on_overflow == OnOverflow::Deny && !search.is_paused();
+        *verdict = match verdict {
+            Verdict::Pass | Verdict::Observe(_) if denies_overflow => Verdict::Overflow,
+            Verdict::Pass if *unreadable => Verdict::NotReady(self.on_not_ready),
             // Beside an observed token, one that is to be blocked may be in what could not be read.
-            Verdict::Observe(_) if unreadable && self.on_not_ready == OnNotReady::Deny => Verdict::NotReady(OnNotReady::Deny),
-            verdict => verdict,
+            Verdict::Observe(_) if *unreadable && self.on_not_ready == OnNotReady::Deny => Verdict::NotReady(OnNotReady::Deny),
+            _ => return,
         };
-        Judgement { verdict, over_budget, unreadable }
     }
 }
 
@@ -187,6 +217,7 @@ fn covers(exempt: &[u8], path: &[u8]) -> bool {
 struct Search<'e> {
     enforced: &'e Enforced,
     enforce: bool,
+    circumstances: Option<&'e Circumstances<'e>>,
     verdict: Verdict,
     bytes_left: usize,
     over_budget: bool,
@@ -194,8 +225,16 @@ struct Search<'e> {
 }
 
 impl<'e> Search<'e> {
-    fn new(enforced: &'e Enforced, enforce: bool, budget: usize) -> Self {
-        Self { enforced, enforce, verdict: Verdict::Pass, bytes_left: budget, over_budget: false, unreadable: false }
+    fn new(enforced: &'e Enforced, (enforce, circumstances): (bool, Option<&'e Circumstances<'e>>), budget: usize) -> Self {
+        Self {
+            enforced,
+            enforce,
+            circumstances,
+            verdict: Verdict::Pass,
+            bytes_left: budget,
+            over_budget: false,
+            unreadable: false,
+        }
     }
 
     fn look_at(&mut self, candidate: Candidate<'_>) -> ControlFlow<()> {
@@ -222,7 +261,7 @@ impl<'e> Search<'e> {
         let header = shown_header(candidate.place, candidate.header, &|text| self.enforced.knows(text));
         let found = Match { leak: hit.leak, fingerprint, place: candidate.place, header };
         match hit.action {
-            Action::Block if self.enforce => {
+            Action::Block if self.enforce && self.blocks(hit.leak) => {
                 self.verdict = Verdict::Block(found);
                 ControlFlow::Break(())
             }
@@ -235,6 +274,15 @@ impl<'e> Search<'e> {
         }
     }
 
+    fn blocks(&self, leak: LeakNumber) -> bool {
+        self.circumstances.is_none_or(|circumstances| circumstances.are_of(leak, self.enforced.settings()))
+    }
+
+    /// Nothing is blocked then, so that nothing would be missed by what was not looked at.
+    fn is_paused(&self) -> bool {
+        self.circumstances.is_some_and(|circumstances| circumstances.are_paused(self.enforced.settings()))
+    }
+
     fn give_up(&mut self) -> ControlFlow<()> {
         self.over_budget = true;
         ControlFlow::Break(())
@@ -242,6 +290,12 @@ impl<'e> Search<'e> {
 }
 
 impl Verdict {
+    /// Whether what the request is or carries is refused.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, Self::Block(_) | Self::Overflow)
+    }
+
     /// The word for access logs.
     #[must_use]
     pub fn as_str(&self) -> &'static str {

@@ -110,7 +110,7 @@ fn judged(body: &[u8], encoding: &str, kind: &str, limit: usize, sizes: &[usize]
         let Some(mut hold) = policy.hold(Request::new(&view(&headers))) else { return };
         let mut look = |bytes: &[u8], encoding: &str| {
             assert!(bytes.len() <= limit, "{} bytes are judged, {limit} are the limit", bytes.len());
-            let (judgement, missed) = ENFORCED.with(|enforced| policy.judge_body(bytes, encoding.as_bytes(), enforced));
+            let (judgement, missed) = ENFORCED.with(|enforced| policy.judge_body(bytes, encoding.as_bytes(), enforced, None));
             assert!(!judgement.unreadable);
             outcome.is_blocked |= matches!(judgement.verdict, Verdict::Block(_));
             outcome.over_limit |= missed.over_limit;

@@ -48,10 +48,10 @@ pub fn config(data: &[u8]) {
         (false, true) => "block",
         (false, false) => "observe",
     };
-    let verdict = ENFORCED.with(|enforced| policy.judge(request, Some(enforced)).verdict);
+    let verdict = ENFORCED.with(|enforced| policy.judge(request, Some(enforced), None).verdict);
     assert_eq!(verdict.as_str(), expected, "{config:?}");
 
-    let without_index = policy.judge(request, None).verdict;
+    let without_index = policy.judge(request, None, None).verdict;
     match (exempt, config.on_not_ready) {
         (true, _) => assert_eq!(without_index, Verdict::Pass),
         (false, OnNotReady::Allow) => assert_eq!(without_index, Verdict::NotReady(OnNotReady::Allow)),

@@ -72,7 +72,7 @@ fn epoch(enforced: Option<&Enforced>) -> u64 {
 /// that, but it never passes.
 fn holds_its_word(enforced: &Enforced) {
     let headers = [("authorization".to_owned(), format!("Bearer {PATCHED}").into_bytes())];
-    let verdict = POLICY.with(|policy| policy.judge(Request::new(&view(&headers)), Some(enforced)).verdict);
+    let verdict = POLICY.with(|policy| policy.judge(Request::new(&view(&headers)), Some(enforced), None).verdict);
     assert!(matches!(verdict, Verdict::Block(_) | Verdict::NotReady(_)), "{verdict:?}");
 }
 

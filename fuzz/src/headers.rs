@@ -50,8 +50,8 @@ pub fn headers(data: &[u8]) {
     assert!(read(data).len() <= data.len(), "bytes of any kind can be read as a map");
 
     ENFORCED.with(|enforced| {
-        let judgement = policy.judge(request, Some(enforced));
-        assert_eq!(judgement, policy.judge(request, Some(enforced)), "the same request has the same verdict");
+        let judgement = policy.judge(request, Some(enforced), None);
+        assert_eq!(judgement, policy.judge(request, Some(enforced), None), "the same request has the same verdict");
         consistent(&judgement, request, enforced);
         if !may_hold_token(bytes.0) {
             assert!(!matches!(judgement.verdict, Verdict::Block(_)), "no patched token is there: {judgement:?}");
@@ -62,7 +62,7 @@ pub fn headers(data: &[u8]) {
         planted.insert(at, ("authorization".to_owned(), format!("Bearer {PATCHED}").into_bytes()));
         let planted = view(&planted);
         let request = Request::new(&planted);
-        let judgement = policy.judge(request, Some(enforced));
+        let judgement = policy.judge(request, Some(enforced), None);
         consistent(&judgement, request, enforced);
         let is_found = matches!(judgement.verdict, Verdict::Block(_));
         assert!(is_found || judgement.over_budget, "the token was passed over: {judgement:?}");

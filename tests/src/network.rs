@@ -20,6 +20,8 @@ struct Shared {
     connections: Mutex<Vec<TcpStream>>,
     cut: AtomicBool,
     damaging: AtomicBool,
+    /// What is written in the place of what.
+    tampering: Mutex<Option<(Vec<u8>, Vec<u8>)>>,
     closed: AtomicBool,
 }
 
@@ -39,6 +41,7 @@ impl Network {
             connections: Mutex::default(),
             cut: AtomicBool::new(false),
             damaging: AtomicBool::new(false),
+            tampering: Mutex::default(),
             closed: AtomicBool::new(false),
         });
         let relay = Arc::clone(&shared);
@@ -79,6 +82,11 @@ impl Network {
     pub fn damage_shards(&self, damaging: bool) {
         self.shared.damaging.store(damaging, Ordering::SeqCst);
     }
+
+    /// Puts other bytes, as many, in the place of some; `None`: no longer.
+    pub fn tamper(&self, bytes: Option<(&[u8], &[u8])>) {
+        *lock(&self.shared.tampering) = bytes.map(|(from, to)| (from.to_vec(), to.to_vec()));
+    }
 }
 
 impl Drop for Network {
@@ -114,6 +122,12 @@ impl Shared {
                 && let Some(byte) = bytes.get_mut(at + DAMAGED)
             {
                 *byte ^= 1;
+            }
+            if let Some((from, to)) = &*lock(&self.tampering)
+                && let Some(at) = bytes.windows(from.len()).position(|window| window == from)
+                && let Some(there) = bytes.get_mut(at..at + to.len())
+            {
+                there.copy_from_slice(to);
             }
             if to.write_all(bytes).is_err() {
                 break;

@@ -12,6 +12,7 @@ pub use assembly::{Assembly, PushError};
 pub use prost::Message;
 
 use crate::index::{HeaderError, IndexHeader, Kinds, MAX_SHARD_BITS, SealedHeader, ShardSum};
+use crate::settings::MAX_SETTINGS;
 
 /// Envoy reaches the service by these two names.
 pub const SERVICE: &str = "stopleak.feed.v1.Feed";
@@ -31,8 +32,8 @@ impl SealedHeader {
         self.header.to_wire(&self.signature)
     }
 
-    /// Takes what came over the feed. One that names only the shards that have changed is completed from `base`, the header of the index
-    /// that the receiver has; whether that was the right one is what the signature tells.
+    /// Takes what came over the feed. One that has only the shards and settings that have changed is completed from `base`, the header of
+    /// the index that the receiver has; whether that was the right one is what the signature tells.
     pub fn from_wire(wire: wire::IndexHeader, base: Option<&IndexHeader>) -> Result<Self, HeaderError> {
         let shard_bits = u8::try_from(wire.shard_bits).ok().filter(|bits| *bits <= MAX_SHARD_BITS);
         let shard_bits = shard_bits.ok_or(HeaderError::Malformed("too many shards"))?;
@@ -45,6 +46,7 @@ impl SealedHeader {
             kinds: Kinds::from_slice(&wire.kinds).ok_or(HeaderError::Malformed("kinds are a set of 2,048 bytes"))?,
             built_at_ms: wire.built_at_ms,
             shards: sums(&wire, 1 << shard_bits, base)?,
+            settings: settings(wire.settings, base)?,
             tenant: wire.tenant,
         };
         let signature = wire.signature.as_slice().try_into().map_err(|_| HeaderError::Malformed("a signature has 64 bytes"))?;
@@ -53,7 +55,7 @@ impl SealedHeader {
 }
 
 impl IndexHeader {
-    /// As it goes over the feed, with all shards.
+    /// As it goes over the feed, with all shards and the settings.
     #[must_use]
     pub fn to_wire(&self, signature: &[u8]) -> wire::IndexHeader {
         wire::IndexHeader {
@@ -71,6 +73,7 @@ impl IndexHeader {
                 .collect(),
             root: self.root().to_vec(),
             signature: signature.to_vec(),
+            settings: Some(self.settings.clone()),
         }
     }
 }
@@ -92,6 +95,12 @@ fn sums(wire: &wire::IndexHeader, total: usize, base: Option<&IndexHeader>) -> R
             ShardSum { hash, length: changed.length };
     }
     Ok(sums)
+}
+
+/// The settings that came, or those that were there.
+fn settings(came: Option<Vec<u8>>, base: Option<&IndexHeader>) -> Result<Vec<u8>, HeaderError> {
+    let settings = came.or_else(|| base.map(|base| base.settings.clone()));
+    settings.filter(|settings| settings.len() <= MAX_SETTINGS).ok_or(HeaderError::Malformed("settings are missing or too large"))
 }
 
 fn bytes32(bytes: &[u8]) -> Option<[u8; 32]> {

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::index::{Action, BuiltIndex, Entry, IndexSource, SigningKey};
+use crate::settings::{MAX_SETTINGS, Settings};
 use crate::{Canonical, Fingerprint, FingerprintKey};
 
 fn key() -> FingerprintKey {
@@ -84,6 +85,23 @@ fn a_difference_is_completed_from_what_is_there() {
     let shards = HeaderError::Shards { expected: 4, got: 1 };
     assert_eq!(SealedHeader::from_wire(difference.clone(), None), Err(shards.clone()));
     assert_eq!(SealedHeader::from_wire(difference, Some(&built(3, 100).header)), Err(shards));
+}
+
+#[test]
+fn settings_that_have_not_changed_are_completed_from_what_is_there() {
+    let public_key = SigningKey::new(&[3; 32]).public_key();
+    let settings = |until| Settings::new(None, until, Vec::new()).to_bytes();
+    let header = IndexHeader { settings: settings(7), ..built(0, 5).header };
+    let sealed = SigningKey::new(&[3; 32]).seal(header);
+    let difference = wire::IndexHeader { settings: None, ..sealed.to_wire() };
+    let base = |settings| IndexHeader { settings, epoch: 2, ..built(0, 5).header };
+    assert_eq!(SealedHeader::from_wire(difference.clone(), Some(&base(settings(7)))), Ok(sealed.clone()));
+    let wrong = SealedHeader::from_wire(difference.clone(), Some(&base(settings(8)))).unwrap();
+    assert_eq!(wrong.verify(&public_key, "acme", &key(), 0), Err(HeaderError::Signature));
+    let missing = HeaderError::Malformed("settings are missing or too large");
+    assert_eq!(SealedHeader::from_wire(difference, None), Err(missing.clone()));
+    let large = wire::IndexHeader { settings: Some(vec![0; MAX_SETTINGS + 1]), ..sealed.to_wire() };
+    assert_eq!(SealedHeader::from_wire(large, None), Err(missing));
 }
 
 #[test]

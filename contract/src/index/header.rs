@@ -4,6 +4,7 @@ use ed25519_dalek::{Signer as _, VerifyingKey};
 
 use super::sharding::{self, MAX_SHARD_BITS};
 use super::{FORMAT, Kinds};
+use crate::settings::Settings;
 use crate::{Fingerprint, FingerprintKey};
 
 /// The control plane's key for sealing headers.
@@ -37,6 +38,8 @@ pub struct IndexHeader {
     pub built_at_ms: u64,
     /// One for each shard, in order.
     pub shards: Vec<ShardSum>,
+    /// How it is enforced: [`Settings`], encoded. Read when the header is believed, and not before.
+    pub settings: Vec<u8>,
 }
 
 /// Hash and length of a shard's bytes.
@@ -113,7 +116,7 @@ impl IndexHeader {
     /// The hash that covers every field: what the signature signs.
     #[must_use]
     pub fn root(&self) -> [u8; 32] {
-        let mut hasher = blake3::Hasher::new_derive_key("stopleak index root v2");
+        let mut hasher = blake3::Hasher::new_derive_key("stopleak index root v3");
         hasher.update(&self.format.to_le_bytes());
         hasher.update(&(self.tenant.len() as u64).to_le_bytes());
         hasher.update(self.tenant.as_bytes());
@@ -127,6 +130,8 @@ impl IndexHeader {
             hasher.update(&shard.hash);
             hasher.update(&shard.length.to_le_bytes());
         }
+        hasher.update(&(self.settings.len() as u64).to_le_bytes());
+        hasher.update(&self.settings);
         *hasher.finalize().as_bytes()
     }
 
@@ -213,6 +218,7 @@ impl SealedHeader {
         if header.shards.len() != expected {
             return Err(HeaderError::Shards { expected, got: header.shards.len() });
         }
+        Settings::read(&header.settings).map_err(HeaderError::Malformed)?;
         Ok(header)
     }
 }

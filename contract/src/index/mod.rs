@@ -32,8 +32,8 @@ use std::sync::Arc;
 use crate::Fingerprint;
 pub use crate::token::{Classes, Kind};
 
-/// The version of the header's and the shards' layout. A gateway refuses any other.
-pub const FORMAT: u32 = 2;
+/// The version of the header's layout. A gateway refuses any other. Shards have a version of their own.
+pub const FORMAT: u32 = 3;
 
 /// A whole verified index in memory, for those who have the room.
 #[derive(Debug)]

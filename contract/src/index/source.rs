@@ -138,6 +138,7 @@ impl IndexSource {
             kinds: self.kinds.keys().copied().collect::<Kinds>(),
             built_at_ms,
             shards: sums,
+            settings: Vec::new(),
         };
         Ok(BuiltIndex { header, shards })
     }

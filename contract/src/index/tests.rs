@@ -119,9 +119,10 @@ fn a_prefilter_passes_what_is_there_and_little_else() {
     assert!((300..500).contains(&passed), "{passed} of 100,000, not one in 256");
 }
 
-/// Gateways of this format are out there: these bytes have to be readable, and to be made, for as long as the format lives.
+/// Gateways with shards of this version are out there: these bytes have to be readable, and to be made, for as long as it lives. Headers
+/// of format 3 have shards of version 2.
 #[test]
-fn the_golden_file_of_format_2_is_read_and_made() {
+fn the_golden_file_of_shards_of_version_2_is_read_and_made() {
     let golden = include_bytes!("golden-v2.bin");
     let built = build("acme", &fingerprint_key(), 1, 0, (0..4).map(entry).collect()).unwrap();
     assert_eq!(&*built.shards[0], golden);

@@ -4,6 +4,7 @@ mod asked;
 pub(super) mod comments;
 pub(super) mod decisions;
 pub(super) mod export;
+mod scope;
 
 use std::sync::Arc;
 

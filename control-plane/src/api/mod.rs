@@ -14,6 +14,7 @@ mod idempotency;
 mod access_log;
 mod leaks;
 mod policies;
+mod responses;
 mod guard_rails;
 mod jobs;
 mod attempts;

@@ -13,6 +13,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
+use self::of_errors::setting_changed;
 pub use self::of_index::NoIndex;
 pub use self::of_repeats::Repeat;
 use crate::imports::ImportError;
@@ -70,6 +71,8 @@ pub enum Problem {
     },
     /// The leak does not stand where the decision starts.
     Refused(Refusal, Box<Current>),
+    /// A setting has this version by now, and not the one that the caller has seen.
+    SettingChanged(i64),
     /// Somebody else changed the leak meanwhile.
     Changed {
         /// How it stands now.
@@ -212,6 +215,7 @@ impl Problem {
                 "somebody else has changed the leak since you saw it; look at it again, then decide",
             )
             .with("current", of_leaks::state(current)),
+            Self::SettingChanged(version) => setting_changed(*version),
             Self::Settled { status } => told(
                 StatusCode::CONFLICT,
                 "settled",

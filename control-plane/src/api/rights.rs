@@ -11,7 +11,7 @@ use axum::routing::{MethodRouter, delete, get, patch, post, put};
 
 use super::{
     api_tokens, attempts, audit, checks, gateways, guard_rails, health, imports, intake, jobs, leaks, policies, public_checks,
-    scans, session, sources, sso, tenants, users, verdicts, webhooks,
+    responses, scans, session, sources, sso, tenants, users, verdicts, webhooks,
 };
 use crate::app::App;
 use crate::people::Role;
@@ -106,6 +106,9 @@ pub fn routes() -> Vec<Route> {
         get    "/api/v1/pause"                     See     guard_rails::pause;
         post   "/api/v1/pause"                     Decide  guard_rails::begin_pause;
         delete "/api/v1/pause"                     Decide  guard_rails::end_pause;
+        get    "/api/v1/settings/response"         See     responses::show;
+        put    "/api/v1/settings/response"         Decide  responses::choose;
+        delete "/api/v1/settings/response"         Decide  responses::reset;
         get    "/api/v1/guard-rails"               See     guard_rails::show;
         post   "/api/v1/guard-rails/second-approver" Decide  guard_rails::want_second_approver;
         delete "/api/v1/guard-rails/second-approver" Tenants guard_rails::waive_second_approver;
@@ -218,6 +221,9 @@ pub const COMMANDS: &[(&str, Needs)] = &[
     ("pause begin", Needs::Api(Right::Decide)),
     ("pause end", Needs::Api(Right::Decide)),
     ("check", Needs::Api(Right::See)),
+    ("response show", Needs::Api(Right::See)),
+    ("response set", Needs::Api(Right::Decide)),
+    ("response reset", Needs::Api(Right::Decide)),
     ("attempts list", Needs::Api(Right::See)),
     ("try", Needs::Api(Right::See)),
     ("source list", Needs::Api(Right::See)),

@@ -187,6 +187,11 @@ impl Client {
         self.answer(request.send(SendBody::from_owned_reader(stream)))
     }
 
+    pub(super) fn put(&self, path: &str, body: &Value) -> Result<Value, Fault> {
+        let request = self.as_caller(self.agent.put(self.url(path)));
+        self.answer(request.header("content-type", "application/json").send(body.to_string()))
+    }
+
     pub(super) fn patch(&self, path: &str, body: &Value) -> Result<Value, Fault> {
         let request = self.as_caller(self.agent.patch(self.url(path)));
         self.answer(request.header("content-type", "application/json").send(body.to_string()))

@@ -35,6 +35,7 @@ Examples:
   stopleak leak add --title 'laptop of the on-call' tokens.txt
   stopleak leak patch LK-7 --reason 'still in use by CI'
   stopleak leak patch LK-7 --at 2h --expires 7d
+  stopleak leak patch LK-7 --host api.example.com --path-prefix /v2 --exempt 10.0.0.0/8
   stopleak leak decide close --source 3 --reason 'rotated' --dry-run
   stopleak leak close LK-7 --reason 'revoked at the provider'")]
 pub(super) struct Leak {
@@ -198,6 +199,9 @@ fn show(leak: &Value) -> Result<(), Fault> {
         ("status", "status"),
         ("patched", "virtual_patch/applied_at"),
         ("until", "virtual_patch/expires_at"),
+        ("hosts", "virtual_patch/scope/hosts"),
+        ("paths", "virtual_patch/scope/path_prefixes"),
+        ("exempt", "virtual_patch/scope/exempt_networks"),
         ("found", "created_at"),
         ("observed", "attempts/observed"),
         ("blocked", "attempts/blocked"),

@@ -16,6 +16,7 @@ mod try_request;
 mod policy;
 mod guard_rails;
 mod pause;
+mod response;
 mod source;
 mod import;
 mod webhook;
@@ -55,6 +56,7 @@ enum Command {
     Policy(policy::Policy),
     GuardRails(guard_rails::GuardRails),
     Pause(pause::Pause),
+    Response(response::Response),
     Source(source::Source),
     Import(import::Import),
     Webhook(webhook::Webhook),
@@ -105,6 +107,7 @@ impl Cli {
             Command::Policy(policy) => policy.run(),
             Command::GuardRails(rails) => rails.run(),
             Command::Pause(pause) => pause.run(),
+            Command::Response(response) => response.run(),
             Command::Source(source) => source.run(),
             Command::Import(import) => import.run(),
             Command::Webhook(webhook) => webhook.run(),

@@ -5,6 +5,7 @@
 //! touches; changes that come meanwhile are built together. What was built is [proved](proof) by the very module that gateways run: an
 //! index that it cannot read, or judges wrongly by, is not published, and the last good one stays.
 
+mod settings;
 mod source;
 mod probe;
 mod proof;

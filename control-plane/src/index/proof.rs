@@ -8,6 +8,7 @@
 use std::sync::Arc;
 
 use stopleak_contract::index::{Hit, IndexSource, Shard};
+use stopleak_contract::settings::Settings as Enforcement;
 use stopleak_filter_host::{Answer, Clock, FilterModule, HostError, Judged, Limits, Request, Settings, SharedData, Vm};
 
 use super::probe::{PROBE_LEAK, Probe};
@@ -15,6 +16,7 @@ use super::{Published, Push, welcome};
 use crate::keys::Keys;
 use crate::leaks::leak_id;
 use crate::tenants::Tenant;
+use crate::time::Time;
 
 /// Why an index is not published.
 #[derive(Debug, thiserror::Error)]
@@ -25,6 +27,9 @@ pub enum Unproved {
     /// It has something else in force, or nothing.
     #[error("the filter module does not have the new index in force: {0:?}")]
     NotEnforced(Answer),
+    /// No gateway would believe how it is to be enforced.
+    #[error("its settings are none: {0}")]
+    Settings(&'static str),
     /// A shard's bytes do not say what its entries say.
     #[error("shard {shard} does not hold what it was built from")]
     Shard {
@@ -52,6 +57,9 @@ pub struct Witness {
 
 /// What the VMs of the control plane find in their environment: any credential will do.
 const CREDENTIAL: &str = "control-plane";
+
+/// What a blocked request is answered when nobody has chosen.
+const USUAL_STATUS: u32 = 403;
 
 /// Receiving a part of an index, of a megabyte at most, or judging a request takes a hundredth of it.
 const LIMITS: Limits = Limits { fuel: 20_000_000_000, memory: 512 * 1024 * 1024 };
@@ -92,6 +100,7 @@ pub(super) fn prove(
             (vm, None)
         }
     };
+    let enforcement = Enforcement::read(&published.header().settings).map_err(Unproved::Settings)?;
     let push = Push::new(Arc::clone(published), base.as_deref());
     check_shards(source, published, push.shards())?;
     let pages: Vec<Arc<[u8]>> = push.shards().iter().filter_map(|shard| published.shard(*shard)).collect();
@@ -100,7 +109,7 @@ pub(super) fn prove(
         Answer::Enforced { epoch, tokens } if (epoch, tokens) == (published.epoch, published.tokens) => {}
         answer => return Err(Unproved::NotEnforced(answer)),
     }
-    judge(&mut vm, probe)?;
+    judge(&mut vm, probe, &enforcement)?;
     Ok(Witness { vm, has: Arc::clone(published) })
 }
 
@@ -130,19 +139,26 @@ fn check_shards(source: &IndexSource, published: &Published, changed: &[u32]) ->
     Ok(())
 }
 
-fn judge(vm: &mut Vm, probe: Option<&Probe>) -> Result<(), Unproved> {
-    let pass = Judged { verdict: "pass".to_owned(), leak: None, status: None };
-    expect(vm, "without a token", request(b"", b""), &pass)?;
-    expect(vm, "with a body", request(b"", br#"{"name": "a probe", "values": [1, 2.5, "three"]}"#), &pass)?;
+fn judge(vm: &mut Vm, probe: Option<&Probe>, enforcement: &Enforcement) -> Result<(), Unproved> {
+    let judged = |verdict: &str, leak, status| Judged { verdict: verdict.to_owned(), leak, status };
+    let pass = || judged("pass", None, None);
+    expect(vm, "without a token", request(b"", b""), pass)?;
+    expect(vm, "with a body", request(b"", br#"{"name": "a probe", "values": [1, 2.5, "three"]}"#), pass)?;
     let Some(probe) = probe else { return Ok(()) };
-    expect(vm, "with a token that nobody has leaked", request(&probe.neighbour(), b""), &pass)?;
-    let refused = Judged { verdict: "block".to_owned(), leak: Some(leak_id(PROBE_LEAK)), status: Some(403) };
-    expect(vm, "with the probe token", request(probe.text(), b""), &refused)
+    expect(vm, "with a token that nobody has leaked", request(&probe.neighbour(), b""), pass)?;
+    let status = enforcement.response().map_or(USUAL_STATUS, |answer| answer.status);
+    let leak = || Some(leak_id(PROBE_LEAK));
+    expect(vm, "with the probe token", request(probe.text(), b""), || match Time::now().as_millis() {
+        now if now < enforcement.paused_until_ms() => judged("observe", leak(), None),
+        _ => judged("block", leak(), Some(status)),
+    })
 }
 
-fn expect(vm: &mut Vm, name: &'static str, request: Request, expected: &Judged) -> Result<(), Unproved> {
+/// What is expected may change meanwhile, when a pause ends.
+fn expect(vm: &mut Vm, name: &'static str, request: Request, expected: impl Fn() -> Judged) -> Result<(), Unproved> {
+    let before = expected();
     let got = vm.judge(request)?;
-    if got == *expected { Ok(()) } else { Err(Unproved::Misjudged { name, got }) }
+    if got == before || got == expected() { Ok(()) } else { Err(Unproved::Misjudged { name, got }) }
 }
 
 fn request(token: &[u8], body: &[u8]) -> Request {

@@ -41,9 +41,11 @@ impl Push {
                 before.is_none_or(|before| before.hash.as_slice() != sum.hash)
             };
             header.shards.retain(changed);
+            // Nothing takes no room, and is understood by whoever has lost what it had.
+            header.settings.take_if(|settings| !settings.is_empty() && *settings == base.settings);
         }
         let shards: Vec<u32> = header.shards.iter().map(|sum| sum.shard).collect();
-        let is_whole = shards.len() == published.shards.len();
+        let is_whole = shards.len() == published.shards.len() && header.settings.is_some();
         Self { published, header: Some(header), shards, sent: 0, offset: 0, is_whole }
     }
 

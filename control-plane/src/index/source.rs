@@ -5,15 +5,15 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use stopleak_contract::Fingerprint;
 use stopleak_contract::index::{Action, Change, Classes, Entry, IndexSource, Kind, LeakNumber};
+use stopleak_contract::settings::Settings;
 use stopleak_filter_host::{FilterModule, SharedData};
 use tokio_stream::StreamExt as _;
 
-use super::Published;
 use super::probe::Probe;
 use super::proof::{self, Unproved, Witness};
+use super::{Published, settings};
 use crate::keys::Keys;
 use crate::leaks::Status;
-use crate::pauses;
 use crate::store::{Connection, Store, number};
 use crate::tenants::{self, Epoch, Tenant, TenantId};
 
@@ -21,10 +21,10 @@ use crate::tenants::{self, Epoch, Tenant, TenantId};
 pub struct Source {
     index: IndexSource,
     epoch: Epoch,
-    /// Whether the tenant's pause goes on: everything is only observed then.
-    paused: bool,
     /// The newest token that was read; tokens are neither changed nor removed.
     newest: i64,
+    /// How it is enforced, encoded.
+    settings: Vec<u8>,
     /// Stands in the index as soon as anything does.
     probe: Option<Probe>,
     witness: Option<Witness>,
@@ -54,28 +54,26 @@ impl Source {
             let mut db = store.read().await?;
             let (epoch, newest) = (tenants::epoch(&mut db, tenant).await?, newest(&mut db).await?);
             let shard_bits = tenants::shard_bits(&mut db, tenant).await?;
-            let paused = pauses::goes_on(&mut db, tenant).await?;
+            let settings = settings::load(&mut db, tenant).await?;
             let query = sqlx::AssertSqlSafe(format!("{ROW} WHERE t.tenant_id = $1 AND l.status = $2"));
             let mut rows = sqlx::query_as::<_, Row>(query).bind(tenant).bind(Status::Open).fetch(&mut *db);
             let mut entries = Vec::new();
             while let Some(row) = rows.next().await {
-                entries.push(row?.entry(paused)?);
+                entries.push(row?.entry()?);
             }
-            Ok::<_, sqlx::Error>((epoch, newest, shard_bits, paused, entries))
+            Ok::<_, sqlx::Error>((epoch, newest, shard_bits, settings, entries))
         };
-        let (epoch, newest, shard_bits, paused, entries) = read.await.context("reading the index's entries")?;
+        let (epoch, newest, shard_bits, settings, entries) = read.await.context("reading the index's entries")?;
         let index = tokio::task::spawn_blocking(move || IndexSource::from_entries(shard_bits, entries)).await??;
-        Ok(Self { index, epoch, paused, newest, probe: None, witness: None })
+        Ok(Self { index, epoch, newest, settings, probe: None, witness: None })
     }
 
-    /// Reads what has changed since; everything when a pause has begun or ended, which concerns every entry. On an error it is of no use any more, and is loaded again.
+    /// Reads what has changed since. On an error it is of no use any more, and is loaded again.
     pub async fn update(mut self, store: &Store, tenant: TenantId) -> anyhow::Result<Self> {
         let read = async {
             let mut db = store.read().await?;
             let (epoch, newest) = (tenants::epoch(&mut db, tenant).await?, newest(&mut db).await?);
-            if pauses::goes_on(&mut db, tenant).await? != self.paused {
-                return Ok(None);
-            }
+            let settings = settings::load(&mut db, tenant).await?;
             let query = sqlx::AssertSqlSafe(format!(
                 "{ROW} WHERE t.tenant_id = $1 AND t.id > $2
                  UNION ALL
@@ -84,17 +82,15 @@ impl Source {
             ));
             let rows: Vec<Row> =
                 sqlx::query_as(query).bind(tenant).bind(self.newest).bind(self.epoch.epoch).fetch_all(&mut *db).await?;
-            Ok::<_, sqlx::Error>(Some((epoch, newest, rows)))
+            Ok::<_, sqlx::Error>((epoch, newest, settings, rows))
         };
-        let Some((epoch, newest, rows)) = read.await.context("reading what has changed")? else {
-            return Self::load(store, tenant).await;
-        };
+        let (epoch, newest, settings, rows) = read.await.context("reading what has changed")?;
         for row in rows {
             let is_open = row.status == Status::Open;
-            let entry = row.entry(self.paused)?;
+            let entry = row.entry()?;
             self.index.apply(if is_open { Change::Put(entry) } else { Change::Remove(entry.fingerprint) })?;
         }
-        (self.epoch, self.newest) = (epoch, newest);
+        (self.epoch, self.newest, self.settings) = (epoch, newest, settings);
         Ok(self)
     }
 
@@ -117,6 +113,9 @@ impl Source {
         let mut built = self.index.build(&tenant.name, &keys.fingerprint(tenant.id), epoch, built_at.as_millis())?;
         // People count leaked tokens.
         built.header.tokens -= u64::from(self.probe.is_some());
+        // No gateway would believe others.
+        Settings::read(&self.settings).map_err(anyhow::Error::msg)?;
+        built.header.settings.clone_from(&self.settings);
         let (root, tokens) = (built.header.root(), built.header.tokens);
         Ok(Published { epoch, root, built_at, tokens, sealed: keys.signing.seal(built.header), shards: built.shards })
     }
@@ -160,7 +159,7 @@ async fn newest(db: &mut Connection) -> Result<i64, sqlx::Error> {
 }
 
 impl Row {
-    fn entry(self, paused: bool) -> Result<Entry, sqlx::Error> {
+    fn entry(self) -> Result<Entry, sqlx::Error> {
         let undecodable = |what: &str| sqlx::Error::Decode(what.into());
         let fingerprint = Fingerprint::from_stored(&self.fingerprint)
             .ok_or_else(|| undecodable("a stored fingerprint does not have 32 bytes"))?;
@@ -173,7 +172,7 @@ impl Row {
             }
             None => Kind::of_length(length),
         };
-        let action = if self.patched != 0 && !paused { Action::Block } else { Action::Observe };
+        let action = if self.patched != 0 { Action::Block } else { Action::Observe };
         Ok(Entry { fingerprint, leak: self.leak, action, kind })
     }
 }

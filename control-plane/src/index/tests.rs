@@ -175,6 +175,7 @@ async fn what_the_module_cannot_read_or_judges_wrongly_is_not_proved() {
         ("another tenant's", changed(&|header| header.tenant = "other".to_owned()), "NotEnforced"),
         ("another format", changed(&|header| header.format += 1), "NotEnforced"),
         ("a wrong count", changed(&|header| header.tokens += 1), "NotEnforced"),
+        ("settings that are none", changed(&|header| header.settings = vec![0xff]), "Settings"),
         ("a wrong sum", changed(&|header| header.shards[0].hash = [0; 32]), "Shard"),
         ("no kinds", changed(&|header| header.kinds = std::iter::empty().collect()), "Misjudged"),
     ] {

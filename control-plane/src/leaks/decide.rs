@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use stopleak_detector::Risk;
 
+use crate::scopes::{self, ScopeId};
 use crate::store::text_enum;
 use crate::time::Time;
 
@@ -58,6 +59,8 @@ pub struct State {
     pub patched_at: Option<Time>,
     /// When that ends by itself.
     pub patch_expires_at: Option<Time>,
+    /// Where it applies; `None`: everywhere.
+    pub scope: Option<ScopeId>,
     /// Previews of tokens that could match by accident.
     pub weak_tokens: Vec<String>,
     /// Whether its tenant wants two administrators for each decision on a critical leak.
@@ -75,6 +78,8 @@ pub struct Request {
     pub confirm: bool,
     /// For [`Action::ApplyVirtualPatch`]: when the patch ends by itself.
     pub expires_at: Option<Time>,
+    /// For [`Action::ApplyVirtualPatch`]: where the patch applies; `None`: everywhere, if it is a new one.
+    pub scope: Option<ScopeId>,
     /// Two administrators want it.
     pub approved: bool,
 }
@@ -90,6 +95,8 @@ pub struct Change {
     pub patched_at: Option<Time>,
     /// When that ends by itself.
     pub patch_expires_at: Option<Time>,
+    /// Where it applies then.
+    pub scope: Option<ScopeId>,
     /// Whether gateways have to know.
     pub index_changes: bool,
 }
@@ -124,6 +131,12 @@ pub enum Refusal {
         /// Its key.
         id: i64,
     },
+    /// All of them travel with each index.
+    #[error(
+        "too many virtual patches of this tenant have a scope, or their scopes are too long: {leaks} patches and {bytes} bytes are the most; use the same scope for several, or none",
+        leaks = scopes::MAX_LEAKS, bytes = scopes::MAX_BYTES
+    )]
+    TooManyScopes,
     /// The request lacks what its action needs, or has what it cannot use.
     #[error("{0}")]
     Incomplete(&'static str),
@@ -136,6 +149,9 @@ pub fn decide(leak: &State, request: Request, now: Time) -> Result<Change, Refus
     }
     if request.expires_at.is_some() && request.action != Action::ApplyVirtualPatch {
         return Err(Refusal::Incomplete("\"expires_at\" belongs to the action apply_virtual_patch only"));
+    }
+    if request.scope.is_some() && request.action != Action::ApplyVirtualPatch {
+        return Err(Refusal::Incomplete("\"scope\" belongs to the action apply_virtual_patch only"));
     }
     let change = match request.action {
         Action::ApplyVirtualPatch => apply_virtual_patch(leak, request, now),
@@ -155,7 +171,8 @@ fn apply_virtual_patch(leak: &State, request: Request, now: Time) -> Result<Chan
     if leak.status != Status::Open {
         return Err(leak.illegal("only an open leak can be patched: reopen it first"));
     }
-    if leak.patched_at.is_some() {
+    // Another scope is another decision on the same patch; whoever names none does not mean to widen one.
+    if leak.patched_at.is_some() && (request.scope.is_none() || leak.scope == request.scope) {
         return Err(leak.illegal("there is nothing to do"));
     }
     if request.expires_at.is_some_and(|end| end <= now) {
@@ -164,14 +181,15 @@ fn apply_virtual_patch(leak: &State, request: Request, now: Time) -> Result<Chan
     if !leak.weak_tokens.is_empty() && !request.confirm {
         return Err(Refusal::ConfirmationRequired { previews: leak.weak_tokens.clone() });
     }
-    Ok(Change { patched_at: Some(now), patch_expires_at: request.expires_at, index_changes: true, ..leak.unchanged() })
+    let (patched_at, patch_expires_at) = (leak.patched_at.or(Some(now)), request.expires_at.or(leak.patch_expires_at));
+    Ok(Change { patched_at, patch_expires_at, scope: request.scope, index_changes: true, ..leak.unchanged() })
 }
 
 fn remove_virtual_patch(leak: &State) -> Result<Change, Refusal> {
     if leak.patched_at.is_none() {
         return Err(leak.illegal("there is no virtual patch to remove"));
     }
-    Ok(Change { patched_at: None, patch_expires_at: None, index_changes: true, ..leak.unchanged() })
+    Ok(Change { patched_at: None, patch_expires_at: None, scope: None, index_changes: true, ..leak.unchanged() })
 }
 
 /// Closing and marking as false remove the virtual patch.
@@ -181,7 +199,7 @@ fn leave(leak: &State, status: Status) -> Result<Change, Refusal> {
     }
     // Neither a closed leak nor a false one is in the index, so going from one to the other changes nothing there.
     let index_changes = leak.status == Status::Open;
-    Ok(Change { status, risk: leak.risk, patched_at: None, patch_expires_at: None, index_changes })
+    Ok(Change { status, risk: leak.risk, patched_at: None, patch_expires_at: None, scope: None, index_changes })
 }
 
 fn reopen(leak: &State) -> Result<Change, Refusal> {
@@ -211,14 +229,14 @@ impl Request {
     /// Of an action alone.
     #[must_use]
     pub fn of(action: Action) -> Self {
-        Self { action, risk: None, confirm: false, expires_at: None, approved: false }
+        Self { action, risk: None, confirm: false, expires_at: None, scope: None, approved: false }
     }
 }
 
 impl State {
     fn unchanged(&self) -> Change {
-        let Self { status, risk, patched_at, patch_expires_at, .. } = *self;
-        Change { status, risk, patched_at, patch_expires_at, index_changes: false }
+        let Self { status, risk, patched_at, patch_expires_at, scope, .. } = *self;
+        Change { status, risk, patched_at, patch_expires_at, scope, index_changes: false }
     }
 
     fn illegal(&self, advice: &'static str) -> Refusal {

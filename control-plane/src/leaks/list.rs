@@ -9,6 +9,7 @@ use stopleak_contract::index::LeakNumber;
 
 use super::filter::{Cursor, Filter, Key, NEWEST_FIRST, Sort};
 use super::{Column, Status, leak_id};
+use crate::scopes::ScopeView;
 use crate::store::{Connection, Sql};
 use crate::tenants::TenantId;
 use crate::time::Time;
@@ -53,6 +54,8 @@ pub struct VirtualPatch {
     pub applied_at: Time,
     /// When it ends by itself.
     pub expires_at: Option<Time>,
+    /// Where it applies; `null`: everywhere.
+    pub scope: ScopeView,
 }
 
 /// A part of a list.
@@ -77,6 +80,8 @@ struct Row {
     status: Status,
     patched_at: Option<Time>,
     patch_expires_at: Option<Time>,
+    #[sqlx(try_from = "Option<String>")]
+    scope: ScopeView,
     assignee: String,
     source_id: Option<i64>,
     path: Option<String>,
@@ -89,7 +94,7 @@ struct Row {
 
 const COLUMNS: &str =
     "number, title, risk, risk_from, status, patched_at, patch_expires_at, assignee, source_id, path, token_count,
-    created_at, updated_at, version, risk_rank, patched_rank, source_rank, path_rank";
+    created_at, updated_at, version, risk_rank, patched_rank, source_rank, path_rank, scope_id";
 
 /// One page.
 pub async fn list(
@@ -101,7 +106,7 @@ pub async fn list(
     limit: u32,
 ) -> Result<Page, sqlx::Error> {
     let mut sql = Sql::new("SELECT ");
-    sql.push(COLUMNS).push(" FROM (SELECT ").push(COLUMNS).push(" FROM leaks WHERE tenant_id = ").int(tenant.0);
+    scope(sql.push(COLUMNS), tenant).push(" FROM (SELECT ").push(COLUMNS).push(" FROM leaks WHERE tenant_id = ").int(tenant.0);
     let driver = window(&mut sql, filter, sort, cursor);
     let has_rest = filter.has_rest(driver);
     sql.push(" LIMIT ").int(if has_rest { WINDOW } else { limit.into() }).push(") w WHERE 1 = 1");
@@ -123,8 +128,17 @@ pub async fn list(
 /// One leak.
 pub async fn summary(db: &mut Connection, tenant: TenantId, number: LeakNumber) -> Result<Option<LeakSummary>, sqlx::Error> {
     let mut sql = Sql::new("SELECT ");
-    sql.push(COLUMNS).push(" FROM leaks WHERE tenant_id = ").int(tenant.0).push(" AND number = ").int(number.into());
+    scope(sql.push(COLUMNS), tenant)
+        .push(" FROM leaks WHERE tenant_id = ")
+        .int(tenant.0)
+        .push(" AND number = ")
+        .int(number.into());
     Ok(sql.fetch_all(db).await?.pop().map(Row::summary))
+}
+
+/// Looked up for what is shown only.
+fn scope(sql: &mut Sql, tenant: TenantId) -> &mut Sql {
+    sql.push(", (SELECT s.scope FROM scopes s WHERE s.tenant_id = ").int(tenant.0).push(" AND s.id = scope_id) AS scope")
 }
 
 /// The last leak that was looked at, when there may be more behind it.
@@ -185,7 +199,7 @@ impl Row {
     }
 
     fn summary(self) -> LeakSummary {
-        let expires_at = self.patch_expires_at;
+        let (expires_at, scope) = (self.patch_expires_at, self.scope);
         LeakSummary {
             id: leak_id(self.number),
             number: self.number,
@@ -193,7 +207,7 @@ impl Row {
             risk: self.risk,
             risk_from: self.risk_from,
             status: self.status,
-            virtual_patch: self.patched_at.map(|applied_at| VirtualPatch { applied_at, expires_at }),
+            virtual_patch: self.patched_at.map(|applied_at| VirtualPatch { applied_at, expires_at, scope }),
             assignee: Some(self.assignee).filter(|assignee| !assignee.is_empty()),
             source: self.source_id,
             path: self.path,

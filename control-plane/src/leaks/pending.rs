@@ -12,6 +12,7 @@ use super::record::{Asked, Carrier, Decided, Origin, RecordError, current, judge
 use super::{leak_id, stored_risk};
 use crate::audit;
 use crate::people::Caller;
+use crate::scopes::{ScopeId, ScopeView};
 use crate::store::{Connection, Store};
 use crate::tenants::{self, TenantId};
 use crate::time::Time;
@@ -33,6 +34,8 @@ pub struct PendingView {
     pub reason: Option<String>,
     /// When the patch is to end.
     pub expires_at: Option<Time>,
+    /// Where it is to apply; `null`: everywhere.
+    pub scope: ScopeView,
     /// Who asked.
     pub author: String,
     /// When.
@@ -93,6 +96,9 @@ struct Row {
     confirm: i64,
     reason: Option<String>,
     expires_at: Option<Time>,
+    scope_id: Option<i64>,
+    #[sqlx(try_from = "Option<String>")]
+    scope: ScopeView,
     author: String,
     author_key: String,
     asked_at: Time,
@@ -106,7 +112,8 @@ struct Row {
 
 const COLUMNS: &str =
     "SELECT id, leak, status, action, risk, confirm, reason, expires_at, author, author_key, asked_at, due_at, next_at,
-    approved_by, settled_at, settled_by, outcome FROM pending_decisions";
+    approved_by, settled_at, settled_by, outcome, scope_id,
+    (SELECT s.scope FROM scopes s WHERE s.tenant_id = $1 AND s.id = pending_decisions.scope_id) AS scope FROM pending_decisions";
 
 /// Takes a decision, or lets it wait: for `at`, or for a second administrator.
 pub async fn ask(
@@ -157,12 +164,10 @@ pub async fn answer(
     if let Some(id) = same {
         return Err(RecordError::Refused(Refusal::AlreadyPending { id }, Box::new(found)));
     }
-    let row = sqlx::query_as::<_, Row>(
+    let id: i64 = sqlx::query_scalar(
         "INSERT INTO pending_decisions (tenant_id, leak, status, action, risk, confirm, reason, expires_at, author, author_key,
-                                        asked_at, due_at, next_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
-         RETURNING id, leak, status, action, risk, confirm, reason, expires_at, author, author_key, asked_at, due_at, next_at,
-                   approved_by, settled_at, settled_by, outcome",
+                                        asked_at, due_at, next_at, scope_id)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) RETURNING id",
     )
     .bind(tenant)
     .bind(i64::from(leak))
@@ -177,9 +182,11 @@ pub async fn answer(
     .bind(now)
     .bind(at)
     .bind(next_at)
+    .bind(asked.request.scope.map(|scope| scope.0))
     .fetch_one(&mut *db)
     .await?;
-    let view = row.view();
+    let query = sqlx::AssertSqlSafe(format!("{COLUMNS} WHERE tenant_id = $1 AND id = $2"));
+    let view = sqlx::query_as::<_, Row>(query).bind(tenant).bind(id).fetch_one(&mut *db).await?.view();
     audit::record(db, asked.caller, "pending.add", &format!("pending/{}", view.id), None, audit::seen(&view)).await?;
     Ok(Answered::Waits(Box::new(view)))
 }
@@ -314,8 +321,8 @@ async fn carry_out(
     now: Time,
 ) -> Result<Decided, RecordError> {
     let risk = row.risk.as_deref().map(stored_risk).transpose()?;
-    let (confirm, expires_at) = (row.confirm != 0, row.expires_at);
-    let request = Request { risk, confirm, expires_at, ..Request::of(row.action) };
+    let (confirm, expires_at, scope) = (row.confirm != 0, row.expires_at, row.scope_id.map(ScopeId));
+    let request = Request { risk, confirm, expires_at, scope, ..Request::of(row.action) };
     let (reason, approved_by) = (row.reason.as_deref(), row.approved_by.as_deref());
     let asked = Asked { reason, author: &row.author, approved_by, ..Asked::of(caller, origin, request) };
     take(db, tenant, row.number(), &asked, carrier, now).await
@@ -378,6 +385,7 @@ impl Row {
             risk: self.risk,
             reason: self.reason,
             expires_at: self.expires_at,
+            scope: self.scope,
             author: self.author,
             asked_at: self.asked_at,
             at: self.due_at,

@@ -7,6 +7,7 @@ use super::decide::{Action, Change, Refusal, Request, State, Status, decide};
 use super::stored_risk;
 use crate::audit;
 use crate::people::Caller;
+use crate::scopes::{self, ScopeId};
 use crate::store::{Connection, Store, text_enum};
 use crate::tenants::{self, TenantId};
 use crate::time::Time;
@@ -131,12 +132,19 @@ pub async fn take(
 ) -> Result<Decided, RecordError> {
     let current = current(db, tenant, leak).await?.ok_or(RecordError::NoSuchLeak)?;
     let change = judge(&current, asked, now)?;
+    if let Some(scope) = change.scope.filter(|scope| current.state.scope != Some(*scope))
+        && !scopes::has_room(db, tenant, scope).await?
+    {
+        return Err(RecordError::Refused(Refusal::TooManyScopes, Box::new(current)));
+    }
     apply(db, tenant, &current, asked, &change, now).await?;
     let epoch = carrier.epoch(db, tenant, change.index_changes, now).await?;
     let id = insert(db, tenant, leak, asked, epoch, now).await?;
     let (state, action) = (&current.state, asked.request.action);
-    let before = json!({"status": state.status, "risk": state.risk.as_str(), "patched_at": state.patched_at});
-    let after = json!({"status": change.status, "risk": change.risk.as_str(), "patched_at": change.patched_at,
+    let [scope_before, scope_after] = [state.scope, change.scope].map(|scope| scope.map(|scope| scope.0));
+    let before =
+        json!({"status": state.status, "risk": state.risk.as_str(), "patched_at": state.patched_at, "scope_id": scope_before});
+    let after = json!({"status": change.status, "risk": change.risk.as_str(), "patched_at": change.patched_at, "scope_id": scope_after,
                        "decision": {"id": id, "action": action, "reason": asked.reason, "author": asked.author,
                                     "origin": asked.origin.as_str(), "approved_by": asked.approved_by}});
     audit::record(db, asked.caller, "leak.decide", &format!("leak/{leak}"), Some(before), Some(after)).await?;
@@ -160,11 +168,12 @@ pub async fn current(db: &mut Connection, tenant: TenantId, leak: LeakNumber) ->
         risk: String,
         patched_at: Option<Time>,
         patch_expires_at: Option<Time>,
+        scope_id: Option<i64>,
         version: i64,
         second_approver: i64,
     }
     let row: Option<Row> = sqlx::query_as(
-        "SELECT l.status, l.risk, l.patched_at, l.patch_expires_at, l.version, t.second_approver
+        "SELECT l.status, l.risk, l.patched_at, l.patch_expires_at, l.scope_id, l.version, t.second_approver
          FROM leaks l JOIN tenants t ON t.id = l.tenant_id WHERE l.tenant_id = $1 AND l.number = $2",
     )
     .bind(tenant)
@@ -184,6 +193,7 @@ pub async fn current(db: &mut Connection, tenant: TenantId, leak: LeakNumber) ->
         risk: stored_risk(&row.risk)?,
         patched_at: row.patched_at,
         patch_expires_at: row.patch_expires_at,
+        scope: row.scope_id.map(ScopeId),
         weak_tokens,
         second_approver: row.second_approver != 0,
     };
@@ -201,7 +211,7 @@ async fn apply(
 ) -> Result<(), RecordError> {
     let done = sqlx::query(
         "UPDATE leaks SET status = $4, risk = $5, patched_at = $6, patch_expires_at = $7, updated_at = $8, version = version + 1,
-                          risk_from = CASE WHEN $9 = 1 THEN 'person' ELSE risk_from END
+                          risk_from = CASE WHEN $9 = 1 THEN 'person' ELSE risk_from END, scope_id = $10
          WHERE tenant_id = $1 AND number = $2 AND version = $3",
     )
     .bind(tenant)
@@ -213,6 +223,7 @@ async fn apply(
     .bind(change.patch_expires_at)
     .bind(now)
     .bind(i64::from(asked.request.action == Action::SetRisk))
+    .bind(change.scope.map(|scope| scope.0))
     .execute(&mut *db)
     .await?;
     if done.rows_affected() == 1 {
@@ -231,8 +242,9 @@ async fn insert(
     now: Time,
 ) -> Result<i64, sqlx::Error> {
     sqlx::query_scalar(
-        "INSERT INTO decisions (tenant_id, leak, action, reason, risk, author, decided_at, epoch, origin, approved_by, expires_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) RETURNING id",
+        "INSERT INTO decisions (tenant_id, leak, action, reason, risk, author, decided_at, epoch, origin, approved_by, expires_at,
+                                scope_id)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) RETURNING id",
     )
     .bind(tenant)
     .bind(i64::from(leak))
@@ -245,6 +257,7 @@ async fn insert(
     .bind(asked.origin.as_str())
     .bind(asked.approved_by)
     .bind(asked.request.expires_at)
+    .bind(asked.request.scope.map(|scope| scope.0))
     .fetch_one(db)
     .await
 }

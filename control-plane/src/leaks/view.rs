@@ -6,6 +6,7 @@ use stopleak_contract::index::LeakNumber;
 use super::Action;
 use super::list::{LeakSummary, summary};
 use super::pending::{PendingView, list_pending};
+use crate::scopes::ScopeView;
 use crate::store::Connection;
 use crate::tenants::TenantId;
 use crate::time::Time;
@@ -83,6 +84,9 @@ pub struct DecisionView {
     pub approved_by: Option<String>,
     /// When the patch ends by itself.
     pub expires_at: Option<Time>,
+    /// Where it applies; `null`: everywhere.
+    #[sqlx(try_from = "Option<String>")]
+    pub scope: ScopeView,
     /// When.
     pub at: Time,
     /// The first epoch of the index that carries it.
@@ -105,7 +109,8 @@ pub async fn show(db: &mut Connection, tenant: TenantId, number: LeakNumber) -> 
     let Some(summary) = summary(&mut *db, tenant, number).await? else { return Ok(None) };
     let tokens = tokens(&mut *db, tenant, number).await?;
     let decisions = sqlx::query_as(
-        "SELECT id, action, reason, risk, author, origin, approved_by, expires_at, decided_at AS at, epoch FROM
+        "SELECT id, action, reason, risk, author, origin, approved_by, expires_at, decided_at AS at, epoch,
+                (SELECT s.scope FROM scopes s WHERE s.tenant_id = $1 AND s.id = scope_id) AS scope FROM
              (SELECT * FROM decisions WHERE tenant_id = $1 AND leak = $2 ORDER BY id DESC LIMIT 1000) newest ORDER BY id",
     )
     .bind(tenant)

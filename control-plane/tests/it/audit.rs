@@ -32,6 +32,10 @@ fn changes(route: &str) -> Option<(String, Value, &'static str)> {
             (at("/pause"), json!({"reason": "r", "until": until}), "pause.begin")
         }
         "DELETE /api/v1/pause" => (at("/pause"), json!({}), "pause.end"),
+        "PUT /api/v1/settings/response" => {
+            (at("/settings/response"), json!({"status": 410, "content_type": "text/plain", "body": "gone"}), "response.change")
+        }
+        "DELETE /api/v1/settings/response" => (at("/settings/response"), json!({}), "response.change"),
         "POST /api/v1/guard-rails/second-approver" | "DELETE /api/v1/guard-rails/second-approver" => {
             (at("/guard-rails/second-approver"), json!({}), "guard_rails.change")
         }

@@ -3,6 +3,7 @@
 use stopleak_contract::feed::wire::{self, to_control_plane, to_gateway};
 use stopleak_contract::feed::{Assembly, METHOD, SERVICE};
 use stopleak_contract::index::{Index, PublicKey, SealedHeader};
+use stopleak_contract::settings::Settings;
 use stopleak_contract::{CONTRACT_VERSION, Fingerprint, FingerprintKey, Token};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -130,10 +131,12 @@ impl Gateway {
         Fingerprint::of(self.key.as_ref().unwrap(), &Token::parse(token.as_bytes()).unwrap())
     }
 
-    /// What the index in force says of the token: the leak, and whether it is blocked.
+    /// What the index in force says of the token: the leak, and whether it is blocked, for a client and a target of no scope's exceptions.
     pub fn verdict(&self, token: &str) -> Option<(u32, bool)> {
         let hit = self.index.as_ref().unwrap().look_up(&self.fingerprint(token))?;
-        Some((hit.leak, hit.action == stopleak_contract::index::Action::Block))
+        let settings = Settings::read(&self.index.as_ref().unwrap().header().settings).unwrap();
+        let is_paused = stopleak::time::Time::now().as_millis() < settings.paused_until_ms();
+        Some((hit.leak, hit.action == stopleak_contract::index::Action::Block && !is_paused))
     }
 
     pub fn attempt(&self, id: u8, leak: u32, token: &str) -> wire::Attempt {

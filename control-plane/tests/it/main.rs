@@ -15,6 +15,7 @@ mod leaks;
 mod checks;
 mod public_checks;
 mod decisions;
+mod scopes;
 mod lists;
 mod waiting;
 mod many;

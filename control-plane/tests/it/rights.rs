@@ -112,6 +112,8 @@ fn arguments(command: &str) -> Option<&'static [&'static str]> {
         | "guard-rails waive-second-approver"
         | "pause show"
         | "pause end"
+        | "response show"
+        | "response reset"
         | "user list"
         | "api-token list"
         | "audit list"
@@ -124,6 +126,7 @@ fn arguments(command: &str) -> Option<&'static [&'static str]> {
         "leak approve" | "leak reject" | "leak cancel" | "policy preview" | "policy enable" | "policy disable"
         | "policy remove" => &["1"],
         "policy add" => &["a policy", "close", "--age-days", "9"],
+        "response set" => &["--status", "410"],
         "pause begin" => &["--for", "30m", "--reason", "a test"],
         "leak risk" => &["LK-1", "low"],
         "leak add" => &["--title", "a leak"],

@@ -64,6 +64,32 @@ async fn each_form_of_a_request_is_judged_and_what_matched_is_told() {
     assert_eq!(world.api.get("/attempts").ok()["attempts"], json!([]), "nobody used a token");
 }
 
+/// An index is proved with its settings, and published with them.
+#[tokio::test(flavor = "multi_thread")]
+async fn scopes_the_response_and_a_pause_are_proved_and_tried() {
+    let world = world().await;
+    let url = |host: &str| json!({"url": format!("https://{host}/"), "headers": {"x-api-key": token(1)}});
+    let tried = async |changed: Value, host: &str| {
+        let published = || ask(&world, &json!({"url": "/"}))["epoch"] == changed["epoch"];
+        eventually("the index is published", published).await;
+        let verdict = ask(&world, &url(host));
+        (verdict["verdict"].as_str().unwrap().to_owned(), verdict["status"].as_u64())
+    };
+    let (block, observe) = (|status| ("block".to_owned(), Some(status)), ("observe".to_owned(), None));
+
+    let response = json!({"status": 451, "content_type": "text/plain", "body": "ask us"});
+    let chosen = world.api.send("PUT", "/api/v1/settings/response", &response).ok();
+    assert_eq!(tried(chosen, "a.example").await, block(451));
+    let scope = json!({"hosts": ["a.example"], "exempt_networks": ["0.0.0.0/0", "::/0"]});
+    let narrow = world.api.post("/leaks/1/decisions", &json!({"action": "apply_virtual_patch", "scope": scope})).created();
+    assert_eq!(tried(narrow.clone(), "b.example").await, observe);
+    assert_eq!(tried(narrow, "a.example").await, block(451), "what is tried comes from nobody");
+    let until = stopleak::time::Time::now().plus(std::time::Duration::from_hours(1));
+    let paused = world.api.post("/pause", &json!({"reason": "checkout is down", "until": until})).ok();
+    assert_eq!(tried(paused, "a.example").await, observe);
+    assert_eq!(tried(world.api.delete("/pause").ok(), "a.example").await, block(451));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn each_place_of_a_request_is_named() {
     let world = world().await;

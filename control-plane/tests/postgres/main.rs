@@ -19,6 +19,8 @@ mod people;
 mod leaks;
 #[path = "../it/decisions.rs"]
 mod decisions;
+#[path = "../it/scopes.rs"]
+mod scopes;
 #[path = "../it/lists.rs"]
 mod lists;
 #[path = "../it/waiting.rs"]

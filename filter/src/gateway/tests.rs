@@ -3,6 +3,7 @@
 mod attempts;
 mod envoy;
 mod histories;
+mod settings;
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -13,6 +14,7 @@ use stopleak_contract::{Canonical, Fingerprint, FingerprintKey};
 
 use self::envoy::Envoy;
 use super::*;
+use crate::circumstances::Around as _;
 use crate::verdict::Verdict;
 
 const KEY: [u8; 32] = [7; 32];
@@ -34,6 +36,8 @@ fn entry(n: u32) -> Entry {
 struct ControlPlane {
     source: IndexSource,
     epoch: u64,
+    /// Of the next epochs.
+    settings: Vec<u8>,
     newest: Option<BuiltIndex>,
 }
 
@@ -41,7 +45,7 @@ impl ControlPlane {
     /// With tokens 0 to `tokens` in shards of so many bits.
     fn new(shard_bits: u8, tokens: u32) -> Self {
         let source = IndexSource::from_entries(shard_bits, (0..tokens).map(entry).collect()).unwrap();
-        Self { source, epoch: 0, newest: None }
+        Self { source, epoch: 0, settings: Vec::new(), newest: None }
     }
 
     fn change(&mut self, change: Change) {
@@ -51,10 +55,12 @@ impl ControlPlane {
     /// The next epoch: header and parts. With `changes_only`, of what is not as it was before.
     fn push(&mut self, changes_only: bool) -> Vec<Vec<u8>> {
         self.epoch += 1;
-        let built = self.source.build("acme", &FingerprintKey::new(KEY), self.epoch, 0).unwrap();
+        let mut built = self.source.build("acme", &FingerprintKey::new(KEY), self.epoch, 0).unwrap();
+        built.header.settings.clone_from(&self.settings);
         let mut header = SigningKey::new(&[3; 32]).seal(built.header.clone()).to_wire();
         if let Some(before) = self.newest.as_ref().filter(|_| changes_only) {
             header.shards.retain(|sum| before.header.shards[sum.shard as usize].hash.as_slice() != sum.hash);
+            header.settings.take_if(|settings| *settings == before.header.settings);
         }
         let shards: Vec<u32> = header.shards.iter().map(|sum| sum.shard).collect();
         let mut messages = vec![to_gateway_bytes(to_gateway::Message::Header(header))];

@@ -4,11 +4,12 @@ use stopleak_contract::OnNotReady;
 use stopleak_contract::feed::wire::Outcome;
 
 use super::abi::{self, Action, Buffer, Map};
-use super::{BLOCKED, BODY_TOO_LARGE, Filter, NOT_READY, TOO_LARGE, answer, describe, used};
+use super::{BODY_TOO_LARGE, Filter, NOT_READY, TOO_LARGE, answer, block, describe, used};
 use crate::body::{Arrived, Hold, Missed, Part};
+use crate::circumstances::Destination;
 use crate::header_map::read;
-use crate::request::Request;
-use crate::verdict::{Judgement, Verdict};
+use crate::request::{Request, Route};
+use crate::verdict::{Judgement, Match, Verdict};
 
 /// A body that is still to be judged.
 pub struct Waiting {
@@ -29,6 +30,9 @@ impl Filter {
             return Action::Continue;
         }
         self.is_covered = true;
+        if let Some(destination) = gateway.destination(request) {
+            self.kept.get_or_insert_default().destination = Some(destination);
+        }
         let Some(hold) = policy.hold(request) else { return Action::Continue };
         let action = if policy.holds_headers() && !hold.is_stream() { Action::Pause } else { Action::Continue };
         self.waiting = Some(Box::new(Waiting {
@@ -70,7 +74,7 @@ impl Filter {
             return Action::Continue;
         }
         let Ok(trailers) = abi::header_map(Map::RequestTrailers) else { return Action::Continue };
-        let judgement = self.gateway.borrow_mut().judge_trailers(Request::new(&read(&trailers)));
+        let judgement = self.gateway.borrow_mut().judge_trailers(Request::new(&read(&trailers)), self.destination());
         self.act(judgement, (431, TOO_LARGE))
     }
 
@@ -82,7 +86,8 @@ impl Filter {
                 (true, true) => waiting.message_encoding.as_slice(),
                 (true, false) => b"",
             };
-            let (judgement, missed) = self.gateway.borrow_mut().judge_body(part.bytes, encoding);
+            let destination = self.kept.as_ref().and_then(|kept| kept.destination.as_ref());
+            let (judgement, missed) = self.gateway.borrow_mut().judge_body(part.bytes, encoding, destination);
             waiting.missed.over_limit |= missed.over_limit;
             waiting.missed.unread |= missed.unread;
             if self.act(judgement, (413, BODY_TOO_LARGE)) == Action::Pause {
@@ -96,6 +101,14 @@ impl Filter {
         Action::Continue
     }
 
+    fn observed(&self) -> Option<&(Route, Match)> {
+        self.kept.as_ref()?.observed.as_ref()
+    }
+
+    fn destination(&self) -> Option<&Destination> {
+        self.kept.as_ref()?.destination.as_ref()
+    }
+
     fn body_done(&mut self) {
         if let Some(Waiting { hold, mut missed, .. }) = self.waiting.take().map(|waiting| *waiting) {
             missed.over_limit |= hold.is_over_limit();
@@ -107,7 +120,7 @@ impl Filter {
     fn act(&mut self, judgement: Judgement, (status, too_large): (u32, &str)) -> Action {
         let verdict = judgement.verdict;
         // One attempt for each request: the first that was observed, unless something is refused.
-        if verdict == Verdict::Pass || (self.observed.is_some() && matches!(verdict, Verdict::Observe(_))) {
+        if verdict == Verdict::Pass || (self.observed().is_some() && matches!(verdict, Verdict::Observe(_))) {
             return Action::Continue;
         }
         describe(&verdict);
@@ -120,15 +133,18 @@ impl Filter {
             Verdict::NotReady(OnNotReady::Deny) => answer(503, NOT_READY),
             Verdict::Overflow => answer(status, too_large),
             Verdict::Observe(found) => {
-                self.observed = route(&found).map(|route| Box::new((route, found)));
+                let observed = route(&found).map(|route| (route, found));
+                self.kept.get_or_insert_default().observed = observed;
                 Action::Continue
             }
             Verdict::Block(found) => {
                 if let Some(route) = route(&found) {
                     self.gateway.borrow_mut().record(used(found, Outcome::Blocked, route, 0));
                 }
-                self.observed = None;
-                answer(403, BLOCKED)
+                if let Some(kept) = &mut self.kept {
+                    kept.observed = None;
+                }
+                block(self.gateway.borrow().response())
             }
         }
     }

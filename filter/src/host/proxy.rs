@@ -4,6 +4,7 @@ use stopleak_contract::feed::{METHOD, SERVICE};
 
 use super::abi::{self, LogLevel};
 use super::calls;
+use crate::circumstances::Around;
 use crate::header_map;
 use crate::proxy::{Level, Proxy, Shared};
 
@@ -18,6 +19,16 @@ impl Shared for Envoy {
 
     fn write(&self, key: &str, value: &[u8], version: Option<u32>) -> bool {
         abi::set_shared_data(key, value, version.unwrap_or(0)).is_ok()
+    }
+}
+
+impl Around for Envoy {
+    fn client(&self) -> String {
+        calls::client()
+    }
+
+    fn now_ms(&self) -> u64 {
+        calls::now_ms()
     }
 }
 
@@ -47,10 +58,6 @@ impl Proxy for Envoy {
 
     fn cancel(&self, stream: u32) {
         let _ = abi::cancel(stream);
-    }
-
-    fn now_ms(&self) -> u64 {
-        calls::now_ms()
     }
 
     fn jitter(&self) -> u8 {

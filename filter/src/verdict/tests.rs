@@ -35,9 +35,13 @@ fn policy(json: &str) -> Policy {
     Policy::new(&PluginConfig::from_json(format!("{{\"cluster\": \"c\"{json}}}").as_bytes()).unwrap())
 }
 
+fn judged(policy: &Policy, request: Request<'_>, enforced: Option<&Enforced>) -> Judgement {
+    policy.judge(request, enforced, None)
+}
+
 fn judge(policy: &Policy, pairs: &[(&str, &str)]) -> Verdict {
     let headers: Vec<_> = pairs.iter().map(|(n, v)| ((*n).to_owned(), v.as_bytes().to_vec())).collect();
-    policy.judge(Request::new(&view(&headers)), Some(&enforced())).verdict
+    judged(policy, Request::new(&view(&headers)), Some(&enforced())).verdict
 }
 
 /// The leak that decided, by verdict.
@@ -72,7 +76,7 @@ fn an_observed_token_does_not_carry_another_past_a_page_that_cannot_be_read() {
 
     let headers = [("a".to_owned(), open.into_bytes()), ("b".to_owned(), patched.into_bytes())];
     for (json, expected) in [("", "observe"), (r#", "on_not_ready": "deny""#, "not_ready")] {
-        let judgement = policy(json).judge(Request::new(&view(&headers)), in_force.as_ref());
+        let judgement = judged(&policy(json), Request::new(&view(&headers)), in_force.as_ref());
         assert_eq!((judgement.verdict.as_str(), judgement.unreadable), (expected, true));
     }
 }
@@ -113,13 +117,14 @@ fn exempt_paths_are_not_looked_at() {
 fn without_an_index_the_operator_has_chosen() {
     let headers = [("x".to_owned(), PATCHED.as_bytes().to_vec())];
     for (json, expected) in [("", OnNotReady::Allow), (r#", "on_not_ready": "deny""#, OnNotReady::Deny)] {
-        assert_eq!(policy(json).judge(Request::new(&view(&headers)), None).verdict, Verdict::NotReady(expected));
+        assert_eq!(judged(&policy(json), Request::new(&view(&headers)), None).verdict, Verdict::NotReady(expected));
     }
 }
 
 #[test]
 fn work_is_bounded_and_the_operator_chooses_what_becomes_of_the_rest() {
-    let judge = |json: &str, headers: &[(String, Vec<u8>)]| policy(json).judge(Request::new(&view(headers)), Some(&enforced()));
+    let judge =
+        |json: &str, headers: &[(String, Vec<u8>)]| judged(&policy(json), Request::new(&view(headers)), Some(&enforced()));
     let header = |value: Vec<u8>| ("x".to_owned(), value);
     let repeated = |text: &str| header(format!("{text} ").repeat(20_000).into_bytes());
     let lookalikes = repeated(&PATCHED.replace('9', "8"));

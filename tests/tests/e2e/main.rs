@@ -2,6 +2,7 @@
 
 mod the_loop;
 mod decisions;
+mod scopes;
 mod places;
 mod evasion;
 mod bodies;

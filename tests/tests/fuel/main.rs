@@ -22,8 +22,8 @@ const WARM_UP: usize = 4;
 #[test]
 fn no_request_takes_more_fuel_than_was_accepted() -> Result<()> {
     let module = module()?;
-    let measured = measure(&module, &TOKENS)?;
-    let again = measure(&module, &TOKENS[..2])?;
+    let measured = measure(&module, &TOKENS, |_| Vec::new())?;
+    let again = measure(&module, &TOKENS[..2], |_| Vec::new())?;
     assert!(measured.includes(&again), "the same module must take the same fuel: {measured:?}, and then {again:?}");
     if let Err(complaint) = measured.check() {
         panic!("{complaint}");
@@ -34,13 +34,30 @@ fn no_request_takes_more_fuel_than_was_accepted() -> Result<()> {
 /// Without it, the table would show how little a filter costs that does nothing.
 #[test]
 fn the_measured_filter_blocks() -> Result<()> {
-    let mut vm = vm(&module()?, 1_000)?;
+    let mut vm = vm(&module()?, 1_000, Vec::new())?;
     let request = |token: &str| vec![(b"authorization".to_vec(), format!("Bearer {token}").into_bytes())];
     assert_eq!(vm.request(request(&feed::token(999)), b"")?.answered, Some(403));
     assert_eq!(vm.request(request(&feed::token(1_000)), b"")?.answered, None);
     let body = |n| format!("{{\"a\": [\"{}\"]}}", feed::token(n)).into_bytes();
     assert_eq!(vm.request(Vec::new(), &body(999))?.answered, Some(403));
     assert_eq!(vm.request(Vec::new(), &body(1_000))?.answered, None);
+    Ok(())
+}
+
+/// Where patches apply is looked at when there is a match; a request with a body has its destination copied.
+#[test]
+fn scopes_cost_a_request_without_a_match_nothing() -> Result<()> {
+    let measured = measure(&module()?, &TOKENS[1..2], feed::settings)?;
+    if let Err(complaint) = measured.compare() {
+        panic!("{complaint}");
+    }
+    let mut vm = vm(&module()?, 1_000, feed::settings(1_000))?;
+    let request = |host: &str| {
+        let headers = [(":authority", host), (":path", "/v2/admin"), ("authorization", &format!("Bearer {}", feed::token(999)))];
+        headers.map(|(name, value)| (name.as_bytes().to_vec(), value.as_bytes().to_vec())).to_vec()
+    };
+    assert_eq!(vm.request(request("a.scope0.test"), b"")?.answered, Some(403));
+    assert_eq!(vm.request(request("elsewhere.test"), b"")?.answered, None);
     Ok(())
 }
 
@@ -75,10 +92,10 @@ fn the_module_does_not_grow_unnoticed() {
     assert!(size <= MOST_BYTES, "the module has {size} bytes, and {MOST_BYTES} were accepted");
 }
 
-fn measure(module: &FilterModule, sizes: &[usize]) -> Result<Table> {
+fn measure(module: &FilterModule, sizes: &[usize], settings: impl Fn(usize) -> Vec<u8>) -> Result<Table> {
     let mut table = Table::default();
     for &tokens in sizes {
-        let mut vm = vm(module, tokens)?;
+        let mut vm = vm(module, tokens, settings(tokens))?;
         for (sample, body) in samples().into_iter().map(|sample| (sample, Vec::new())).chain([json()]) {
             let headers = || sample.headers.iter().map(|(name, value)| (name.as_bytes().to_vec(), value.as_bytes().to_vec()));
             for _ in 0..WARM_UP {
@@ -97,9 +114,9 @@ fn module() -> Result<FilterModule> {
 }
 
 /// A filter that enforces an index of so many tokens.
-fn vm(module: &FilterModule, tokens: usize) -> Result<Vm> {
+fn vm(module: &FilterModule, tokens: usize, enforcement: Vec<u8>) -> Result<Vm> {
     let mut vm = start(module, Limits::NONE)?;
-    feed::push(&mut vm, tokens)?;
+    feed::push(&mut vm, tokens, enforcement)?;
     Ok(vm)
 }
 

@@ -43,6 +43,11 @@ impl Table {
         if env::var_os(REWRITE).is_some() {
             return fs::write(file(), self.write()).map_err(|error| error.to_string());
         }
+        self.compare()
+    }
+
+    /// Compares with what was accepted.
+    pub fn compare(&self) -> Result<(), String> {
         let text = fs::read_to_string(file()).map_err(|error| format!("{}: {error}", file().display()))?;
         let accepted: Accepted = toml::from_str(&text).map_err(|error| error.to_string())?;
         let complaints = self.complaints(&accepted.fuel);

@@ -103,6 +103,43 @@ pub struct IndexHeader {
     /// 2,048 bytes, a set: which lengths and classes of bytes the tokens have.
     #[prost(bytes = "vec", tag = "12")]
     pub kinds: ::prost::alloc::vec::Vec<u8>,
+    /// `Settings`, encoded: the root covers these very bytes. Absent when they are as in the index that the receiver has.
+    #[prost(bytes = "vec", optional, tag = "13")]
+    pub settings: ::core::option::Option<::prost::alloc::vec::Vec<u8>>,
+}
+/// How an index is enforced. It is in force together with the shards of the same epoch. Few messages: each is code in every gateway.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Settings {
+    /// What a blocked request is answered; 0: as if nobody had chosen.
+    #[prost(uint32, tag = "1")]
+    pub response_status: u32,
+    /// As many as there are values.
+    #[prost(string, repeated, tag = "2")]
+    pub response_header_names: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(string, repeated, tag = "3")]
+    pub response_header_values: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(bytes = "vec", tag = "4")]
+    pub response_body: ::prost::alloc::vec::Vec<u8>,
+    /// Until then, what would be blocked is observed; 0 when blocks are blocks. Milliseconds since the Unix epoch.
+    #[prost(uint64, tag = "5")]
+    pub paused_until_ms: u64,
+    /// Virtual patches that do not apply everywhere, each leak in one of them at most.
+    #[prost(message, repeated, tag = "6")]
+    pub scopes: ::prost::alloc::vec::Vec<Scope>,
+}
+/// Where the virtual patches of these leaks apply. An empty list does not narrow anything.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Scope {
+    /// In order.
+    #[prost(uint32, repeated, tag = "1")]
+    pub leaks: ::prost::alloc::vec::Vec<u32>,
+    #[prost(string, repeated, tag = "2")]
+    pub hosts: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(string, repeated, tag = "3")]
+    pub path_prefixes: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// An address of 4 or 16 bytes, and a byte with the number of its bits that count.
+    #[prost(bytes = "vec", repeated, tag = "4")]
+    pub exempt_networks: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ShardSum {

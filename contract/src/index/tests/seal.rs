@@ -1,10 +1,12 @@
 //! What a header must show before it is believed.
 
 use super::*;
+use crate::settings::{MAX_SETTINGS, Settings};
 
 fn sealed() -> (PublicKey, SealedHeader) {
     let key = SigningKey::new(&[3; 32]);
-    let built = build("acme", &fingerprint_key(), 5, 1_000, vec![entry(1)]).unwrap();
+    let mut built = build("acme", &fingerprint_key(), 5, 1_000, vec![entry(1)]).unwrap();
+    built.header.settings = Settings::new(None, 7, Vec::new()).to_bytes();
     (key.public_key(), key.seal(built.header))
 }
 
@@ -24,7 +26,7 @@ fn holds_for_its_tenant_and_from_the_epoch_in_force_on() {
 #[test]
 fn breaks_with_any_change() {
     type Change = fn(&mut SealedHeader);
-    let changes: [(&str, Change); 9] = [
+    let changes: [(&str, Change); 11] = [
         ("key check", |s| s.header.key_check[0] ^= 1),
         ("kinds", |s| s.header.kinds.add(Kind::of_length(99))),
         ("tenant", |s| s.header.tenant.push('x')),
@@ -33,6 +35,8 @@ fn breaks_with_any_change() {
         ("built_at_ms", |s| s.header.built_at_ms += 1),
         ("shard hash", |s| s.header.shards[0].hash[0] ^= 1),
         ("shard length", |s| s.header.shards[0].length += 1),
+        ("settings", |s| s.header.settings[0] ^= 1),
+        ("no settings", |s| s.header.settings.clear()),
         ("signature", |s| s.signature[0] ^= 1),
     ];
     for (what, change) in changes {
@@ -49,16 +53,34 @@ fn breaks_with_any_change() {
 fn another_format_or_a_wrong_number_of_shards_is_refused() {
     let key = SigningKey::new(&[3; 32]);
     let mut header = sealed().1.header;
-    header.format = 1;
-    let refused = key.seal(header.clone()).verify(&key.public_key(), "acme", &fingerprint_key(), 0).unwrap_err();
-    assert_eq!(refused, HeaderError::Format { expected: 2, got: 1 });
     header.format = 2;
+    let refused = key.seal(header.clone()).verify(&key.public_key(), "acme", &fingerprint_key(), 0).unwrap_err();
+    assert_eq!(refused, HeaderError::Format { expected: 3, got: 2 });
+    header.format = 3;
     header.shard_bits = 1;
     let refused = key.seal(header.clone()).verify(&key.public_key(), "acme", &fingerprint_key(), 0).unwrap_err();
     assert_eq!(refused, HeaderError::Shards { expected: 2, got: 1 });
     header.shard_bits = MAX_SHARD_BITS + 1;
     let refused = key.seal(header).verify(&key.public_key(), "acme", &fingerprint_key(), 0).unwrap_err();
     assert_eq!(refused, HeaderError::Malformed("too many shards"));
+}
+
+/// A narrower scope than was meant would let leaked tokens pass: what is not understood in full is not believed, although it is signed.
+#[test]
+fn settings_that_cannot_be_read_are_refused() {
+    let key = SigningKey::new(&[3; 32]);
+    for settings in [vec![0xff], vec![0; MAX_SETTINGS + 1]] {
+        let header = IndexHeader { settings, ..sealed().1.header };
+        let refused = key.seal(header).verify(&key.public_key(), "acme", &fingerprint_key(), 0).unwrap_err();
+        assert!(matches!(refused, HeaderError::Malformed(_)), "{refused}");
+    }
+}
+
+/// Another root for the same header would make every gateway refuse what a control plane of the same format sends.
+#[test]
+fn the_root_of_format_3_stays() {
+    let root = blake3::Hash::from(sealed().1.header.root()).to_hex();
+    assert_eq!(root.as_str(), "2956daf12db5a3529aaf56d39ba996a61671b1d0afe73a20b0e96e2dfbd03f2a");
 }
 
 #[test]

@@ -11,6 +11,7 @@ use serde_json::json;
 use stopleak_detector::Risk;
 
 use super::asked::FilterBody;
+use super::scope::{AskedScope, scope};
 use super::{load, say};
 use crate::api::input::{Asked, Body, IdInPath, IfMatch, LeakInPath, days, limit, line};
 use crate::api::problem::{Answer, Problem};
@@ -34,6 +35,7 @@ pub(in crate::api) struct Decide {
     expected: Option<i64>,
     at: Option<Time>,
     expires_at: Option<Time>,
+    scope: Option<AskedScope>,
     #[serde(default)]
     dry_run: bool,
 }
@@ -48,6 +50,7 @@ pub(in crate::api) struct DecideMany {
     confirm: bool,
     at: Option<Time>,
     expires_at: Option<Time>,
+    scope: Option<AskedScope>,
     #[serde(default)]
     dry_run: bool,
     /// These leaks,
@@ -110,8 +113,9 @@ pub(in crate::api) async fn decide(
     Body(body): Body<Decide>,
 ) -> Answer<Response> {
     let reason = reason(&app, &caller, body.reason.as_deref()).await?;
+    let scope = scope(&app, &caller, body.scope, body.dry_run).await?;
     let Decide { action, risk, confirm, expires_at, .. } = body;
-    let request = Request { action, risk, confirm, expires_at, approved: false };
+    let request = Request { action, risk, confirm, expires_at, scope, approved: false };
     let (reason, expected) = (reason.as_deref(), seen.or(body.expected));
     let asked = leaks::Asked { reason, expected, ..leaks::Asked::of(&caller, Origin::Person, request) };
     let (tenant, now) = (caller.tenant.id, Time::now());
@@ -180,8 +184,9 @@ pub(in crate::api) async fn decide_many(
             return Err(Problem::Invalid { field: "filter", detail });
         }
     };
+    let scope = scope(&app, &caller, body.scope, body.dry_run).await?;
     let DecideMany { action, risk, confirm, expires_at, at, dry_run, .. } = body;
-    let request = Request { action, risk, confirm, expires_at, approved: false };
+    let request = Request { action, risk, confirm, expires_at, scope, approved: false };
     let asked = leaks::Asked { reason: reason.as_deref(), ..leaks::Asked::of(&caller, Origin::Person, request) };
     let key = key(&caller);
     let bulk = Bulk { asked, author_key: &key, at, dry_run };

@@ -1,9 +1,13 @@
 //! What other modules call an error, as a problem.
 
-use super::Problem;
+use axum::http::StatusCode;
+use serde_json::json;
+
+use super::{Problem, Told, told};
 use crate::imports::ImportError;
 use crate::intake::IntakeError;
 use crate::leaks::{AddError, RecordError, SettleError};
+use crate::responses::ChooseError;
 
 impl From<sqlx::Error> for Problem {
     fn from(error: sqlx::Error) -> Self {
@@ -64,4 +68,18 @@ impl From<SettleError> for Problem {
             SettleError::Store(error) => Self::Store(error),
         }
     }
+}
+
+impl From<ChooseError> for Problem {
+    fn from(error: ChooseError) -> Self {
+        match error {
+            ChooseError::Changed(version) => Self::SettingChanged(version),
+            ChooseError::Store(error) => Self::Store(error),
+        }
+    }
+}
+
+pub(super) fn setting_changed(version: i64) -> Told {
+    let detail = "somebody else has changed the setting since you saw it; look at it again, then change it";
+    told(StatusCode::PRECONDITION_FAILED, "changed-meanwhile", "Changed meanwhile", detail).with("version", json!(version))
 }

@@ -31,6 +31,7 @@ pub(super) fn refused(refusal: &Refusal, current: &Current) -> Told {
         }
         Refusal::ApprovalRequired => conflict("approval-required", "Takes two administrators"),
         Refusal::AlreadyPending { id } => conflict("already-pending", "Waits already").with("pending", json!(id)),
+        Refusal::TooManyScopes => conflict("too-many-scopes", "Too many scopes"),
         Refusal::Incomplete(_) => told(StatusCode::UNPROCESSABLE_ENTITY, "invalid", "Invalid value", detail),
     }
 }

@@ -36,6 +36,25 @@ pub(super) struct Patch {
     /// When the patch ends by itself: a time, or how long from now, such as 7d
     #[arg(long, value_name = "TIME")]
     expires: Option<Moment>,
+    #[command(flatten)]
+    scope: Scope,
+}
+
+/// Where a patch applies. A leak that is patched already gets the new scope.
+#[derive(Args)]
+pub(super) struct Scope {
+    /// Only on this host: api.example.com, or *.example.com for all that is below; give it as often as needed
+    #[arg(long = "host", value_name = "HOST")]
+    hosts: Vec<String>,
+    /// Only on this path and what is below it
+    #[arg(long = "path-prefix", value_name = "PATH")]
+    path_prefixes: Vec<String>,
+    /// Not for clients in this network, such as 10.0.0.0/8: they are observed
+    #[arg(long = "exempt", value_name = "NETWORK")]
+    exempt_networks: Vec<String>,
+    /// Everywhere and for everybody: takes the scope of a patch away
+    #[arg(long, conflicts_with_all = ["hosts", "path_prefixes", "exempt_networks"])]
+    everywhere: bool,
 }
 
 #[derive(Args)]
@@ -57,8 +76,20 @@ pub(super) struct AskImpact {
 
 impl Patch {
     pub(super) fn run(self) -> Result<(), Fault> {
-        let request = json!({"action": "apply_virtual_patch", "confirm": self.confirm, "expires_at": self.expires});
+        let request = json!({"action": "apply_virtual_patch", "confirm": self.confirm, "expires_at": self.expires,
+                             "scope": self.scope.asked()});
         self.decision.take(request)
+    }
+}
+
+impl Scope {
+    /// As the API takes it; `null`: everywhere, when there is no patch yet.
+    pub(super) fn asked(&self) -> Value {
+        let Self { hosts, path_prefixes, exempt_networks, everywhere } = self;
+        if !everywhere && hosts.is_empty() && path_prefixes.is_empty() && exempt_networks.is_empty() {
+            return Value::Null;
+        }
+        json!({"hosts": hosts, "path_prefixes": path_prefixes, "exempt_networks": exempt_networks})
     }
 }
 

@@ -4,6 +4,7 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use super::decide::Scope;
 use super::list::Wanted;
 use super::{Risk, leak_number};
 use crate::cli::Fault;
@@ -44,6 +45,8 @@ pub(super) struct DecideMany {
     /// When the patches end by themselves: a time, or how long from now, such as 7d
     #[arg(long, value_name = "TIME")]
     expires: Option<Moment>,
+    #[command(flatten)]
+    scope: Scope,
     /// Only say what would happen
     #[arg(long)]
     dry_run: bool,
@@ -80,7 +83,7 @@ impl DecideMany {
         let client = self.remote.client()?;
         let mut request = json!({
             "action": self.action, "reason": self.reason, "risk": self.to, "confirm": self.confirm, "at": self.at,
-            "expires_at": self.expires, "dry_run": self.dry_run,
+            "expires_at": self.expires, "dry_run": self.dry_run, "scope": self.scope.asked(),
         });
         let mut results = Vec::new();
         let mut take = |request: &Value| {

@@ -6,7 +6,15 @@ const NOW: u64 = 1_700_000_000_000;
 
 fn leak(status: Status, patched: bool) -> State {
     let patched_at = patched.then(|| Time::from_millis(1));
-    State { status, risk: Risk::High, patched_at, patch_expires_at: None, weak_tokens: Vec::new(), second_approver: false }
+    State {
+        status,
+        risk: Risk::High,
+        patched_at,
+        patch_expires_at: None,
+        scope: None,
+        weak_tokens: Vec::new(),
+        second_approver: false,
+    }
 }
 
 fn request(action: Action) -> Request {
@@ -89,6 +97,28 @@ fn a_patch_may_end_by_itself_but_not_before_it_begins() {
     for action in [Action::Close, Action::MarkFalse, Action::RemoveVirtualPatch] {
         assert_eq!(decide(&ending, request(action), Time::from_millis(NOW)).unwrap().patch_expires_at, None);
     }
+}
+
+#[test]
+fn another_scope_is_another_decision_on_the_same_patch() {
+    let scoped = |n| Request { scope: Some(ScopeId(n)), ..Request::of(Action::ApplyVirtualPatch) };
+    let patched =
+        State { scope: Some(ScopeId(1)), patch_expires_at: Some(Time::from_millis(NOW + 9)), ..leak(Status::Open, true) };
+    let wider = decide(&patched, scoped(2), Time::from_millis(NOW)).unwrap();
+    assert_eq!((wider.scope, wider.index_changes), (Some(ScopeId(2)), true));
+    assert_eq!((wider.patched_at, wider.patch_expires_at), (patched.patched_at, patched.patch_expires_at));
+    for same in [scoped(1), Request::of(Action::ApplyVirtualPatch)] {
+        let refused = decide(&patched, same, Time::from_millis(NOW));
+        assert!(matches!(refused, Err(Refusal::IllegalTransition { .. })), "{refused:?}");
+    }
+    assert_eq!(decide(&patched, request(Action::SetRisk), Time::from_millis(NOW)).unwrap().scope, patched.scope);
+    for action in [Action::Close, Action::MarkFalse, Action::RemoveVirtualPatch] {
+        assert_eq!(decide(&patched, request(action), Time::from_millis(NOW)).unwrap().scope, None);
+    }
+    let odd = Request { scope: Some(ScopeId(1)), ..Request::of(Action::Close) };
+    assert!(matches!(decide(&patched, odd, Time::from_millis(NOW)), Err(Refusal::Incomplete(_))));
+    let critical = State { risk: Risk::Critical, second_approver: true, ..patched };
+    assert_eq!(decide(&critical, scoped(2), Time::from_millis(NOW)), Err(Refusal::ApprovalRequired));
 }
 
 /// What nobody decides alone where the tenant wants two, and where the leak is critical.

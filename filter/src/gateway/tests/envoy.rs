@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::rc::Rc;
 
 use super::*;
+use crate::circumstances::Around;
 use crate::proxy::{Memory, Shared};
 
 const CREDENTIAL: &str = "slg_test";
@@ -16,6 +17,7 @@ pub struct Envoy {
     pages: RefCell<BTreeSet<String>>,
     queues: RefCell<Vec<VecDeque<Vec<u8>>>>,
     now_ms: Cell<u64>,
+    client: RefCell<String>,
     /// What was sent over each stream, and whether it is open.
     streams: RefCell<Vec<(bool, Vec<to_control_plane::Message>)>>,
     pages_read: Cell<usize>,
@@ -102,6 +104,11 @@ impl Envoy {
         }
     }
 
+    /// Who sends the next requests.
+    pub fn set_client(&self, address: &str) {
+        address.clone_into(&mut self.client.borrow_mut());
+    }
+
     /// The clock goes on, or is set.
     pub fn pass(&self, ms: u64) {
         self.now_ms.set(self.now_ms.get() + ms);
@@ -185,6 +192,16 @@ impl Shared for Envoy {
     }
 }
 
+impl Around for Envoy {
+    fn client(&self) -> String {
+        self.client.borrow().clone()
+    }
+
+    fn now_ms(&self) -> u64 {
+        self.now_ms.get()
+    }
+}
+
 impl Proxy for Envoy {
     fn open_queue(&self, _: &str) -> Option<u32> {
         self.queues.borrow_mut().push(VecDeque::new());
@@ -218,10 +235,6 @@ impl Proxy for Envoy {
 
     fn cancel(&self, stream: u32) {
         self.streams.borrow_mut()[stream as usize].0 = false;
-    }
-
-    fn now_ms(&self) -> u64 {
-        self.now_ms.get()
     }
 
     fn jitter(&self) -> u8 {
