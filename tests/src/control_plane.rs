@@ -188,7 +188,9 @@ fn serve(tools: &Tools, data_dir: &Path, more: &str) -> Result<(Running, Address
     let _ = fs::remove_file(&file);
     // The repositories of tests and demo are on this machine.
     let config = data_dir.with_extension("toml");
-    fs::write(&config, format!("local_sources = [\"/\"]\nfilter = {:?}\n{more}", tools.filter))?;
+    // As a string of TOML.
+    let filter = json!(tools.filter);
+    fs::write(&config, format!("local_sources = [\"/\"]\nfilter = {filter}\n{more}"))?;
     let mut command = Command::new(&tools.stopleak);
     command.arg("serve").arg("--config").arg(config).arg("--data-dir").arg(data_dir).args([
         "--http",

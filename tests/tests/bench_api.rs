@@ -11,7 +11,8 @@ fn everything_is_asked(database: &str) -> Result<()> {
     ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let json: Value = serde_json::from_slice(&output.stdout)?;
     assert_eq!((&json["leaks"], &json["attempts"]), (&2_000.into(), &20_000.into()));
-    let more_than = |name: &str, least: f64| assert!(json[name].as_f64().is_some_and(|number| number > least), "{name} in {json}");
+    let more_than =
+        |name: &str, least: f64| assert!(json[name].as_f64().is_some_and(|number| number > least), "{name} in {json}");
     more_than("tokens", 19_000.0);
     more_than("indexed_tokens", 10_000.0);
     more_than("resident_bytes_at_start", 1e6);

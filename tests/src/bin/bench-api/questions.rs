@@ -23,19 +23,19 @@ const DIFFERENT: i64 = 500;
 
 pub fn all(seeded: &Seeded, cursors: &Cursors) -> Vec<Question> {
     let filters = filters(seeded);
-    let mut all: Vec<Question> = filters.iter().map(|(name, queries)| leaks(name, queries.clone())).collect();
+    let mut all: Vec<Question> = filters.iter().map(|(name, queries)| leaks(name, queries)).collect();
     let newest = cursors.get("-number").map(Vec::as_slice).unwrap_or_default();
     all.extend(filters.iter().filter_map(|(name, queries)| deep(name, "-number", queries, newest)));
     let orders = ORDERS.iter().filter(|order| **order != "-number");
     for order in orders {
-        all.push(leaks(&format!("by {order}"), vec![format!("sort={order}")]));
+        all.push(leaks(&format!("by {order}"), &[format!("sort={order}")]));
         let places = cursors.get(order).map(Vec::as_slice).unwrap_or_default();
         all.extend(deep(&format!("by {order}"), order, &[String::new()], places));
         for (name, query) in [("closed", "status=closed".to_owned()), ("text that no title has", format!("text={ABSENT}"))] {
-            all.push(leaks(&format!("by {order}, {name}"), vec![format!("sort={order}&{query}")]));
+            all.push(leaks(&format!("by {order}, {name}"), &[format!("sort={order}&{query}")]));
         }
     }
-    all.push(leaks("a thousand at once", vec!["limit=1000".to_owned()]));
+    all.push(leaks("a thousand at once", &["limit=1000".to_owned()]));
     all.extend(others(seeded));
     all
 }
@@ -109,7 +109,7 @@ fn others(seeded: &Seeded) -> Vec<Question> {
     ]
 }
 
-fn leaks(name: &str, queries: Vec<String>) -> Question {
+fn leaks(name: &str, queries: &[String]) -> Question {
     question("leaks", name, LIST, queries.iter().map(|query| format!("/leaks?{query}")).collect())
 }
 
