@@ -13,6 +13,7 @@ use crate::index::Publisher;
 use crate::intake::Intake;
 use crate::keys::Keys;
 use crate::metrics::Metrics;
+use crate::notifications;
 use crate::people::Passwords;
 use crate::people::sso::Sso;
 use crate::sources::LocalSources;
@@ -59,6 +60,8 @@ pub struct App {
     pub job_queued: Notify,
     /// What this process is called among others: no two have the same name.
     pub process: String,
+    /// Sends notifications.
+    pub notifications: notifications::Sender,
     /// Where scans put clones of repositories.
     pub clones: PathBuf,
     /// Where gateways connect to.

@@ -1,7 +1,10 @@
 //! What an operator may set: one struct, from flags and a TOML file; flags win.
 
 mod database;
+mod feed_tls;
+mod folders;
 mod github;
+mod smtp;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::{NonZeroU32, NonZeroU64};
@@ -11,13 +14,15 @@ use std::sync::Arc;
 use clap::ValueEnum;
 use serde::Deserialize;
 use stopleak_detector::Rules;
-use tonic::transport::{Identity, ServerTlsConfig};
 use ureq::http::Uri;
-use zeroize::Zeroizing;
 
 pub use self::database::{DATABASE_VARIABLE, DatabaseUrl};
+pub use self::feed_tls::FeedTls;
+pub use self::folders::{default_config_dir, default_data_dir};
 pub use self::github::GithubConfig;
+pub use self::smtp::{Smtp, SmtpTls};
 use crate::api::{CALLBACK, Site};
+use crate::outbound::Destinations;
 use crate::people::sso::{Sso, SsoConfig};
 use crate::people::{BreachList, BreachListError};
 
@@ -68,6 +73,10 @@ pub struct Config {
     pub feed_tls: Option<FeedTls>,
     /// Receives what GitHub's secret-scanning partner programme sends. Default: off.
     pub github: Option<GithubConfig>,
+    /// Whether notifications may go to addresses of this server's own network, and without TLS. Default: false.
+    pub allow_private_destinations: bool,
+    /// The mail server that notifications go through.
+    pub smtp: Option<Smtp>,
 }
 
 /// Commands that print a key, such as a client of a key management service.
@@ -78,16 +87,6 @@ pub struct KeysConfig {
     pub fingerprint_command: Option<Vec<String>>,
     /// Program and arguments; prints the signing key as 64 hexadecimal digits.
     pub signing_command: Option<Vec<String>>,
-}
-
-/// Files in PEM form.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct FeedTls {
-    /// The certificate, followed by its chain.
-    pub certificate: PathBuf,
-    /// The certificate's private key.
-    pub private_key: PathBuf,
 }
 
 /// How log lines look.
@@ -155,7 +154,6 @@ impl Config {
             },
             rules: self.rules.or(other.rules),
             local_sources: if self.local_sources.is_empty() { other.local_sources } else { self.local_sources },
-            public_url: self.public_url.or(other.public_url),
             breached_passwords: self.breached_passwords.or(other.breached_passwords),
             oidc: self.oidc.or(other.oidc),
             requests_per_minute: self.requests_per_minute.or(other.requests_per_minute),
@@ -164,6 +162,9 @@ impl Config {
             filter: self.filter.or(other.filter),
             feed_tls: self.feed_tls.or(other.feed_tls),
             github: self.github.or(other.github),
+            public_url: self.public_url.or(other.public_url),
+            allow_private_destinations: self.allow_private_destinations || other.allow_private_destinations,
+            smtp: self.smtp.or(other.smtp),
         }
     }
 
@@ -199,6 +200,9 @@ impl Config {
         }
         self.feed_tls()?;
         self.filter()?;
+        if let Some(smtp) = &self.smtp {
+            smtp.check()?;
+        }
         self.data_dir().map(drop)
     }
 
@@ -209,25 +213,6 @@ impl Config {
             return Err(ConfigError::Value { key: "filter", reason: format!("{} is no file", path.display()) });
         }
         Ok(Some(path.clone()))
-    }
-
-    /// TLS of the feed.
-    pub fn feed_tls(&self) -> Result<Option<ServerTlsConfig>, ConfigError> {
-        let read = |key: &'static str, path: &Path| {
-            std::fs::read(path).map_err(|error| ConfigError::Value { key, reason: format!("{}: {error}", path.display()) })
-        };
-        let Some(tls) = &self.feed_tls else { return Ok(None) };
-        let certificate = read("feed_tls.certificate", &tls.certificate)?;
-        let private_key = Zeroizing::new(read("feed_tls.private_key", &tls.private_key)?);
-        let tls = ServerTlsConfig::new().identity(Identity::from_pem(certificate, private_key.as_slice()));
-        // Files without sense are found here, and not when the first gateway comes.
-        match tonic::transport::Server::builder().tls_config(tls.clone()) {
-            Ok(_) => Ok(Some(tls)),
-            Err(error) => {
-                let reason = format!("certificate and private key are not a pair in PEM form: {error}");
-                Err(ConfigError::Value { key: "feed_tls", reason })
-            }
-        }
     }
 
     /// The token formats that scans look for.
@@ -241,6 +226,12 @@ impl Config {
         let rules = Rules::built_in().with_operator_file(&text).map_err(|error| refuse(&error))?;
         stopleak_detector::prove(&rules).map_err(|error| refuse(&error))?;
         Ok(rules)
+    }
+
+    /// Where notifications may go.
+    #[must_use]
+    pub fn destinations(&self) -> Destinations {
+        if self.allow_private_destinations { Destinations::Any } else { Destinations::Public }
     }
 
     /// The operator's list of breached passwords.
@@ -319,25 +310,6 @@ fn is_origin(url: &str) -> bool {
         && uri.query().is_none()
 }
 
-/// `$XDG_DATA_HOME/stopleak`, or `~/.local/share/stopleak`.
-#[must_use]
-pub fn default_data_dir() -> Option<PathBuf> {
-    folder_of_this_user("XDG_DATA_HOME", ".local/share")
-}
-
-/// `$XDG_CONFIG_HOME/stopleak`, or `~/.config/stopleak`.
-#[must_use]
-pub fn default_config_dir() -> Option<PathBuf> {
-    folder_of_this_user("XDG_CONFIG_HOME", ".config")
-}
-
-fn folder_of_this_user(variable: &str, within_home: &str) -> Option<PathBuf> {
-    let absolute = |path: PathBuf| path.is_absolute().then_some(path);
-    let base = std::env::var_os(variable).map(PathBuf::from).and_then(absolute);
-    let home = || std::env::var_os("HOME").map(PathBuf::from).and_then(absolute).map(|home| home.join(within_home));
-    base.or_else(home).map(|base| base.join("stopleak"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -382,6 +354,12 @@ mod tests {
             ("database = \"postgres://host/x?pasword=y\"", "pasword"),
             ("database_command = []", "`database_command`"),
             ("database = \"postgres://host/x\"\ndatabase_file = \"/x\"", "`database_file`"),
+            ("[smtp]\nhost = \"mail.example\"", "`from`"),
+            ("[smtp]\nhost = \"mail.example\"\nfrom = \"nobody\"", "from = \"nobody\""),
+            ("[smtp]\nhost = \"mail.example\"\nfrom = \"a@b.example\"\npassword = \"x\"", "`password`"),
+            ("[smtp]\nhost = \"mail.example\"\nfrom = \"a@b.example\"\nusername = \"a\"", "`smtp.username`"),
+            ("[smtp]\nhost = \"mail.example\"\nfrom = \"a@b.example\"\nusername = \"a\"\ntls = \"none\"", "`smtp.tls`"),
+            ("[smtp]\nhost = \"mail.example\"\nfrom = \"a@b.example\"\nauthority = \"/no/ca\"", "`smtp.authority`"),
         ] {
             let refusal = refusal(text);
             assert!(refusal.contains(expected), "{text} → {refusal}");

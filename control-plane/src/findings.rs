@@ -1,6 +1,6 @@
 //! Findings: one token at one place each, of a scan or of an import, and how they become leaks.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use stopleak_contract::FingerprintKey;
 use stopleak_contract::index::LeakNumber;
@@ -8,6 +8,7 @@ use stopleak_detector::Risk;
 use stopleak_scanner::Finding;
 
 use crate::leaks::{self, Action, Asked, Carrier, NewLeak, NewToken, Origin, RecordError, Request, Status};
+use crate::notifications::{self, Event};
 use crate::people::Caller;
 use crate::store::{Connection, number};
 use crate::tenants::{self, TenantId};
@@ -63,15 +64,22 @@ pub(crate) async fn write(db: &mut Connection, target: &Target, batch: &[&Found]
     let mut new = 0_i64;
     let mut carrier = Carrier::default();
     let mut leaks_of_paths = HashMap::new();
+    let (mut added, mut grown) = (BTreeSet::new(), BTreeSet::new());
     for found in batch {
         let known = leaks::find_token(db, target.tenant, &found.token.fingerprint).await?;
         let token = if let Some(known) = &known {
             known.token
         } else {
             new += 1;
-            let leak = match leaks_of_paths.get(&found.path) {
-                Some(&leak) => leak,
-                None => leak_of(db, target, found, now).await?,
+            let leak = if let Some(&leak) = leaks_of_paths.get(&found.path) {
+                leak
+            } else if let Some(leak) = open_leak_of(db, target, found).await? {
+                grown.insert(leak);
+                leak
+            } else {
+                let leak = add_leak(db, target, found, now).await?;
+                added.insert(leak);
+                leak
             };
             leaks_of_paths.insert(&found.path, leak);
             raise_risk(db, target.tenant, leak, found.risk, now).await?;
@@ -82,6 +90,11 @@ pub(crate) async fn write(db: &mut Connection, target: &Target, batch: &[&Found]
             reopen(db, target, known.leak, found, &mut carrier, now).await?;
         }
     }
+    // At the end, when each leak has all tokens of the batch and is as bad as the worst of them.
+    let [added, grown] = [added, grown].map(|leaks| leaks.into_iter().collect::<Vec<_>>());
+    for event in [Event::Added(&added), Event::Grown(&grown)] {
+        notifications::tell(db, target.tenant, &event, now).await?;
+    }
     let epoch = match carrier.new_epoch() {
         None if new > 0 => Some(tenants::next_epoch(db, target.tenant, now).await?),
         epoch => epoch,
@@ -91,7 +104,7 @@ pub(crate) async fn write(db: &mut Connection, target: &Target, batch: &[&Found]
 
 /// The open leak of this source and path. One with a virtual patch is left as it is: its administrator decided to block the
 /// tokens that it had, and nobody has decided on this one.
-async fn leak_of(db: &mut Connection, target: &Target, found: &Found, now: Time) -> Result<LeakNumber, sqlx::Error> {
+async fn open_leak_of(db: &mut Connection, target: &Target, found: &Found) -> Result<Option<LeakNumber>, sqlx::Error> {
     let open: Option<i64> = sqlx::query_scalar(
         "SELECT number FROM leaks WHERE tenant_id = $1 AND source_id = $2 AND path = $3 AND status = $4
            AND patched_at IS NULL ORDER BY number LIMIT 1",
@@ -100,11 +113,12 @@ async fn leak_of(db: &mut Connection, target: &Target, found: &Found, now: Time)
     .bind(target.source)
     .bind(&found.path)
     .bind(Status::Open.as_str())
-    .fetch_optional(&mut *db)
+    .fetch_optional(db)
     .await?;
-    if let Some(leak) = open {
-        return number(leak);
-    }
+    open.map(number).transpose()
+}
+
+async fn add_leak(db: &mut Connection, target: &Target, found: &Found, now: Time) -> Result<LeakNumber, sqlx::Error> {
     let title = format!("{} in {}", found.path, target.title);
     let leak = NewLeak { title: &title, risk: found.risk, place: Some((target.source, &found.path)) };
     leaks::insert_leak(db, target.tenant, &leak, now).await

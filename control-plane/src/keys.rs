@@ -15,6 +15,7 @@ use stopleak_contract::index::SigningKey;
 use zeroize::Zeroizing;
 
 use crate::config::KeysConfig;
+use crate::sealed::SealingKey;
 use crate::tenants::TenantId;
 
 /// What the control plane keeps secret.
@@ -132,6 +133,14 @@ impl Keys {
     pub fn webhook(&self, tenant: TenantId, nonce: &[u8]) -> Zeroizing<[u8; 32]> {
         let key = derive(&self.fingerprint, "webhook secret", tenant);
         Zeroizing::new(*blake3::keyed_hash(&key, nonce).as_bytes())
+    }
+
+    /// The tenant's key for what its database rows keep encrypted.
+    #[must_use]
+    pub fn sealing(&self, tenant: TenantId) -> SealingKey {
+        let TenantId(number) = tenant;
+        let context = format!("stopleak sealing key v1 of tenant {number}");
+        SealingKey::new(blake3::keyed_hash(self.fingerprint.as_bytes(), context.as_bytes()).as_bytes())
     }
 
     /// What tells one request from another without telling what is in it: parts of it may be tokens.

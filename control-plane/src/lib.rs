@@ -3,16 +3,18 @@
 //! The flow: a [`config`] names a data folder that holds the [`keys`] and, apart from them, the [`store`]. A scan of one of the
 //! [`sources`] brings tokens (or an administrator, a report among [`imports`], or what comes by [`intake`]), which become [`leaks`];
 //! a decision on a leak, of a person or of one of their [`policies`], changes what the [`index`] holds, and so do [`pauses`],
-//! [`scopes`] and [`responses`];
-//! the publisher builds and seals it, and the [`feed`] pushes it to the [`gateways`], which report [`attempts`]. The [`api`] is
-//! how [`people`] reach all that, each port has a [`door`], [`serve`] puts it together, and [`cli`] is the API from a terminal.
+//! [`scopes`] and [`responses`]; the publisher builds and seals it, and the [`feed`] pushes it to the [`gateways`], which report
+//! [`attempts`]. What happens to leaks is told by [`notifications`]. The [`api`] is how [`people`] reach all that, each port has a
+//! [`door`], [`serve`] puts it together, and [`cli`] is the API from a terminal.
 //!
 //! A token's text lives from the moment it is read until its fingerprint is known, in memory, and nowhere else.
 
 pub mod config;
 pub mod secret;
 pub mod keys;
+pub mod sealed;
 pub mod signature;
+pub mod outbound;
 pub mod time;
 pub mod store;
 pub mod tenants;
@@ -38,6 +40,7 @@ pub mod repeats;
 pub mod gateways;
 pub mod feed;
 pub mod attempts;
+pub mod notifications;
 pub mod metrics;
 pub mod app;
 pub mod replicas;

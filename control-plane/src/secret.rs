@@ -16,7 +16,7 @@ pub enum Purpose {
     ApiToken,
     /// `slg_`: a gateway's credential.
     Gateway,
-    /// `slw_`: what a webhook's deliveries are signed with.
+    /// `slw_`: opens nothing; it signs what a webhook delivers, to us or from us.
     Webhook,
     /// `sls_`: a person's session.
     Session,

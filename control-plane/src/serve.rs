@@ -31,7 +31,7 @@ use crate::sources::LocalSources;
 use crate::store::{self, Database, Store, Trouble, trouble};
 use crate::tenants::TenantId;
 use crate::time::Time;
-use crate::{api, attempts, feed, imports, jobs, leaks, replicas, tenants, verdicts};
+use crate::{api, attempts, feed, imports, jobs, leaks, notifications, replicas, tenants, verdicts};
 
 /// A control plane whose ports are open.
 pub struct Server {
@@ -144,6 +144,7 @@ impl Server {
             }
         });
         let due = tokio::spawn(leaks::run_due(Arc::clone(&app)));
+        let notifying = tokio::spawn(notifications::work(Arc::clone(&app)));
         tokio::select! {
             ended = &mut serving => { ended?; }
             () = stop => {
@@ -159,6 +160,9 @@ impl Server {
         }
         if tokio::time::timeout(GRACE, due).await.is_err() {
             tracing::warn!("what was due is not done yet; the next start does it");
+        }
+        if tokio::time::timeout(GRACE, notifying).await.is_err() {
+            tracing::warn!("some notifications were cut short; the next start sends them again");
         }
         let _ = fs::remove_file(data_dir.join(ADDRESSES));
         app.store.close().await;
@@ -198,6 +202,7 @@ pub(crate) fn assemble(
         detector: LazyDetector::new(config.rules()?),
         job_queued: Notify::new(),
         process: process_name()?,
+        notifications: notifications::Sender::new(config)?,
         clones,
         feed,
         stopping,

@@ -27,6 +27,7 @@ mod webhooks;
 mod checks;
 mod public_checks;
 mod gateways;
+mod notifications;
 mod tenants;
 mod users;
 mod session;

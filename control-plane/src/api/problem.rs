@@ -130,6 +130,8 @@ pub enum Problem {
         /// That scan.
         scan: i64,
     },
+    /// Only a dead delivery is sent again by hand.
+    NotDead,
     /// A report was not read to its end.
     Import(ImportError),
     /// A delivery is not known to come from who it says.
@@ -208,30 +210,8 @@ impl Problem {
             .with("position", json!(position)),
             Self::TokenAlreadyLeaked { position, known } => of_leaks::already_leaked(*position, known),
             Self::Refused(refusal, current) => of_leaks::refused(refusal, current),
-            Self::Changed { current, precondition } => told(
-                if *precondition { StatusCode::PRECONDITION_FAILED } else { StatusCode::CONFLICT },
-                "changed-meanwhile",
-                "Changed meanwhile",
-                "somebody else has changed the leak since you saw it; look at it again, then decide",
-            )
-            .with("current", of_leaks::state(current)),
+            Self::Changed { .. } | Self::Settled { .. } | Self::SamePerson => of_leaks::told_of(self),
             Self::SettingChanged(version) => setting_changed(*version),
-            Self::Settled { status } => told(
-                StatusCode::CONFLICT,
-                "settled",
-                "Does not wait for this",
-                match status.as_str() {
-                    "scheduled" => "the decision is approved and scheduled; it can be cancelled",
-                    _ => "the decision does not wait any more; list pending decisions with all=true to see what became of it",
-                },
-            )
-            .with("pending_status", json!(status)),
-            Self::SamePerson => told(
-                StatusCode::CONFLICT,
-                "same-person",
-                "Another administrator has to",
-                "whoever asked for a decision cannot approve it; another administrator has to, or you cancel it",
-            ),
             Self::NameTaken { what } => told(
                 StatusCode::CONFLICT,
                 "name-taken",
@@ -259,6 +239,12 @@ impl Problem {
                 format!("scan {scan} of this source has not ended yet; follow it at /api/v1/scans/{scan}"),
             )
             .with("scan", json!(scan)),
+            Self::NotDead => told(
+                StatusCode::CONFLICT,
+                "not-dead",
+                "Not dead",
+                "only a dead delivery can be sent again, and a test cannot: test the channel once more",
+            ),
             Self::Import(_) | Self::NotGenuine(_) | Self::NoKeys => of_intake::told_of(self),
             Self::Busy { what } => busy(what),
             Self::NoIndex(missing) => missing.told(),

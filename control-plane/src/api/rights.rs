@@ -10,8 +10,8 @@ use axum::http::Method;
 use axum::routing::{MethodRouter, delete, get, patch, post, put};
 
 use super::{
-    api_tokens, attempts, audit, checks, gateways, guard_rails, health, imports, intake, jobs, leaks, policies, public_checks,
-    responses, scans, session, sources, sso, tenants, users, verdicts, webhooks,
+    api_tokens, attempts, audit, checks, gateways, guard_rails, health, imports, intake, jobs, leaks, notifications, policies,
+    public_checks, responses, scans, session, sources, sso, tenants, users, verdicts, webhooks,
 };
 use crate::app::App;
 use crate::people::Role;
@@ -29,7 +29,7 @@ pub enum Right {
     See,
     /// To add leaks and to decide on them.
     Decide,
-    /// To manage sources, scans, webhooks and gateways.
+    /// To manage sources, scans, webhooks, gateways and notifications.
     Operate,
     /// To manage users and API tokens.
     People,
@@ -139,6 +139,16 @@ pub fn routes() -> Vec<Route> {
 
         get    "/api/v1/jobs"                      Operate jobs::list;
         post   "/api/v1/jobs/{id}/retry"           Operate jobs::retry;
+        get    "/api/v1/notifications/channels"              See     notifications::list;
+        post   "/api/v1/notifications/channels"              Operate notifications::add;
+        get    "/api/v1/notifications/channels/{id}"         See     notifications::show;
+        patch  "/api/v1/notifications/channels/{id}"         Operate notifications::change;
+        post   "/api/v1/notifications/channels/{id}/test"    Operate notifications::test;
+        post   "/api/v1/notifications/channels/{id}/secret"  Operate notifications::renew_secret;
+        delete "/api/v1/notifications/channels/{id}"         Operate notifications::remove;
+        get    "/api/v1/notifications/deliveries"            See     notifications::deliveries;
+        get    "/api/v1/notifications/deliveries/{id}"       See     notifications::delivery;
+        post   "/api/v1/notifications/deliveries/{id}/retry" Operate notifications::retry;
 
         get    "/api/v1/tenants"                   See     tenants::list;
         post   "/api/v1/tenants"                   Tenants tenants::add;
@@ -241,6 +251,14 @@ pub const COMMANDS: &[(&str, Needs)] = &[
     ("gateway revoke", Needs::Api(Right::Operate)),
     ("job list", Needs::Api(Right::Operate)),
     ("job retry", Needs::Api(Right::Operate)),
+    ("notification list", Needs::Api(Right::See)),
+    ("notification add", Needs::Api(Right::Operate)),
+    ("notification change", Needs::Api(Right::Operate)),
+    ("notification remove", Needs::Api(Right::Operate)),
+    ("notification test", Needs::Api(Right::Operate)),
+    ("notification renew-secret", Needs::Api(Right::Operate)),
+    ("notification deliveries", Needs::Api(Right::See)),
+    ("notification retry", Needs::Api(Right::Operate)),
     ("tenant list", Needs::Api(Right::See)),
     ("tenant add", Needs::Api(Right::Tenants)),
     ("tenant set", Needs::Api(Right::Tenants)),

@@ -5,6 +5,7 @@ use stopleak_contract::feed::wire;
 
 use super::{Outcome, Stored};
 use crate::leaks;
+use crate::notifications::{self, Event, Used};
 use crate::store::{Connection, Store};
 use crate::tenants::TenantId;
 use crate::time::Time;
@@ -31,6 +32,7 @@ pub async fn store_batch(
     gateway: i64,
     attempts: &[wire::Attempt],
     max: u64,
+    now: Time,
 ) -> Result<Stored, sqlx::Error> {
     let mut stored = Stored::default();
     // Not under the lock of the writer: a gateway can report what it likes, and decisions would wait for it. No token is ever
@@ -40,8 +42,10 @@ pub async fn store_batch(
         return Ok(stored);
     }
     let mut db = store.write().await?;
+    let mut new = Vec::new();
     for checked in &checked {
         if insert(&mut db, tenant, gateway, checked).await? {
+            new.push(Used { attempt: checked.attempt, outcome: checked.outcome, gateway });
             match checked.outcome {
                 Outcome::Observed => stored.observed += u64::from(checked.attempt.count),
                 Outcome::Blocked => stored.blocked += u64::from(checked.attempt.count),
@@ -49,6 +53,7 @@ pub async fn store_batch(
         }
     }
     remove_oldest(&mut db, tenant, max).await?;
+    notifications::tell(&mut db, tenant, &Event::Attempts(&new), now).await?;
     db.commit().await?;
     Ok(stored)
 }

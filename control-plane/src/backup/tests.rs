@@ -38,6 +38,15 @@ async fn filled(fresh: &Fresh) -> (Store, TenantId) {
     .execute(&mut *db)
     .await
     .unwrap();
+    sqlx::query(
+        "INSERT INTO notification_channels (tenant_id, name, kind, sealed, summary, events, min_risk, enabled, created_at, updated_at)
+         VALUES ($1, 'soc', 'slack', $2, '', '', 'low', 1, 0, 0)",
+    )
+    .bind(tenant)
+    .bind([8_u8; 32].as_slice())
+    .execute(&mut *db)
+    .await
+    .unwrap();
     jobs::enqueue(&mut db, tenant, Kind::Scan, &serde_json::json!({"scan": 1}), now).await.unwrap();
     db.commit().await.unwrap();
     (store, tenant)
@@ -138,6 +147,7 @@ async fn an_export_has_one_tenants_rows_and_nothing_that_signs_anybody_in() {
         let text = content(&file).join("\n");
         assert!(rows > 1_000 && text.contains("title") && !text.contains("of another tenant"));
         assert!(!text.contains(&"09".repeat(32)), "a credential's hash");
+        assert!(text.contains("soc") && !text.contains(&"08".repeat(32)), "a channel's address");
         let data = tempfile::tempdir().unwrap();
         let restored = restore(&Database::Sqlite(data.path().to_owned()), file.as_slice()).await;
         assert!(matches!(restored, Err(BackupError::Export)));

@@ -14,8 +14,8 @@ use crate::store::{Connection, Store};
 use crate::tenants::{self, TenantId};
 use crate::time::Time;
 
-/// Parts of the names of columns that prove who somebody is: an export does not have them.
-const WITHHELD: [&str; 3] = ["hash", "password", "secret"];
+/// Parts of the names of columns that prove who somebody is, or that open something elsewhere: an export does not have them.
+const WITHHELD: [&str; 4] = ["hash", "password", "secret", "sealed"];
 
 /// Writes all rows as they are at one moment, while others write; how many.
 pub async fn backup<W: Write>(store: &Store, out: W) -> Result<(W, u64), BackupError> {

@@ -21,6 +21,7 @@ mod source;
 mod import;
 mod webhook;
 mod gateway;
+mod notification;
 mod tenant;
 mod job;
 mod user;
@@ -61,6 +62,7 @@ enum Command {
     Import(import::Import),
     Webhook(webhook::Webhook),
     Gateway(gateway::Gateway),
+    Notification(notification::Notification),
     Tenant(tenant::Tenant),
     Job(job::Job),
     User(user::User),
@@ -112,6 +114,7 @@ impl Cli {
             Command::Import(import) => import.run(),
             Command::Webhook(webhook) => webhook.run(),
             Command::Gateway(gateway) => gateway.run(),
+            Command::Notification(notification) => notification.run(),
             Command::Tenant(tenant) => tenant.run(),
             Command::Job(job) => job.run(),
             Command::User(user) => user.run(),

@@ -36,6 +36,8 @@ database, database_file and database_command of the configuration.
 
 Other keys of the configuration: data_dir, http, feed, worker (false is --no-worker), log_format, log (such as \"stopleak=debug,info\"),
 rules (a file with your own token formats), local_sources (folders of this machine that sources may name), max_attempts (that are kept, 1000000), [feed_tls] with certificate and private_key (PEM files),
+[smtp] for notifications by e-mail (host, port, tls, authority, from, username, password_file, password_command),
+allow_private_destinations (whether notifications may go to addresses of your own network),
 and [github] with tenants and keys_url (receives what GitHub's secret scanning sends).
 
 Exit codes: 0 stopped by SIGTERM or SIGINT, 1 could not start or serve, 2 bad flags or configuration.")]

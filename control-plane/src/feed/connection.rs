@@ -184,7 +184,7 @@ impl Connection {
         Box::pin(async move {
             loop {
                 let turn = app.storing.acquire().await;
-                match attempts::store_batch(&app.store, tenant, gateway, &batch.attempts, app.max_attempts).await {
+                match attempts::store_batch(&app.store, tenant, gateway, &batch.attempts, app.max_attempts, Time::now()).await {
                     Ok(stored) => {
                         app.metrics.stored(&stored);
                         return (wire::AttemptsAck { batch: batch.batch, worker: batch.worker }, stored);

@@ -9,6 +9,7 @@ use stopleak_detector::Risk;
 
 use super::Status;
 use crate::audit;
+use crate::notifications::{self, Event};
 use crate::people::Caller;
 use crate::public_checks::PublicHash;
 use crate::store::{Connection, Store};
@@ -116,6 +117,7 @@ pub async fn add(store: &Store, caller: &Caller, leak: &NewLeak<'_>, tokens: &[N
         write_token(&mut db, tenant, number, token, now).await?;
     }
     let epoch = tenants::next_epoch(&mut db, tenant, now).await?;
+    notifications::tell(&mut db, tenant, &Event::Added(&[number]), now).await?;
     let after = json!({"title": leak.title, "risk": leak.risk.as_str(), "tokens": tokens.len()});
     audit::record(&mut db, caller, "leak.add", &format!("leak/{number}"), None, Some(after)).await?;
     db.commit().await?;

@@ -51,7 +51,7 @@ pub fn parse_leak_id(text: &str) -> Option<LeakNumber> {
 }
 
 /// Reads what the database has; its CHECK lets nothing else in.
-fn stored_risk(text: &str) -> Result<Risk, sqlx::Error> {
+pub(crate) fn stored_risk(text: &str) -> Result<Risk, sqlx::Error> {
     [Risk::Low, Risk::Medium, Risk::High, Risk::Critical]
         .into_iter()
         .find(|risk| risk.as_str() == text)

@@ -6,6 +6,7 @@ use stopleak_contract::index::LeakNumber;
 use super::decide::{Action, Change, Refusal, Request, State, Status, decide};
 use super::stored_risk;
 use crate::audit;
+use crate::notifications::{self, Event};
 use crate::people::Caller;
 use crate::scopes::{self, ScopeId};
 use crate::store::{Connection, Store, text_enum};
@@ -148,6 +149,8 @@ pub async fn take(
                        "decision": {"id": id, "action": action, "reason": asked.reason, "author": asked.author,
                                     "origin": asked.origin.as_str(), "approved_by": asked.approved_by}});
     audit::record(db, asked.caller, "leak.decide", &format!("leak/{leak}"), Some(before), Some(after)).await?;
+    let Asked { author, reason, origin, .. } = *asked;
+    notifications::tell(db, tenant, &Event::Decided { leak, action, author, reason, origin }, now).await?;
     Ok(Decided { id, epoch, index_changes: change.index_changes })
 }
 

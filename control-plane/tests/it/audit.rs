@@ -47,6 +47,18 @@ fn changes(route: &str) -> Option<(String, Value, &'static str)> {
         "DELETE /api/v1/webhooks/{id}" => (at("/webhooks/1"), json!({}), "webhook.revoke"),
         "POST /api/v1/gateways" => (at("/gateways"), json!({"name": "edge"}), "gateway.add"),
         "DELETE /api/v1/gateways/{id}" => (at("/gateways/1"), json!({}), "gateway.revoke"),
+        "POST /api/v1/notifications/channels" => {
+            let channel = json!({"name": "soc", "kind": "webhook", "url": "https://stopleak.invalid/"});
+            (at("/notifications/channels"), channel, "channel.add")
+        }
+        "PATCH /api/v1/notifications/channels/{id}" => {
+            (at("/notifications/channels/1"), json!({"name": "siem"}), "channel.change")
+        }
+        "POST /api/v1/notifications/channels/{id}/test" => (at("/notifications/channels/1/test"), json!({}), "channel.test"),
+        "POST /api/v1/notifications/channels/{id}/secret" => {
+            (at("/notifications/channels/1/secret"), json!({}), "channel.renew_secret")
+        }
+        "DELETE /api/v1/notifications/channels/{id}" => (at("/notifications/channels/1"), json!({}), "channel.remove"),
         "POST /api/v1/tenants" => (at("/tenants"), json!({"name": "acme"}), "tenant.add"),
         "PATCH /api/v1/tenants/{name}" => (at("/tenants/default"), json!({"title": "Default"}), "tenant.change"),
         "POST /api/v1/users" => (at("/users"), json!({"name": "ada", "role": "administrator", "password": PASSWORD}), "user.add"),
@@ -64,6 +76,8 @@ const OF_PEOPLE: &[&str] = &[
     "POST /api/v1/pending/{id}/approve",
     "POST /api/v1/pending/{id}/reject",
     "POST /api/v1/pending/{id}/cancel",
+    // Needs a delivery that is dead: `notifications` looks at what it leaves.
+    "POST /api/v1/notifications/deliveries/{id}/retry",
     "POST /api/v1/session",
     "DELETE /api/v1/session",
     "POST /api/v1/session/password",

@@ -255,6 +255,32 @@ fn a_scan_whose_input_never_ends_can_be_stopped() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn channels_are_added_tested_and_removed() {
+    let world = World::start().await;
+    let cli = Cli { data: world.data.path().to_owned(), proxy: None };
+    let url = "https://stopleak.invalid/in/SEALED\n";
+    let added = cli.ok(&["notification", "add", "chat", "slack", "--url-file", "-", "--min-risk", "high"], url);
+    assert!(added.contains("stopleak notification test 1") && !added.contains("SEALED"), "{added}");
+    let events = ["--event", "leak.added", "--event", "attempt.observed"];
+    let webhook = cli.json(&[&["notification", "add", "siem", "webhook", "--url", url], &events[..]].concat(), "");
+    assert!(webhook["secret"].as_str().unwrap().starts_with("slw_"));
+    assert_eq!(webhook["events"], serde_json::json!(["leak.added", "attempt.observed"]));
+    assert!(cli.ok(&["notification", "renew-secret", "2"], "").contains("slw_"));
+
+    let changed = cli.ok(&["notification", "change", "1", "--name", "soc", "--enabled", "false"], "");
+    assert!(changed.contains("soc") && changed.contains("false") && changed.contains("stopleak.invalid"), "{changed}");
+    assert!(cli.fault(&["notification", "change", "1"], "", 2).contains("--help"));
+    assert!(cli.ok(&["notification", "list"], "").contains("siem"));
+    let fault = cli.fault(&["notification", "test", "1"], "", 1);
+    assert!(fault.contains("did not arrive"), "{fault}");
+    let dead = cli.ok(&["notification", "deliveries", "--status", "dead"], "");
+    assert!(dead.contains("soc") && dead.contains("test"), "{dead}");
+    assert!(cli.fault(&["notification", "retry", "1"], "", 1).contains("only a dead delivery"), "a test is not sent again");
+    cli.ok(&["notification", "remove", "1"], "");
+    assert!(!cli.ok(&["notification", "list"], "").contains("soc"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_profile_names_a_server() {
     let world = World::start().await;
     let elsewhere = tempfile::tempdir().unwrap();

@@ -34,5 +34,6 @@ mod backup;
 mod index;
 mod start;
 mod secrecy;
+mod notifications;
 mod verdicts;
 mod repeats;

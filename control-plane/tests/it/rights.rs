@@ -114,6 +114,8 @@ fn arguments(command: &str) -> Option<&'static [&'static str]> {
         | "pause end"
         | "response show"
         | "response reset"
+        | "notification list"
+        | "notification deliveries"
         | "user list"
         | "api-token list"
         | "audit list"
@@ -131,13 +133,20 @@ fn arguments(command: &str) -> Option<&'static [&'static str]> {
         "leak risk" => &["LK-1", "low"],
         "leak add" => &["--title", "a leak"],
         "source add" => &["https://git.example/team/api.git"],
-        "source scan" | "job retry" => &["7"],
+        "source scan"
+        | "job retry"
+        | "notification remove"
+        | "notification test"
+        | "notification renew-secret"
+        | "notification retry" => &["7"],
         "import" => &["-", "--name", "a report"],
         "webhook add" => &["another"],
         "webhook revoke" => &["ci"],
         "check" => &["-"],
         "gateway add" => &["other"],
         "gateway revoke" => &["edge"],
+        "notification add" => &["soc", "slack", "--url", "https://stopleak.invalid/"],
+        "notification change" => &["7", "--name", "siem"],
         "tenant add" => &["acme"],
         "user add" => &["eve", "--role", "analyst"],
         "user set" => &["ada", "--role", "analyst"],

@@ -17,6 +17,8 @@ use crate::webhooks::Sender;
 use crate::world::{Answer, Api};
 
 const SEEDED: [&str; 3] = ["fk_9aQ7zLm2Xw4RtB8v-seed", "Correct-Horse-Battery-1", "0A1B2C3D4E5F60718293A4B5C6D7E8F9"];
+/// A part of a channel's address.
+const SEALED: &str = "T0SEALED9aQ7zLm2";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn seeded_tokens_are_in_no_file_and_in_no_log() {
@@ -25,7 +27,7 @@ async fn seeded_tokens_are_in_no_file_and_in_no_log() {
     let signer = Signer::new("a");
     let published = Published::start(&[&signer]);
     let github = format!("[github]\ntenants = [\"default\"]\nkeys_url = \"{}\"\n", published.url());
-    fs::write(&config, format!("log = \"trace\"\n{github}")).unwrap();
+    fs::write(&config, format!("log = \"trace\"\nallow_private_destinations = true\n{github}")).unwrap();
     let mut process = Process::serve(data.path(), &["--config", config.to_str().unwrap(), "--log-format", "json"]);
     // The pipe would fill and stop the server otherwise.
     let log = process.drain();
@@ -92,6 +94,13 @@ async fn seeded_tokens_are_in_no_file_and_in_no_log() {
     gateway.take_index().await;
     gateway.report(1, vec![gateway.attempt(1, 1, SEEDED[0])]).await;
 
+    // Nobody listens there.
+    let url = format!("http://127.0.0.1:1/in/{SEALED}");
+    let channel = api.post("/notifications/channels", &json!({"name": "siem", "kind": "webhook", "url": url})).created();
+    api.post("/leaks", &json!({"title": "t", "tokens": [SEEDED[0].to_owned() + "-2"]})).created();
+    let test = api.post("/notifications/channels/1/test", &json!({}));
+    assert!(test.ok()["error"].as_str().unwrap().contains("connection") && !test.text.contains(SEALED), "{}", test.text);
+
     assert_clean(data.path(), &["stopleak.db", "stopleak.db-wal"]);
     process.terminate();
     assert_clean(data.path(), &["stopleak.db"]);
@@ -100,6 +109,11 @@ async fn seeded_tokens_are_in_no_file_and_in_no_log() {
     for token in SEEDED {
         assert!(!log.contains(token) && !log.contains(&token.to_lowercase()), "{token} is in the log");
     }
+    assert!(log.contains("notification given up"), "{log}");
+    assert!(
+        !log.contains(SEALED) && !log.contains(channel["secret"].as_str().unwrap()),
+        "a channel's address or secret is in the log"
+    );
     assert!(!log.contains(credential), "a gateway's credential is in the log");
     assert!(!log.contains(sender.secret.expose()), "a webhook's secret is in the log");
     let database = fs::read(data.path().join("stopleak.db")).unwrap();
@@ -117,7 +131,7 @@ fn assert_clean(folder: &Path, must_be_there: &[&str]) {
             continue;
         }
         let bytes = fs::read(entry.path()).unwrap();
-        for token in SEEDED {
+        for token in SEEDED.into_iter().chain([SEALED]) {
             for form in [token.to_owned(), token.to_lowercase()] {
                 let found = bytes.windows(form.len()).any(|part| part == form.as_bytes());
                 assert!(!found, "{form} is in {}", entry.path().display());

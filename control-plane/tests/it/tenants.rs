@@ -23,6 +23,9 @@ fn objects(api: &Api) -> Vec<(&'static str, String)> {
     let scan = api.post(&format!("/sources/{}/scans", id(&source)), &json!({})).json();
     let gateway = api.post("/gateways", &json!({"name": MARK})).created();
     let webhook = api.post("/webhooks", &json!({"name": MARK})).created();
+    let channel = json!({"name": MARK, "kind": "webhook", "url": "https://stopleak.invalid/"});
+    let channel = api.post("/notifications/channels", &channel).created();
+    let delivery = api.post(&format!("/notifications/channels/{}/test", id(&channel)), &json!({})).ok();
     let policy = api.post("/policies", &json!({"name": MARK, "action": "close", "age_days": 9})).created();
     let later = json!({"action": "set_risk", "risk": "low", "reason": MARK, "at": "2999-01-01T00:00:00Z"});
     let pending = api.post(&format!("/leaks/{leak}/decisions"), &later).json();
@@ -33,6 +36,8 @@ fn objects(api: &Api) -> Vec<(&'static str, String)> {
     let api_token = api.post("/api-tokens", &json!({"name": MARK, "role": "analyst"})).created();
     let import = api.post("/imports", &json!({"name": MARK})).created();
     vec![
+        ("/notifications/channels/", id(&channel)),
+        ("/notifications/deliveries/", id(&delivery)),
         ("/policies/", id(&policy)),
         ("/pending/", id(&pending["pending"])),
         ("/imports/", id(&import)),

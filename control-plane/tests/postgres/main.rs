@@ -49,6 +49,8 @@ mod webhooks;
 mod github;
 #[path = "../it/cli.rs"]
 mod cli;
+#[path = "../it/notifications/mod.rs"]
+mod notifications;
 #[path = "../it/verdicts.rs"]
 mod verdicts;
 #[path = "../it/repeats.rs"]

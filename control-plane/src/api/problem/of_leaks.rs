@@ -3,8 +3,38 @@
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
-use super::{Told, told};
+use super::{Problem, Told, internal, told};
 use crate::leaks::{Current, Known, Refusal, Status, leak_id};
+
+pub(super) fn told_of(problem: &Problem) -> Told {
+    match problem {
+        Problem::Changed { current, precondition } => told(
+            if *precondition { StatusCode::PRECONDITION_FAILED } else { StatusCode::CONFLICT },
+            "changed-meanwhile",
+            "Changed meanwhile",
+            "somebody else has changed the leak since you saw it; look at it again, then decide",
+        )
+        .with("current", state(current)),
+        Problem::Settled { status } => told(
+            StatusCode::CONFLICT,
+            "settled",
+            "Does not wait for this",
+            match status.as_str() {
+                "scheduled" => "the decision is approved and scheduled; it can be cancelled",
+                _ => "the decision does not wait any more; list pending decisions with all=true to see what became of it",
+            },
+        )
+        .with("pending_status", json!(status)),
+        Problem::SamePerson => told(
+            StatusCode::CONFLICT,
+            "same-person",
+            "Another administrator has to",
+            "whoever asked for a decision cannot approve it; another administrator has to, or you cancel it",
+        ),
+        // Everything else is told where it is named.
+        _ => internal(),
+    }
+}
 
 pub(super) fn already_leaked(position: usize, known: &Known) -> Told {
     let leak = leak_id(known.leak);
@@ -37,7 +67,7 @@ pub(super) fn refused(refusal: &Refusal, current: &Current) -> Told {
 }
 
 /// How a leak stands, for whoever has to decide anew.
-pub(super) fn state(current: &Current) -> Value {
+fn state(current: &Current) -> Value {
     let state = &current.state;
     json!({
         "leak": leak_id(current.number), "status": state.status, "risk": state.risk, "patched": state.patched_at.is_some(),
