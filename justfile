@@ -40,6 +40,11 @@ bench-filter *ARGS: build
 bench-load *ARGS: build
     @"${CARGO_TARGET_DIR:-target}/debug/bench-load" "$@"
 
+# What lists, decisions and charts take on a large database: just bench-api --database sqlite --leaks 100000 --tokens 1000000 --attempts 1000000
+bench-api *ARGS: build
+    cargo build --release --package stopleak --package stopleak-tests --bin stopleak --bin bench-api
+    @"${CARGO_TARGET_DIR:-target}/release/bench-api" "$@"
+
 # Accept what requests cost the filter now: rewrites tests/fuel.toml
 fuel: build
     STOPLEAK_WRITE_FUEL=1 cargo nextest run --package stopleak-tests --test fuel

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use stopleak_contract::index::LeakNumber;
 
 use crate::leaks::leak_id;
-use crate::store::{Connection, text_enum};
+use crate::store::{Connection, Sql, text_enum};
 use crate::tenants::TenantId;
 use crate::time::Time;
 
@@ -108,21 +108,24 @@ pub const MAX_ATTEMPTS: u64 = 1_000_000;
 
 /// The attempts that the filter wants, the newest first.
 pub async fn list(db: &mut Connection, tenant: TenantId, filter: &Filter) -> Result<Vec<AttemptView>, sqlx::Error> {
-    sqlx::query_as(
+    // Only what is asked for is in the query: each set of filters has an index of its own.
+    let mut sql = Sql::new(
         "SELECT a.id, a.leak, t.preview AS token, a.outcome, a.place, nullif(a.header, '') AS header, a.client, a.method,
                 a.host, a.path, a.status, a.first_seen_at, a.last_seen_at, a.count, g.name AS gateway
-         FROM attempts a JOIN tokens t ON t.id = a.token_id JOIN gateways g ON g.id = a.gateway_id
-         WHERE a.tenant_id = $1 AND ($2 IS NULL OR a.leak = $2) AND ($3 IS NULL OR a.outcome = $3)
-           AND ($4 IS NULL OR a.id < $4)
-         ORDER BY a.id DESC LIMIT $5",
-    )
-    .bind(tenant)
-    .bind(filter.leak.map(i64::from))
-    .bind(filter.outcome)
-    .bind(filter.before)
-    .bind(i64::from(filter.limit))
-    .fetch_all(db)
-    .await
+         FROM attempts a JOIN tokens t ON t.id = a.token_id JOIN gateways g ON g.id = a.gateway_id WHERE a.tenant_id = ",
+    );
+    sql.int(tenant.0);
+    if let Some(leak) = filter.leak {
+        sql.push(" AND a.leak = ").int(leak.into());
+    }
+    if let Some(outcome) = filter.outcome {
+        sql.push(" AND a.outcome = ").text(outcome.as_str());
+    }
+    if let Some(before) = filter.before {
+        sql.push(" AND a.id < ").int(before);
+    }
+    sql.push(" ORDER BY a.id DESC LIMIT ").int(filter.limit.into());
+    sql.fetch_all(db).await
 }
 
 impl TryFrom<i64> for LeakId {

@@ -18,7 +18,8 @@ use crate::world::eventually;
 pub struct ControlPlane {
     tools: Tools,
     data_dir: PathBuf,
-    database: Option<String>,
+    /// What its configuration says beside what every test needs.
+    config: String,
     running: Running,
     addresses: Addresses,
     agent: ureq::Agent,
@@ -30,6 +31,9 @@ struct Addresses {
     feed: SocketAddr,
 }
 
+/// How long a start may take: an index of ten million tokens is read and proved before.
+const PATIENCE: Duration = Duration::from_mins(10);
+
 impl ControlPlane {
     /// Starts one on free ports.
     pub fn start(tools: &Tools, data_dir: &Path) -> Result<Self> {
@@ -38,11 +42,17 @@ impl ControlPlane {
 
     /// Starts one whose database is at a URL.
     pub fn start_on(tools: &Tools, data_dir: &Path, database: Option<String>) -> Result<Self> {
-        let (running, addresses) = serve(tools, data_dir, database.as_deref())?;
-        let config =
+        let config = database.map(|url| format!("database = \"{url}\"\n")).unwrap_or_default();
+        Self::start_with(tools, data_dir, config)
+    }
+
+    /// Starts one with some keys of its configuration.
+    pub fn start_with(tools: &Tools, data_dir: &Path, config: String) -> Result<Self> {
+        let (running, addresses) = serve(tools, data_dir, &config)?;
+        let agent =
             ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(Duration::from_secs(30))).build();
         let data_dir = data_dir.to_owned();
-        Ok(Self { tools: tools.clone(), data_dir, database, running, addresses, agent: config.into() })
+        Ok(Self { tools: tools.clone(), data_dir, config, running, addresses, agent: agent.into() })
     }
 
     /// Ends it without a chance to tidy up.
@@ -53,7 +63,7 @@ impl ControlPlane {
     /// Starts it again on its data, on other ports.
     pub fn restart(&mut self) -> Result<()> {
         self.running.kill();
-        (self.running, self.addresses) = serve(&self.tools, &self.data_dir, self.database.as_deref())?;
+        (self.running, self.addresses) = serve(&self.tools, &self.data_dir, &self.config)?;
         Ok(())
     }
 
@@ -79,6 +89,11 @@ impl ControlPlane {
     #[must_use]
     pub fn log(&self) -> String {
         self.running.log()
+    }
+
+    /// Bytes of memory that it has in use, and the most that it ever had.
+    pub fn resident_bytes(&self) -> Result<(u64, u64)> {
+        Ok((self.running.resident_bytes()?, self.running.peak_bytes()?))
     }
 
     /// Runs a command of the same binary against it.
@@ -167,14 +182,15 @@ pub fn id(object: &Value) -> Result<String> {
     }
 }
 
-fn serve(tools: &Tools, data_dir: &Path, database: Option<&str>) -> Result<(Running, Addresses)> {
+fn serve(tools: &Tools, data_dir: &Path, more: &str) -> Result<(Running, Addresses)> {
     let file = data_dir.join("addresses.json");
     // Of a server that was killed.
     let _ = fs::remove_file(&file);
     // The repositories of tests and demo are on this machine.
     let config = data_dir.with_extension("toml");
-    let database = database.map(|url| format!("database = \"{url}\"\n")).unwrap_or_default();
-    fs::write(&config, format!("local_sources = [\"/\"]\n{database}"))?;
+    // As a string of TOML.
+    let filter = json!(tools.filter);
+    fs::write(&config, format!("local_sources = [\"/\"]\nfilter = {filter}\n{more}"))?;
     let mut command = Command::new(&tools.stopleak);
     command.arg("serve").arg("--config").arg(config).arg("--data-dir").arg(data_dir).args([
         "--http",
@@ -183,7 +199,7 @@ fn serve(tools: &Tools, data_dir: &Path, database: Option<&str>) -> Result<(Runn
         "127.0.0.1:0",
     ]);
     let mut running = Running::start("stopleak serve", &mut command, &data_dir.with_extension("log"))?;
-    let addresses = eventually("the control plane listens", Duration::from_secs(30), || {
+    let addresses = eventually("the control plane listens", PATIENCE, || {
         if let Some(status) = running.ended() {
             bail!("stopleak serve ended with {status}:\n{}", running.log());
         }

@@ -60,8 +60,17 @@ impl Running {
 
     /// Bytes of memory that it has in use.
     pub fn resident_bytes(&self) -> Result<u64> {
+        self.bytes("VmRSS:")
+    }
+
+    /// The most bytes of memory that it ever had in use.
+    pub fn peak_bytes(&self) -> Result<u64> {
+        self.bytes("VmHWM:")
+    }
+
+    fn bytes(&self, name: &str) -> Result<u64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let kilobytes = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB")?.parse().ok());
+        let kilobytes = status.lines().find_map(|line| line.strip_prefix(name)?.trim().strip_suffix(" kB")?.parse().ok());
         Ok(1_024 * kilobytes.unwrap_or(0_u64))
     }
 

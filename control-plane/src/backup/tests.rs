@@ -21,7 +21,7 @@ async fn filled(fresh: &Fresh) -> (Store, TenantId) {
     let key = stopleak_contract::FingerprintKey::new([7; 32]);
     for n in 0..500 {
         let token = stopleak_contract::Token::parse(format!("fk_9aQ7zLm2Xw4RtB8v{n}").as_bytes()).unwrap();
-        leaks::insert_token(&mut db, tenant, leak, &NewToken::of(&key, &token, None), now).await.unwrap();
+        leaks::insert_token(&mut db, tenant, leak, &NewToken::of(&key, &token, Some("own-format")), now).await.unwrap();
     }
     sqlx::query("INSERT INTO gateways (tenant_id, name, credential_hash, created_at) VALUES ($1, 'edge', $2, 0)")
         .bind(tenant)

@@ -274,8 +274,9 @@ impl Filter {
             sql.push(" AND lower(w.title) LIKE lower(").text(&format!("%{escaped}%")).push(") ESCAPE '\\'");
         }
         if let Some(rule) = &self.rule {
-            sql.push(" AND EXISTS (SELECT 1 FROM tokens t WHERE t.tenant_id = $1 AND t.leak = w.number AND t.rule = ");
-            sql.text(rule).push(")");
+            // A count is looked up for each leak that is looked at. Of an EXISTS, PostgreSQL makes a join with all leaks that have the rule.
+            sql.push(" AND (SELECT count(*) FROM leak_rules r WHERE r.tenant_id = $1 AND r.leak = w.number AND r.rule = ");
+            sql.text(rule).push(") = 1");
         }
     }
 }

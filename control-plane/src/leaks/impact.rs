@@ -51,8 +51,8 @@ const NEWEST: i64 = 20_000;
 const TOP: i64 = 20;
 
 /// Of the newest observed attempts, those since `$3`.
-const SINCE: &str = "(SELECT * FROM (SELECT * FROM attempts WHERE tenant_id = $1 AND leak = $2 AND outcome = 'observed'
-    ORDER BY id DESC LIMIT $4) newest WHERE last_seen_at >= $3) a";
+const SINCE: &str = "(SELECT * FROM (SELECT client, method, host, path, status, count, last_seen_at FROM attempts
+    WHERE tenant_id = $1 AND leak = $2 AND outcome = 'observed' ORDER BY id DESC LIMIT $4) newest WHERE last_seen_at >= $3) a";
 
 /// Counts.
 pub async fn impact(

@@ -98,7 +98,7 @@ pub struct DecisionView {
     pub epoch: i64,
 }
 
-/// How often gateways saw the leak's tokens.
+/// How often gateways ever saw the leak's tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, JsonSchema, sqlx::FromRow)]
 pub struct AttemptSummary {
     /// Passed, because the leak had no virtual patch.
@@ -127,7 +127,7 @@ pub async fn show(db: &mut Connection, tenant: TenantId, number: LeakNumber) -> 
         "SELECT CAST(coalesce(sum(CASE WHEN outcome = 'observed' THEN count ELSE 0 END), 0) AS BIGINT) AS observed,
                 CAST(coalesce(sum(CASE WHEN outcome = 'blocked' THEN count ELSE 0 END), 0) AS BIGINT) AS blocked,
                 max(last_seen_at) AS last_seen_at
-         FROM attempts WHERE tenant_id = $1 AND leak = $2",
+         FROM attempt_counts WHERE tenant_id = $1 AND leak = $2",
     )
     .bind(tenant)
     .bind(i64::from(number))
@@ -149,8 +149,8 @@ async fn tokens(db: &mut Connection, tenant: TenantId, leak: LeakNumber) -> Resu
     let occurrences: Vec<OccurrenceView> = sqlx::query_as(
         "SELECT o.token_id, o.source_id AS source, o.path, o.line_number AS line, o.column_number AS \"column\",
                 nullif(o.commit_id, '') AS \"commit\", o.committed_at
-         FROM occurrences o JOIN tokens t ON t.id = o.token_id
-         WHERE t.tenant_id = $1 AND t.leak = $2 ORDER BY o.id LIMIT 1000",
+         FROM (SELECT id FROM tokens WHERE tenant_id = $1 AND leak = $2 ORDER BY id LIMIT 1000) t
+         JOIN occurrences o ON o.token_id = t.id ORDER BY o.id LIMIT 1000",
     )
     .bind(tenant)
     .bind(i64::from(leak))

@@ -90,6 +90,9 @@ async fn the_oldest_attempts_go() {
     let counted: i64 =
         sqlx::query_scalar("SELECT attempts FROM tenants").fetch_one(&mut *world.app.store.read().await.unwrap()).await.unwrap();
     assert_eq!(counted, 5);
+    let (outcome, count) = (list["attempts"][0]["outcome"].as_str().unwrap(), list["attempts"][0]["count"].as_i64().unwrap());
+    let numbers = world.api.get("/leaks/1").ok()["attempts"].clone();
+    assert_eq!(numbers[outcome], count * 12, "a leak's numbers have those that are gone, too: {numbers}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -53,6 +53,11 @@ async fn a_report_becomes_leaks_and_only_once() {
     let leaks = world.api.get("/leaks").ok()["leaks"].clone();
     assert_eq!((&leaks[1]["title"], &leaks[1]["risk"]), (&json!("deploy/api.env in team/api"), &json!("medium")));
     assert!(!leaks.to_string().contains(&made_up(2)), "a path that holds the token is shown without it");
+    for (rule, expected) in [("github-pat", vec!["LK-2", "LK-1"]), ("github-personal-access-token", vec!["LK-1"])] {
+        let found = world.api.get(&format!("/leaks?rule={rule}")).ok()["leaks"].clone();
+        let ids: Vec<_> = found.as_array().unwrap().iter().map(|leak| leak["id"].as_str().unwrap()).collect();
+        assert_eq!(ids, expected, "{rule}");
+    }
     let leak = world.api.get("/leaks/1").ok();
     let (known, other) = (&leak["tokens"][0], &leak["tokens"][1]);
     assert_eq!((&known["rule"], &other["rule"]), (&json!("github-personal-access-token"), &json!("github-pat")));
