@@ -300,7 +300,12 @@ pub async fn eventually(what: &str, mut is: impl FnMut() -> bool) {
 }
 
 fn agent() -> ureq::Agent {
-    ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(DEADLINE)).build().into()
+    ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .timeout_global(Some(DEADLINE))
+        .timeout_await_100(Some(DEADLINE))
+        .build()
+        .into()
 }
 
 /// Off the runtime's thread: the server shares it, and what that thread has just woken would wait for the answer too.
