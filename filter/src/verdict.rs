@@ -106,7 +106,7 @@ impl Policy {
             return Judgement::of(Verdict::NotReady(self.on_not_ready));
         };
 
-        let mut search = Search::new(enforced, (self.enforce, circumstances), MAX_HASHED);
+        let mut search = Search::new(enforced, self.enforce, circumstances, MAX_HASHED);
         let kinds = &enforced.header().kinds;
         let mut look = |request| candidates::visit(request, self.headers.as_ref(), kinds, &mut |c| search.look_at(c));
         if request.size() <= MAX_SIZE {
@@ -148,7 +148,7 @@ impl Policy {
     ) -> (Judgement, Missed) {
         let limit = self.body.map_or(0, |body| body.limit);
         let budget = limit.saturating_mul(HASHED_PER_BYTE).max(MAX_HASHED);
-        let mut search = Search::new(enforced, (self.enforce, circumstances), budget);
+        let mut search = Search::new(enforced, self.enforce, circumstances, budget);
         let (_, missed) =
             body::visit(Body { bytes, encoding, limit }, &enforced.header().kinds, &mut |candidate| search.look_at(candidate));
         search.over_budget |= missed.over_budget;
@@ -163,7 +163,7 @@ impl Policy {
         enforced: &Enforced,
         circumstances: Option<&Circumstances<'_>>,
     ) -> Judgement {
-        let mut search = Search::new(enforced, (self.enforce, circumstances), MAX_HASHED);
+        let mut search = Search::new(enforced, self.enforce, circumstances, MAX_HASHED);
         let kinds = &enforced.header().kinds;
         let _ = candidates::visit(trailers, self.headers.as_ref(), kinds, &mut |candidate| {
             search.look_at(Candidate { place: Place::Trailer, ..candidate })
@@ -216,6 +216,7 @@ fn covers(exempt: &[u8], path: &[u8]) -> bool {
 /// The search for the strongest match, and what is left of its budget.
 struct Search<'e> {
     enforced: &'e Enforced,
+    /// Whether anything is to be blocked.
     enforce: bool,
     circumstances: Option<&'e Circumstances<'e>>,
     verdict: Verdict,
@@ -225,7 +226,7 @@ struct Search<'e> {
 }
 
 impl<'e> Search<'e> {
-    fn new(enforced: &'e Enforced, (enforce, circumstances): (bool, Option<&'e Circumstances<'e>>), budget: usize) -> Self {
+    fn new(enforced: &'e Enforced, enforce: bool, circumstances: Option<&'e Circumstances<'e>>, budget: usize) -> Self {
         Self {
             enforced,
             enforce,

@@ -19,7 +19,9 @@ mod request;
 mod connection;
 mod indexed;
 mod world;
+mod command;
 
+pub use command::command;
 pub use connection::{Connection, Http2Connection, Message};
 pub use control_plane::ControlPlane;
 pub use envoy::{Envoy, EnvoySetting, WORKERS};

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::Fault;
 use super::client::Remote;
+use super::revoke::Revoke;
 use super::table::{self, cell, items};
 
 /// Let gateways in, see what is in force there, and shut them out
@@ -37,20 +38,12 @@ struct Add {
     remote: Remote,
 }
 
-#[derive(Args)]
-struct Revoke {
-    /// Its name or number
-    gateway: String,
-    #[command(flatten)]
-    remote: Remote,
-}
-
 impl Gateway {
     pub(super) fn run(self) -> Result<(), Fault> {
         match self.command {
             Command::Add(add) => add.run(),
             Command::List(remote) => list(&remote),
-            Command::Revoke(revoke) => revoke.run(),
+            Command::Revoke(revoke) => revoke.run("gateways", "gateway"),
         }
     }
 }
@@ -67,25 +60,6 @@ impl Add {
         }
         table::print("\nThe credential is shown this once. For the filter's configuration:\n")?;
         table::json(&added["settings"])
-    }
-}
-
-impl Revoke {
-    fn run(self) -> Result<(), Fault> {
-        let client = self.remote.client()?;
-        let list = client.all("/gateways", "gateways")?;
-        let named = |gateway: &&Value| {
-            gateway["revoked_at"].is_null() && (gateway["name"] == self.gateway || cell(gateway, "id") == self.gateway)
-        };
-        let gateway = items(&list, "gateways").iter().find(named);
-        let gateway = gateway.ok_or_else(|| {
-            Fault::Refused(format!("there is no gateway {:?} in force; see `stopleak gateway list`", self.gateway))
-        })?;
-        client.delete(&format!("/gateways/{}", gateway["id"]))?;
-        if self.remote.json {
-            return Ok(());
-        }
-        table::print(&format!("{} is revoked", cell(gateway, "name")))
     }
 }
 

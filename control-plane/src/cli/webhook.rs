@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::Fault;
 use super::client::Remote;
+use super::revoke::Revoke;
 use super::table::{self, cell, items};
 
 /// Let others send findings as signed webhooks, see what came, and stop it
@@ -40,20 +41,12 @@ struct Add {
     remote: Remote,
 }
 
-#[derive(Args)]
-struct Revoke {
-    /// Its name or number
-    webhook: String,
-    #[command(flatten)]
-    remote: Remote,
-}
-
 impl Webhook {
     pub(super) fn run(self) -> Result<(), Fault> {
         match self.command {
             Command::Add(add) => add.run(),
             Command::List(remote) => list(&remote),
-            Command::Revoke(revoke) => revoke.run(),
+            Command::Revoke(revoke) => revoke.run("webhooks", "webhook"),
         }
     }
 }
@@ -68,25 +61,6 @@ impl Add {
             table::print(&format!("{name:8} {}", cell(&added, member)))?;
         }
         table::print("\nThe secret is shown this once. `stopleak webhook --help` says how to sign with it.")
-    }
-}
-
-impl Revoke {
-    fn run(self) -> Result<(), Fault> {
-        let client = self.remote.client()?;
-        let list = client.all("/webhooks", "webhooks")?;
-        let named = |webhook: &&Value| {
-            webhook["revoked_at"].is_null() && (webhook["name"] == self.webhook || cell(webhook, "id") == self.webhook)
-        };
-        let webhook = items(&list, "webhooks").iter().find(named);
-        let webhook = webhook.ok_or_else(|| {
-            Fault::Refused(format!("there is no webhook {:?} in force; see `stopleak webhook list`", self.webhook))
-        })?;
-        client.delete(&format!("/webhooks/{}", webhook["id"]))?;
-        if self.remote.json {
-            return Ok(());
-        }
-        table::print(&format!("{} is revoked", cell(webhook, "name")))
     }
 }
 

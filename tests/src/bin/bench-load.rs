@@ -8,9 +8,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::json;
-use stopleak_tests::{Connection, Envoy, EnvoySetting, Indexed, Message, Network, Tools, Upstream, WORKERS, eventually};
+use stopleak_tests::{Connection, Envoy, EnvoySetting, Indexed, Message, Network, Tools, Upstream, WORKERS, command, eventually};
 
 const USAGE: &str = "usage: just bench-load [--tokens N] [--json]
 
@@ -24,33 +24,23 @@ const BASELINE: Duration = Duration::from_secs(20);
 const PACE: Duration = Duration::from_millis(2);
 
 fn main() -> ExitCode {
-    let mut arguments = std::env::args().skip(1);
-    let (mut tokens, mut as_json) = (1_000_000, false);
-    while let Some(argument) = arguments.next() {
-        let number = match argument.as_str() {
-            "--tokens" => arguments.next().and_then(|number| number.parse().ok()),
-            "--json" => {
-                as_json = true;
-                continue;
-            }
-            _ => None,
-        };
-        let Some(number) = number else {
-            eprintln!("{USAGE}");
-            return ExitCode::from(2);
-        };
-        tokens = number;
-    }
-    match run(tokens, as_json) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("bench-load: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    command("bench-load", USAGE, parse, run)
 }
 
-fn run(tokens: u64, as_json: bool) -> Result<()> {
+/// How many tokens, and whether a machine reads the result.
+fn parse(mut words: impl Iterator<Item = String>) -> Result<(u64, bool)> {
+    let (mut tokens, mut as_json) = (1_000_000, false);
+    while let Some(word) = words.next() {
+        match word.as_str() {
+            "--tokens" => tokens = words.next().context("a number is missing")?.parse()?,
+            "--json" => as_json = true,
+            word => bail!("unknown option {word}"),
+        }
+    }
+    Ok((tokens, as_json))
+}
+
+fn run(&(tokens, as_json): &(u64, bool)) -> Result<()> {
     let tools = Tools::find()?;
     let dir = tempfile::Builder::new().prefix("stopleak-bench-").tempdir()?;
     eprintln!("making {tokens} tokens");

@@ -19,7 +19,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
-use stopleak_tests::{ControlPlane, Tools};
+use stopleak_tests::{ControlPlane, Tools, command};
 
 use self::client::Client;
 use self::database::{Database, Kind};
@@ -48,20 +48,7 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    let arguments = match Arguments::parse(std::env::args().skip(1)) {
-        Ok(arguments) => arguments,
-        Err(message) => {
-            eprintln!("{message}\n\n{USAGE}");
-            return ExitCode::from(2);
-        }
-    };
-    match run(&arguments) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("bench-api: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    command("bench-api", USAGE, Arguments::parse, run)
 }
 
 fn run(arguments: &Arguments) -> Result<()> {

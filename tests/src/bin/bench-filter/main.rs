@@ -18,7 +18,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::json;
 use stopleak_tests::traffic::samples;
-use stopleak_tests::{Indexed, Tools, eventually};
+use stopleak_tests::{Indexed, Tools, command, eventually};
 
 use self::ext_authz::ExtAuthz;
 use self::gateway::{Chain, Gateway, cluster};
@@ -54,20 +54,7 @@ struct Measured {
 }
 
 fn main() -> ExitCode {
-    let arguments = match Arguments::parse(std::env::args().skip(1)) {
-        Ok(arguments) => arguments,
-        Err(message) => {
-            eprintln!("{message}\n\n{USAGE}");
-            return ExitCode::from(2);
-        }
-    };
-    match run(&arguments) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("bench-filter: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    command("bench-filter", USAGE, Arguments::parse, run)
 }
 
 fn run(arguments: &Arguments) -> Result<()> {

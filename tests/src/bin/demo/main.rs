@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::Value;
 use show::Show;
 use stopleak_tests::repository::Repository;
-use stopleak_tests::{World, eventually, tokens};
+use stopleak_tests::{World, command, eventually, tokens};
 
 const USAGE: &str = "usage: just demo [--once] [git-url]
 
@@ -35,20 +35,7 @@ struct Specimen {
 const PROMISE: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
-    let arguments = match Arguments::parse(std::env::args().skip(1)) {
-        Ok(arguments) => arguments,
-        Err(message) => {
-            eprintln!("{message}\n\n{USAGE}");
-            return ExitCode::from(2);
-        }
-    };
-    match run(&arguments) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("\ndemo: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    command("demo", USAGE, Arguments::parse, run)
 }
 
 fn run(arguments: &Arguments) -> Result<()> {
