@@ -10,6 +10,7 @@ use super::table::{self, cell, items};
 #[derive(Args)]
 pub(super) struct Revoke {
     /// Its name or number
+    #[arg(value_name = "NAME")]
     wanted: String,
     #[command(flatten)]
     remote: Remote,
