@@ -2,8 +2,12 @@
 
 /// Whether a token may begin at `start`.
 ///
-/// An escape sequence in front of it ends in letters or digits (`\n`, `%22`, `\u0022`) and is no part of a word.
+/// An escape sequence in front of it ends in letters or digits (`\n`, `%22`, `\u0022`) and is no part of a word. What begins with
+/// anything but a letter or digit, as a host's name behind its first dot does, cannot be in the middle of one.
 pub(crate) fn begins(bytes: &[u8], start: usize, extra: &[u8]) -> bool {
+    if bytes.get(start).is_some_and(|&byte| !is_word(byte, extra)) {
+        return true;
+    }
     let before = &bytes[..start.min(bytes.len())];
     before.last().is_none_or(|&byte| !is_word(byte, extra)) || ends_with_escape(before)
 }
@@ -34,7 +38,7 @@ mod tests {
 
     #[test]
     fn words_continue_and_escapes_do_not() {
-        let start = |before: &str| begins(before.as_bytes(), before.len(), b"");
+        let start = |before: &str| begins(format!("{before}t").as_bytes(), before.len(), b"");
         assert!(start(""));
         assert!(start("key="));
         assert!(start("line\\n"));
@@ -44,6 +48,7 @@ mod tests {
         assert!(!start("a"));
         assert!(!start("22"));
         assert!(!start("u0022"));
+        assert!(begins(b"a.b", 1, b"") && !begins(b"a-b", 1, b"-"));
         assert!(ends(b"ab&c", 2, b""));
         assert!(!ends(b"ab&c", 2, b"&"));
         assert!(!ends(b"abc", 2, b""));

@@ -17,7 +17,11 @@ pub enum Checksum {
     Crc32Base62,
     /// After the last `_`, the CRC32 of everything before it, little endian, in hex (Grafana).
     Crc32Hex,
-    /// The last six characters are the checksum of a Bech32 string (age).
+    /// After the last `_`, the CRC32 of everything before it, in base 62 (Matrix).
+    Crc32Base62Parts,
+    /// In base 32, of which the last two bytes are the CRC16 of those before, little endian (NATS, Stellar).
+    Crc16Base32,
+    /// The last six characters are the checksum of a Bech32 string (age, Nostr).
     Bech32,
     /// Three base64url parts, of which the first is a JSON object with `alg`, the second a JSON object.
     Jwt,
@@ -34,6 +38,7 @@ pub(crate) enum Proof {
     Wrong,
 }
 
+const BASE32: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 const BECH32: &[u8; 32] = b"qpzry9x8gf2tvdw0s3jn54khce6mua7l";
 const BECH32_GENERATORS: [u32; 5] = [0x3b6a_57b2, 0x2650_8e6d, 0x1ea1_19fa, 0x3d42_33dd, 0x2a14_62b3];
@@ -59,7 +64,9 @@ impl Checksum {
             Self::None => return Proof::Plausible,
             Self::Jwt => return if is_jwt(token) { Proof::Plausible } else { Proof::Wrong },
             Self::Crc32Base62 => is_crc32_base62(token, prefix),
+            Self::Crc32Base62Parts => is_crc32_base62_parts(token),
             Self::Crc32Hex => is_crc32_hex(token),
+            Self::Crc16Base32 => is_crc16_base32(token),
             Self::Bech32 => is_bech32(token),
         };
         if right { Proof::Certain } else { Proof::Wrong }
@@ -88,9 +95,73 @@ fn is_crc32_base62(token: &[u8], prefix: usize) -> bool {
     crc32_base62(body).as_bytes() == checksum
 }
 
+fn is_crc32_base62_parts(token: &[u8]) -> bool {
+    let Some(cut) = token.iter().rposition(|&byte| byte == b'_') else { return false };
+    crc32_base62(&token[..cut]).as_bytes() == &token[cut + 1..]
+}
+
 fn is_crc32_hex(token: &[u8]) -> bool {
     let Some(cut) = token.iter().rposition(|&byte| byte == b'_') else { return false };
     crc32_hex(&token[..cut]).as_bytes().eq_ignore_ascii_case(&token[cut + 1..])
+}
+
+fn is_crc16_base32(token: &[u8]) -> bool {
+    let bytes = from_base32(token);
+    let Some((body, sum)) = bytes.split_last_chunk::<2>() else { return false };
+    crc16(body).to_le_bytes() == *sum
+}
+
+/// Ends a text in base 32, whose last characters are replaced, so that [`Checksum::Crc16Base32`] holds: for examples.
+pub(crate) fn crc16_base32(text: &str) -> String {
+    // Four characters are the least that hold sixteen bits; the first of them may share bits with the text, so it is searched for.
+    let letters = || BASE32.iter().map(|&letter| char::from(letter));
+    let with = |ending: &[char]| text.chars().chain(ending.iter().copied()).collect::<String>();
+    for first in letters() {
+        let bytes = from_base32(with(&[first, 'A', 'A', 'A']).as_bytes());
+        let Some((body, _)) = bytes.split_last_chunk::<2>() else { continue };
+        let whole: Vec<u8> = body.iter().copied().chain(crc16(body).to_le_bytes()).collect();
+        let encoded = to_base32(&whole);
+        if encoded.starts_with(text) && encoded[text.len()..].starts_with(first) {
+            return encoded[text.len()..].to_owned();
+        }
+    }
+    String::new()
+}
+
+fn from_base32(text: &[u8]) -> Vec<u8> {
+    let (mut bytes, mut bits, mut held) = (Vec::with_capacity(text.len()), 0_u32, 0);
+    for value in text.iter().filter_map(|&letter| BASE32.iter().position(|&other| other == letter)) {
+        bits = bits << 5 | u32::try_from(value).unwrap_or_default();
+        held += 5;
+        if held >= 8 {
+            held -= 8;
+            bytes.push((bits >> held & 0xff) as u8);
+        }
+    }
+    bytes
+}
+
+fn to_base32(bytes: &[u8]) -> String {
+    let (mut text, mut bits, mut held) = (String::new(), 0_u32, 0);
+    for &byte in bytes {
+        bits = bits << 8 | u32::from(byte);
+        held += 8;
+        while held >= 5 {
+            held -= 5;
+            text.push(char::from(BASE32[(bits >> held & 31) as usize]));
+        }
+    }
+    if held > 0 {
+        text.push(char::from(BASE32[(bits << (5 - held) & 31) as usize]));
+    }
+    text
+}
+
+/// The CRC16 that is called XMODEM.
+fn crc16(bytes: &[u8]) -> u16 {
+    bytes.iter().fold(0, |sum, &byte| {
+        (0..8).fold(sum ^ u16::from(byte) << 8, |sum, _| if sum & 0x8000 == 0 { sum << 1 } else { sum << 1 ^ 0x1021 })
+    })
 }
 
 fn is_bech32(token: &[u8]) -> bool {
@@ -164,6 +235,15 @@ mod tests {
     fn bech32_agrees_with_a_vector_of_its_specification() {
         assert_eq!(Checksum::Bech32.prove(b"A12UEL5L", 0), Proof::Certain);
         assert_eq!(bech32("a", ""), "a12uel5l");
+    }
+
+    #[test]
+    fn crc16_agrees_with_the_known_check_value() {
+        assert_eq!(crc16(b"123456789"), 0x31c3);
+        let seed = format!("SUAOB{}", "C3".repeat(25));
+        let seed = &seed[..54];
+        let whole = format!("{seed}{}", crc16_base32(seed));
+        assert_eq!((whole.len(), Checksum::Crc16Base32.prove(whole.as_bytes(), 3)), (58, Proof::Certain), "{whole}");
     }
 
     #[test]

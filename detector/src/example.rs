@@ -19,6 +19,8 @@ const UPPER: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
 const LETTERS: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 const ALNUM: &str = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 const BASE32: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+const BASE32_LOWER: &str = "abcdefghijklmnopqrstuvwxyz234567";
+const BASE58: &str = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz";
 const BECH32: &str = "qpzry9x8gf2tvdw0s3jn54khce6mua7l";
 const BASE64: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 const BASE64URL: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
@@ -83,7 +85,8 @@ impl Example {
 }
 
 /// The fields that are no alphabet: see [`Maker::field`].
-const OTHER_FIELDS: &[&str] = &["lit", "uuid", "crc32", "crc32_hex", "bech32", "jwt", "pem", "base64_of"];
+const OTHER_FIELDS: &[&str] =
+    &["lit", "uuid", "crc32", "crc32_hex", "crc32_parts", "crc16", "bech32", "bech32_lower", "jwt", "pem", "base64_of"];
 
 struct Maker {
     random: Random,
@@ -105,10 +108,13 @@ impl Maker {
             "uuid" => [8, 4, 4, 4, 12].map(|len| self.random.draw(HEX, len)).join("-"),
             "crc32" => checksum::crc32_base62(self.text[self.last.clone()].as_bytes()),
             "crc32_hex" => checksum::crc32_hex(self.text[token_from..].trim_end_matches('_').as_bytes()),
+            "crc32_parts" => checksum::crc32_base62(self.text[token_from..].trim_end_matches('_').as_bytes()),
             "bech32" => {
                 let data = self.random.draw(BECH32, 52);
                 checksum::bech32(argument, &data).to_uppercase()
             }
+            "bech32_lower" => checksum::bech32(argument, &self.random.draw(BECH32, 52)),
+            "crc16" => checksum::crc16_base32(&self.text[token_from..]),
             "jwt" => self.jwt(),
             "pem" => self.pem(argument),
             "base64_of" => URL_SAFE_NO_PAD.encode(argument),
@@ -147,6 +153,8 @@ fn alphabet(name: &str) -> Option<&'static str> {
         "letters" => LETTERS,
         "alnum" => ALNUM,
         "base32" => BASE32,
+        "base32_lower" => BASE32_LOWER,
+        "base58" => BASE58,
         "base64" => BASE64,
         "base64url" => BASE64URL,
         _ => return None,

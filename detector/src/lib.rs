@@ -10,6 +10,7 @@
 
 mod risk;
 mod rule;
+mod shape;
 mod rules;
 
 mod detector;

@@ -6,6 +6,7 @@ use regex::bytes::{Regex, RegexBuilder};
 use serde::Deserialize;
 
 use crate::example::Example;
+use crate::shape::{Length, Shape, Texts};
 use crate::{Checksum, Risk};
 
 /// A compiled pattern may take this much memory, so that an operator's expression cannot take the machine's.
@@ -64,9 +65,23 @@ pub(crate) struct RuleSpec {
     #[serde(default)]
     tier: Tier,
     /// A rule runs only where one of these stands (any case).
+    #[serde(default)]
     keywords: Vec<String>,
     /// The token, or its surroundings with the token in the first group.
+    #[serde(default)]
     pattern: String,
+    /// Instead of keywords and pattern: what the token begins with,
+    prefix: Option<Texts>,
+    /// the letters after it,
+    alphabet: Option<String>,
+    /// how many,
+    length: Option<Length>,
+    /// what it ends with,
+    #[serde(default)]
+    suffix: String,
+    /// and words of which one is in the name that the token is assigned to.
+    #[serde(default)]
+    context: Vec<String>,
     #[serde(default)]
     checksum: Checksum,
     /// Bits a character below which a match is a placeholder.
@@ -83,7 +98,9 @@ pub(crate) struct RuleSpec {
     /// How far from the keyword the pattern may reach, in bytes.
     window: Option<usize>,
     reference: String,
+    #[serde(default)]
     examples: Vec<String>,
+    #[serde(default)]
     negative_examples: Vec<String>,
 }
 
@@ -140,7 +157,8 @@ impl Rule {
         self.spec.negative_examples.iter().map(move |template| Example::expand(template, seed))
     }
 
-    pub(crate) fn new(spec: RuleSpec) -> Result<Self, RuleError> {
+    pub(crate) fn new(mut spec: RuleSpec) -> Result<Self, RuleError> {
+        spec.complete()?;
         check(&spec)?;
         let anchored = begins_with(&spec.pattern, &spec.keywords);
         Ok(Self { spec, anchored, regex: OnceLock::new() })
@@ -207,6 +225,38 @@ impl Rule {
 }
 
 impl RuleSpec {
+    /// Makes what follows from the parts of the token, where the rule names them instead of a pattern.
+    fn complete(&mut self) -> Result<(), RuleError> {
+        let Some(alphabet) = &self.alphabet else {
+            let stray = [("prefix", self.prefix.is_some()), ("length", self.length.is_some())];
+            return match stray.into_iter().chain([("context", !self.context.is_empty())]).find(|&(_, given)| given) {
+                Some((key, _)) => Err(self.error(key, "it needs `alphabet` and `length` beside it".into())),
+                None => Ok(()),
+            };
+        };
+        if !self.pattern.is_empty() || !self.keywords.is_empty() {
+            return Err(self.error("alphabet", "it makes pattern and keywords: leave these out".into()));
+        }
+        let shape = Shape {
+            prefixes: self.prefix.as_ref().map(Texts::all).unwrap_or_default(),
+            alphabet,
+            length: self.length,
+            suffix: &self.suffix,
+            context: &self.context,
+            checksum: self.checksum,
+        };
+        let made = shape.make().map_err(|(key, problem)| self.error(key, problem))?;
+        (self.pattern, self.keywords) = (made.pattern, made.keywords);
+        self.window = self.window.or(made.window);
+        self.min_entropy = self.min_entropy.or(made.min_entropy);
+        if self.boundary.is_empty() {
+            self.boundary = made.boundary.to_owned();
+        }
+        self.examples.extend(made.examples);
+        self.negative_examples.extend(made.negative_examples);
+        Ok(())
+    }
+
     fn error(&self, key: &str, problem: String) -> RuleError {
         RuleError { rule: self.id.clone(), key: key.into(), problem }
     }
@@ -222,6 +272,8 @@ fn check(spec: &RuleSpec) -> Result<(), RuleError> {
         ("keywords", "name at least one text that every token of this format has in it or beside it".into())
     } else if let Some(short) = spec.keywords.iter().find(|keyword| keyword.len() < KEYWORD_MIN) {
         ("keywords", format!("`{short}` is too short: use at least {KEYWORD_MIN} bytes"))
+    } else if spec.pattern.is_empty() {
+        ("pattern", "give one, or `prefix`, `alphabet` and `length` instead".into())
     } else if spec.pattern.len() > PATTERN_TEXT_LIMIT {
         ("pattern", format!("it is longer than {PATTERN_TEXT_LIMIT} bytes"))
     } else if spec.window.is_some_and(|window| window == 0 || window > WINDOW_LIMIT) {

@@ -13,6 +13,10 @@ const BUILT_IN: &[&str] = &[
     include_str!("../rules/services.toml"),
     include_str!("../rules/money.toml"),
     include_str!("../rules/models.toml"),
+    include_str!("../rules/data.toml"),
+    include_str!("../rules/identity.toml"),
+    include_str!("../rules/chat.toml"),
+    include_str!("../rules/chain.toml"),
     include_str!("../rules/universal.toml"),
     include_str!("../rules/generic.toml"),
 ];
@@ -80,7 +84,7 @@ impl Rules {
     /// examples = ["acme_{alnum:32}{crc32}"]          # templates; `<…>` marks the token in a longer text
     /// negative_examples = ["acme_{alnum:38}"]
     /// # What may be left out:
-    /// checksum = "crc32_base62"           # none, crc32_base62, crc32_hex, bech32, jwt
+    /// checksum = "crc32_base62"           # none, crc32_base62, crc32_hex, crc32_base62_parts, crc16_base32, bech32, jwt
     /// min_entropy = 3.0                   # bits a character, without the prefix; 2.6
     /// boundary = "-"                      # bytes besides letters, digits and `_` that cannot stand beside the token
     /// structured = false                  # true: the token encodes something, so placeholders are not looked for
@@ -89,9 +93,20 @@ impl Rules {
     /// tier = "format"                     # generic: only reported on demand, with low confidence
     /// ```
     ///
+    /// Instead of `keywords`, `pattern` and examples, a rule may tell the parts of its tokens:
+    ///
+    /// ```toml
+    /// prefix = ["acme_", "acmx_"]         # one or several
+    /// alphabet = "alnum"                  # a name that templates use
+    /// length = 38                         # after the prefix, or [least, most]
+    /// suffix = "=="                       # may be left out
+    /// context = ["acme"]                  # the token is the value of a name that has this in it, and `key`, `token` or the like
+    /// ```
+    ///
     /// The fields of a template are `{alnum:N}`, `{lower:N}`, `{upper:N}`, `{letters:N}`, `{digits:N}`, `{hex:N}`,
-    /// `{upper_hex:N}`, `{base32:N}`, `{base64:N}`, `{base64url:N}`, `{uuid}`, `{crc32}`, `{crc32_hex}`, `{bech32:NAME}`,
-    /// `{jwt}`, `{pem:LABEL}`, `{base64_of:TEXT}` and `{lit:TEXT}`.
+    /// `{upper_hex:N}`, `{base32:N}`, `{base32_lower:N}`, `{base58:N}`, `{base64:N}`, `{base64url:N}`, `{uuid}`, `{crc32}`,
+    /// `{crc32_hex}`, `{crc32_parts}`, `{crc16}`, `{bech32:NAME}`, `{bech32_lower:NAME}`, `{jwt}`, `{pem:LABEL}`,
+    /// `{base64_of:TEXT}` and `{lit:TEXT}`.
     pub fn with_operator_file(mut self, text: &str) -> Result<Self, RulesError> {
         if text.len() > FILE_LIMIT {
             return Err(RulesError::TooLarge { expected: FILE_LIMIT, got: text.len() });

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use proptest::prelude::*;
 
 use super::*;
-use crate::Example;
+use crate::{Checksum, Example};
 
 fn found<'d>(detector: &'d Detector, text: &str) -> Vec<Match<'d>> {
     let mut matches = Vec::new();
@@ -77,13 +77,16 @@ fn no_negative_example_is_found_by_its_rule() {
 #[test]
 fn a_checksum_makes_a_match_certain_and_a_wrong_one_unmakes_it() {
     let (rules, detector) = all();
-    for id in ["github-personal-access-token", "npm-access-token", "grafana-service-account-token", "age-secret-key"] {
-        let token = rules.get(id).unwrap().example(1).token().to_owned();
-        assert_eq!(found(&detector, &token)[0].confidence, Confidence::Certain, "{id}");
-        let mut wrong = token.into_bytes();
-        let last = wrong.last_mut().unwrap();
-        *last = if *last == b'2' { b'3' } else { b'2' };
-        assert!(found(&detector, std::str::from_utf8(&wrong).unwrap()).is_empty(), "{id}");
+    let proved: Vec<_> = rules.iter().filter(|rule| ![Checksum::None, Checksum::Jwt].contains(&rule.checksum())).collect();
+    assert!(proved.len() >= 14);
+    for rule in proved {
+        let Example { text, span } = rule.example(1);
+        assert_eq!(found(&detector, &text)[0].confidence, Confidence::Certain, "{}", rule.id());
+        let mut wrong = text.into_bytes();
+        // Not the very last: in base 32 some of its bits mean nothing.
+        let digit = &mut wrong[span.end - 3];
+        *digit = if digit.eq_ignore_ascii_case(&b'a') { b'c' } else { b'a' } ^ (*digit & 0x20 ^ 0x20);
+        assert!(found(&detector, std::str::from_utf8(&wrong).unwrap()).is_empty(), "{}", rule.id());
     }
 }
 
