@@ -7,6 +7,7 @@ use std::sync::Arc;
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 
 use crate::checksum::Proof;
+use crate::decode::{MARKS, Marks, SHORT_MARKS};
 use crate::overlap::{Claim, settle};
 use crate::rule::{Rule, Tier};
 use crate::windows::{Matched, Windows};
@@ -34,6 +35,8 @@ pub struct Match<'d> {
     pub span: Range<usize>,
     /// How sure it is.
     pub confidence: Confidence,
+    /// Whether it was decoded: then the bytes at `span` are not the token but what it was decoded from.
+    pub decoded: bool,
 }
 
 impl Detector {
@@ -60,16 +63,20 @@ impl Detector {
         self.rules.iter().map(AsRef::as_ref)
     }
 
-    /// Calls `found` for every token in `bytes`, in the order of the text.
+    /// Calls `found` for every token in `bytes`, in the order of the text. Nothing is decoded: see [`Self::scan_decoded`].
     pub fn scan<'d>(&'d self, bytes: &[u8], found: impl FnMut(Match<'d>)) {
-        let claims = self.claims(bytes);
-        if claims.is_empty() {
-            return;
-        }
-        settle(claims)
-            .into_iter()
-            .map(|claim| Match { rule: &self.rules[claim.rule], span: claim.span, confidence: claim.confidence })
-            .for_each(found);
+        self.matches(bytes, &mut Marks::default()).for_each(found);
+    }
+
+    /// The tokens in `bytes`; `marks` learns where escapes are.
+    pub(crate) fn matches<'d>(&'d self, bytes: &[u8], marks: &mut Marks) -> impl Iterator<Item = Match<'d>> + use<'d> {
+        let claims = settle(self.claims(bytes, marks));
+        claims.into_iter().map(|Claim { rule, span, confidence, .. }| Match {
+            rule: &self.rules[rule],
+            span,
+            confidence,
+            decoded: false,
+        })
     }
 
     fn build(rules: &Rules, generic: bool) -> Self {
@@ -90,6 +97,8 @@ impl Detector {
                 }
             }
         }
+        // Behind the keywords, so that they are told apart by their numbers.
+        texts.extend(MARKS.iter().chain(SHORT_MARKS).map(|&mark| mark.to_owned()));
         let keywords = AhoCorasick::builder()
             .match_kind(MatchKind::Standard)
             .kind(Some(AhoCorasickKind::DFA))
@@ -100,11 +109,15 @@ impl Detector {
         Self { rules, keywords, woken, version }
     }
 
-    fn claims(&self, bytes: &[u8]) -> Vec<Claim> {
+    fn claims(&self, bytes: &[u8], marks: &mut Marks) -> Vec<Claim> {
         let mut claims = Vec::new();
         let (mut windows, mut matched) = (Windows::default(), Matched::default());
         for hit in self.keywords.find_overlapping_iter(bytes) {
-            for &index in &self.woken[hit.pattern().as_usize()] {
+            let Some(woken) = self.woken.get(hit.pattern().as_usize()) else {
+                marks.note(hit.pattern().as_usize() - self.woken.len(), hit.start());
+                continue;
+            };
+            for &index in woken {
                 let rule = &self.rules[index];
                 if rule.is_anchored() {
                     if !matched.covers(index, hit.start())

@@ -250,7 +250,7 @@ impl RuleSpec {
         self.window = self.window.or(made.window);
         self.min_entropy = self.min_entropy.or(made.min_entropy);
         if self.boundary.is_empty() {
-            self.boundary = made.boundary.to_owned();
+            made.boundary.clone_into(&mut self.boundary);
         }
         self.examples.extend(made.examples);
         self.negative_examples.extend(made.negative_examples);

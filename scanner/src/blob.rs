@@ -20,17 +20,21 @@ pub(crate) struct Hit<'d> {
     token: Token,
 }
 
-/// Finds the tokens of one blob.
+/// Finds the tokens of one blob, and of what can be decoded from it, in the order of their places.
 pub(crate) fn hits<'d>(detector: &'d Detector, bytes: &[u8]) -> Vec<Hit<'d>> {
     let bytes: &[u8] = &narrowed(bytes);
     let mut hits = Vec::new();
-    let mut lines = Lines::default();
-    detector.scan(bytes, |found| {
+    detector.scan_decoded(bytes, &mut |found, token| {
         // Whatever is no token by contract cannot be blocked either.
-        let Ok(token) = Token::parse(&bytes[found.span.clone()]) else { return };
-        let (line, column) = lines.advance(bytes, found.span.start);
-        hits.push(Hit { rule: found.rule, confidence: found.confidence, offset: found.span.start, line, column, token });
+        let Ok(token) = Token::parse(token) else { return };
+        hits.push(Hit { rule: found.rule, confidence: found.confidence, offset: found.span.start, line: 0, column: 0, token });
     });
+    // What is found twice, as it is and decoded, keeps the order in which it was found.
+    hits.sort_by_key(|hit| hit.offset);
+    let mut lines = Lines::default();
+    for hit in &mut hits {
+        (hit.line, hit.column) = lines.advance(bytes, hit.offset);
+    }
     hits
 }
 
