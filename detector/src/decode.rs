@@ -12,7 +12,7 @@ mod wide;
 
 use std::collections::HashSet;
 
-use crate::{Detector, Match};
+use crate::{Detector, Match, Reason};
 pub(crate) use escapes::{MARKS, Marks, SHORT_MARKS};
 use layer::Layer;
 
@@ -53,7 +53,10 @@ impl Work<'_, '_> {
         let mut marks = Marks::default();
         for mut hit in self.detector.matches(bytes, &mut marks) {
             let token = &bytes[hit.span.clone()];
-            hit.decoded = depth > 0;
+            if depth > 0 {
+                hit.decoded = true;
+                hit.reasons.push(Reason::Decoded);
+            }
             hit.span = place(hit.span.start)..place(hit.span.end.saturating_sub(1)) + 1;
             if self.seen.insert((hit.span.start, hit.rule.id())) {
                 (self.found)(hit, token);

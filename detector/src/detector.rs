@@ -6,12 +6,13 @@ use std::sync::Arc;
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 
+use crate::canary::is_canary;
 use crate::checksum::Proof;
 use crate::decode::{MARKS, Marks, SHORT_MARKS};
 use crate::overlap::{Claim, settle};
 use crate::rule::{Rule, Tier};
 use crate::windows::{Matched, Windows};
-use crate::{Confidence, Rules, boundary, plausible};
+use crate::{Checksum, Claims, Confidence, Reason, Rules, boundary, jwt, plausible};
 
 /// No token is longer; a large PGP private key comes closest.
 const TOKEN_MAX: usize = 16 << 10;
@@ -23,6 +24,8 @@ pub struct Detector {
     keywords: AhoCorasick,
     /// The rules that each keyword of the automaton wakes.
     woken: Vec<Vec<usize>>,
+    /// The rules to try beside what each rule finds.
+    companions: Vec<Vec<usize>>,
     version: String,
 }
 
@@ -35,8 +38,12 @@ pub struct Match<'d> {
     pub span: Range<usize>,
     /// How sure it is.
     pub confidence: Confidence,
+    /// Why.
+    pub reasons: Vec<Reason>,
     /// Whether it was decoded: then the bytes at `span` are not the token but what it was decoded from.
     pub decoded: bool,
+    /// What a JSON Web Token says about itself.
+    pub claims: Option<Claims>,
 }
 
 impl Detector {
@@ -70,13 +77,10 @@ impl Detector {
 
     /// The tokens in `bytes`; `marks` learns where escapes are.
     pub(crate) fn matches<'d>(&'d self, bytes: &[u8], marks: &mut Marks) -> impl Iterator<Item = Match<'d>> + use<'d> {
-        let claims = settle(self.claims(bytes, marks));
-        claims.into_iter().map(|Claim { rule, span, confidence, .. }| Match {
-            rule: &self.rules[rule],
-            span,
-            confidence,
-            decoded: false,
-        })
+        let mut claims = self.claims(bytes, marks);
+        self.pair(bytes, &mut claims);
+        let matches: Vec<_> = settle(claims).into_iter().map(|claim| self.explain(claim, bytes)).collect();
+        matches.into_iter()
     }
 
     fn build(rules: &Rules, generic: bool) -> Self {
@@ -106,7 +110,53 @@ impl Detector {
             .build(&texts)
             // It fails only when there are more states than 2³¹; the rule file's size limit is far below.
             .expect("the keywords fit an automaton");
-        Self { rules, keywords, woken, version }
+        let beside = |rule: &Rule| {
+            let companions = rules.iter().enumerate().filter(|(_, other)| other.beside().iter().any(|id| id == rule.id()));
+            companions.map(|(index, _)| index).collect()
+        };
+        let companions = rules.iter().map(|rule| beside(rule)).collect();
+        Self { rules, keywords, woken, companions, version }
+    }
+
+    /// Looks for what is known only beside what was found: the secrets of key IDs.
+    fn pair(&self, bytes: &[u8], claims: &mut Vec<Claim>) {
+        let mut secrets = Vec::new();
+        for claim in claims.iter_mut() {
+            for &index in &self.companions[claim.rule] {
+                let rule = &self.rules[index];
+                let around = claim.span.start.saturating_sub(rule.window())..(claim.span.end + rule.window()).min(bytes.len());
+                let from = secrets.len();
+                // What stands behind the key ID is its own secret more often than what stands before it.
+                self.windowed(index, bytes, claim.span.end..around.end, &mut secrets);
+                if secrets.len() == from {
+                    self.windowed(index, bytes, around.start..claim.span.start, &mut secrets);
+                }
+                claim.paired |= secrets.len() > from;
+            }
+        }
+        claims.extend(secrets.into_iter().map(|secret| Claim { paired: true, ..secret }));
+    }
+
+    /// What a claim is worth, and why.
+    fn explain(&self, claim: Claim, bytes: &[u8]) -> Match<'_> {
+        let rule = &self.rules[claim.rule];
+        let token = &bytes[claim.span.clone()];
+        let form = match claim.confidence {
+            Confidence::Certain => Reason::Checksum,
+            Confidence::High => Reason::Format,
+            Confidence::Low => Reason::Assignment,
+        };
+        let more = [(Reason::SecretNearby, claim.paired), (Reason::Canary, is_canary(token))];
+        Match {
+            rule,
+            span: claim.span,
+            confidence: claim.confidence,
+            reasons: std::iter::once(form)
+                .chain(more.into_iter().filter(|&(_, holds)| holds).map(|(reason, _)| reason))
+                .collect(),
+            decoded: false,
+            claims: (rule.checksum() == Checksum::Jwt).then(|| jwt::read(token)).flatten(),
+        }
     }
 
     fn claims(&self, bytes: &[u8], marks: &mut Marks) -> Vec<Claim> {
@@ -125,7 +175,13 @@ impl Detector {
                     {
                         matched.add(index, &found.span);
                         let Found { span, confidence } = found;
-                        claims.extend(confidence.map(|confidence| Claim { rule: index, span, confidence, keyword: hit.len() }));
+                        claims.extend(confidence.map(|confidence| Claim {
+                            rule: index,
+                            span,
+                            confidence,
+                            keyword: hit.len(),
+                            paired: false,
+                        }));
                     }
                     continue;
                 }
@@ -154,7 +210,7 @@ impl Detector {
             let span = groups.get(1).unwrap_or(whole).range();
             let begins = groups.len() > 1 || boundary::begins(bytes, span.start, rule.boundary());
             let claim = if begins { judge(rule, bytes, &span, 0) } else { None };
-            let claim = claim.map(|confidence| Claim { rule: index, span, confidence, keyword });
+            let claim = claim.map(|confidence| Claim { rule: index, span, confidence, keyword, paired: false });
             // A refused match may hide a real one that begins inside it.
             at = if claim.is_some() { whole.end().max(at + 1) } else { whole.start().max(at) + 1 };
             claims.extend(claim);
@@ -177,7 +233,7 @@ struct Found {
 /// Tries a rule whose tokens begin with the keyword that stands at `hit`.
 fn anchored(rule: &Rule, bytes: &[u8], hit: Range<usize>) -> Option<Found> {
     // Cheaper than the pattern, and keeps a text such as `eyJeyJeyJ…` from costing its length squared.
-    if rule.checksum() == crate::Checksum::None || rule.is_structured() {
+    if rule.checksum() == Checksum::None || rule.is_structured() {
         boundary::begins(bytes, hit.start, rule.boundary()).then_some(())?;
     }
     let text = &bytes[hit.start..bytes.len().min(hit.start + TOKEN_MAX)];

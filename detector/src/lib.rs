@@ -9,6 +9,7 @@
 //! The crate does no IO, starts no thread and never panics on its input, so that it runs in a browser too.
 
 mod risk;
+mod reason;
 mod rule;
 mod shape;
 mod rules;
@@ -17,6 +18,8 @@ mod detector;
 mod windows;
 mod boundary;
 mod checksum;
+mod jwt;
+mod canary;
 mod plausible;
 mod overlap;
 mod decode;
@@ -28,8 +31,10 @@ mod example;
 pub use checksum::{Checksum, crc32_base62};
 pub use detector::{Detector, Match};
 pub use example::{Example, token};
+pub use jwt::Claims;
 pub use position::Position;
 pub use prove::prove;
+pub use reason::Reason;
 pub use risk::{Confidence, Risk};
 pub use rule::{Rule, RuleError, Tier};
 pub use rules::{Rules, RulesError};

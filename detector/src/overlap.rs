@@ -12,6 +12,8 @@ pub(crate) struct Claim {
     pub(crate) confidence: Confidence,
     /// The length of the keyword that led here: `sk-ant-` knows more than `sk-`.
     pub(crate) keyword: usize,
+    /// A key ID and its secret were found side by side, and this is one of them.
+    pub(crate) paired: bool,
 }
 
 /// Keeps the best of each group of claims that share bytes, in the order of the text.
@@ -21,9 +23,11 @@ pub(crate) fn settle(mut claims: Vec<Claim>) -> Vec<Claim> {
     for claim in claims {
         match settled.last_mut() {
             Some(last) if claim.span.start < last.span.end => {
+                let paired = last.paired || claim.paired;
                 if claim.strength() > last.strength() {
                     *last = claim;
                 }
+                last.paired = paired;
             }
             _ => settled.push(claim),
         }
@@ -42,7 +46,7 @@ mod tests {
     use super::*;
 
     fn claim(rule: usize, span: Range<usize>, confidence: Confidence, keyword: usize) -> Claim {
-        Claim { rule, span, confidence, keyword }
+        Claim { rule, span, confidence, keyword, paired: false }
     }
 
     #[test]

@@ -82,6 +82,9 @@ pub(crate) struct RuleSpec {
     /// and words of which one is in the name that the token is assigned to.
     #[serde(default)]
     context: Vec<String>,
+    /// Rules beside whose tokens this one is looked for: alone, its tokens cannot be told from other text.
+    #[serde(default)]
+    beside: Vec<String>,
     #[serde(default)]
     checksum: Checksum,
     /// Bits a character below which a match is a placeholder.
@@ -160,7 +163,7 @@ impl Rule {
     pub(crate) fn new(mut spec: RuleSpec) -> Result<Self, RuleError> {
         spec.complete()?;
         check(&spec)?;
-        let anchored = begins_with(&spec.pattern, &spec.keywords);
+        let anchored = spec.beside.is_empty() && begins_with(&spec.pattern, &spec.keywords);
         Ok(Self { spec, anchored, regex: OnceLock::new() })
     }
 
@@ -194,6 +197,11 @@ impl Rule {
 
     pub(crate) fn keywords(&self) -> &[String] {
         &self.spec.keywords
+    }
+
+    /// The rules beside whose tokens this one is looked for.
+    pub(crate) fn beside(&self) -> &[String] {
+        &self.spec.beside
     }
 
     pub(crate) const fn checksum(&self) -> Checksum {
@@ -268,7 +276,9 @@ fn check(spec: &RuleSpec) -> Result<(), RuleError> {
         ("id", "use lower-case letters, digits and `-`".into())
     } else if spec.name.trim().is_empty() {
         ("name", "it is empty".into())
-    } else if spec.keywords.is_empty() {
+    } else if !spec.beside.is_empty() && !spec.keywords.is_empty() {
+        ("beside", "such a rule has no keywords: it runs where the other has found something".into())
+    } else if spec.keywords.is_empty() && spec.beside.is_empty() {
         ("keywords", "name at least one text that every token of this format has in it or beside it".into())
     } else if let Some(short) = spec.keywords.iter().find(|keyword| keyword.len() < KEYWORD_MIN) {
         ("keywords", format!("`{short}` is too short: use at least {KEYWORD_MIN} bytes"))

@@ -17,6 +17,7 @@ const BUILT_IN: &[&str] = &[
     include_str!("../rules/identity.toml"),
     include_str!("../rules/chat.toml"),
     include_str!("../rules/chain.toml"),
+    include_str!("../rules/pairs.toml"),
     include_str!("../rules/universal.toml"),
     include_str!("../rules/generic.toml"),
 ];
@@ -90,6 +91,7 @@ impl Rules {
     /// structured = false                  # true: the token encodes something, so placeholders are not looked for
     /// short_lived = false                 # true: the token ends by itself, in hours at most; a leak's risk is low then
     /// window = 128                        # how far from a keyword the pattern reaches when it does not begin with one
+    /// beside = ["acme-key-id"]            # instead of keywords: the pattern runs only where this other rule has found something
     /// tier = "format"                     # generic: only reported on demand, with low confidence
     /// ```
     ///
@@ -147,6 +149,12 @@ impl Rules {
         self.all.iter().filter(|rule| generic || rule.tier() == Tier::Format).cloned().collect()
     }
 
+    /// The first rule that is to run beside another one that does not exist.
+    fn first_without_companion(&self) -> Option<(&Rule, &str)> {
+        let named = self.iter().flat_map(|rule| rule.beside().iter().map(move |id| (rule, id.as_str())));
+        named.into_iter().find(|(_, id)| self.get(id).is_none())
+    }
+
     fn add(&mut self, text: &str, compile: bool) -> Result<(), RulesError> {
         let mut file: Table = text.parse().map_err(|error: toml::de::Error| RulesError::Syntax(error.to_string()))?;
         let listed = file.remove("rule").unwrap_or_else(|| Value::Array(Vec::new()));
@@ -163,6 +171,10 @@ impl Rules {
                 return Err(RulesError::Duplicate(rule.id().into()));
             }
             self.all.push(Arc::new(rule));
+        }
+        if let Some((rule, unknown)) = self.first_without_companion() {
+            let problem = format!("there is no rule `{unknown}`");
+            return Err(RuleError { rule: rule.id().into(), key: "beside".into(), problem }.into());
         }
         self.checksum.update(text.as_bytes());
         Ok(())

@@ -41,6 +41,8 @@ fn a_bad_file_is_refused_with_rule_and_key() {
         (&GOOD.replace("{38}'", "{38}{999}{99}'"), "key `pattern`"),
         (&GOOD.replace("{crc32}\"", "{crc33}\""), "key `examples`: `{crc33}` is no template field"),
         (&GOOD.replace("acme-deploy-key", "Acme Key"), "key `id`"),
+        (&GOOD.replace("keywords = [\"acme_\"]", "beside = [\"acme-id\"]"), "key `beside`: there is no rule `acme-id`"),
+        (&GOOD.replace("checksum =", "beside = [\"npm-access-token\"]\nchecksum ="), "key `beside`: such a rule has no keywords"),
         (&format!("{GOOD}{GOOD}"), "another rule has this id"),
         (&GOOD.replace("acme-deploy-key", "npm-access-token"), "another rule has this id"),
     ];

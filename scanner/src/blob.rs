@@ -2,17 +2,20 @@
 
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use stopleak_contract::Token;
-use stopleak_detector::{Confidence, Detector, Rule};
+use stopleak_detector::{Claims, Confidence, Detector, Match, Reason, Rule};
 
-use crate::Finding;
 use crate::encoding::narrowed;
+use crate::{Finding, place};
 
 /// A token in a blob whose path is not known yet.
 pub(crate) struct Hit<'d> {
     rule: &'d Rule,
     confidence: Confidence,
+    reasons: Vec<Reason>,
+    claims: Option<Claims>,
     /// Where it begins in the bytes.
     pub(crate) offset: usize,
     pub(crate) line: u64,
@@ -27,7 +30,11 @@ pub(crate) fn hits<'d>(detector: &'d Detector, bytes: &[u8]) -> Vec<Hit<'d>> {
     detector.scan_decoded(bytes, &mut |found, token| {
         // Whatever is no token by contract cannot be blocked either.
         let Ok(token) = Token::parse(token) else { return };
-        hits.push(Hit { rule: found.rule, confidence: found.confidence, offset: found.span.start, line: 0, column: 0, token });
+        let Match { rule, confidence, mut reasons, claims, span, .. } = found;
+        if claims.as_ref().is_some_and(|claims| claims.ended_by(now())) {
+            reasons.push(Reason::Expired);
+        }
+        hits.push(Hit { rule, confidence, reasons, claims, offset: span.start, line: 0, column: 0, token });
     });
     // What is found twice, as it is and decoded, keeps the order in which it was found.
     hits.sort_by_key(|hit| hit.offset);
@@ -38,14 +45,23 @@ pub(crate) fn hits<'d>(detector: &'d Detector, bytes: &[u8]) -> Vec<Hit<'d>> {
     hits
 }
 
+/// In seconds since 1970; a clock that stands before that says that nothing has ended.
+fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+}
+
 impl Hit<'_> {
     /// Says which file the hit is in.
-    pub(crate) fn at(self, path: String) -> Finding {
+    pub(crate) fn at(mut self, path: String) -> Finding {
+        self.reasons.extend(place::reason(&path));
         Finding {
             rule: self.rule.id().into(),
             rule_name: self.rule.name().into(),
-            risk: self.rule.risk(),
+            risk: self.rule.risk().given(&self.reasons),
             confidence: self.confidence,
+            reasons: self.reasons,
+            claims: self.claims,
             path,
             line: self.line,
             column: self.column,

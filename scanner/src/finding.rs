@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use stopleak_contract::Token;
-use stopleak_detector::{Confidence, Risk};
+use stopleak_detector::{Claims, Confidence, Reason, Risk};
 
 /// A token at one place of a source. It serialises without the token's text.
 #[derive(Debug, Serialize)]
@@ -11,10 +11,15 @@ pub struct Finding {
     pub rule: String,
     /// The rule's name for people.
     pub rule_name: String,
-    /// How bad a leak of this format is.
+    /// How bad this leak is: what the format says, less what the reasons take off.
     pub risk: Risk,
     /// How sure it is.
     pub confidence: Confidence,
+    /// Why risk and confidence are what they are.
+    pub reasons: Vec<Reason>,
+    /// What a JSON Web Token says about itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub claims: Option<Claims>,
     /// The file, relative to the source; bytes that are not UTF-8 are replaced.
     pub path: String,
     /// The line, from 1.

@@ -20,6 +20,7 @@ mod folder;
 mod stream;
 
 mod encoding;
+mod place;
 mod blob;
 mod finding;
 

@@ -35,6 +35,8 @@ pub(crate) fn take(app: &App, key: &FingerprintKey, reported: &Reported) -> Opti
         rule: if rule.contains(reported.secret.as_str()) { UNNAMED.to_owned() } else { rule },
         risk,
         confidence: Confidence::High,
+        reasons: Vec::new(),
+        claims: None,
         path: if path.is_empty() { "report".to_owned() } else { path },
         line: reported.line,
         column: reported.column,

@@ -206,7 +206,8 @@ async fn try_again(what: &str, error: &sqlx::Error) {
 
 impl Observer for Teller {
     fn found(&mut self, finding: Finding) {
-        let found = Found::of(&self.key, &finding, self.app.risk_of(&finding.rule));
+        let risk = self.app.risk_of(&finding.rule).given(&finding.reasons);
+        let found = Found::of(&self.key, &finding, risk);
         drop(finding);
         // Fails only when the writer gave up, and then the scan runs again.
         let _ = self.findings.blocking_send(found);

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use proptest::prelude::*;
 
 use super::*;
-use crate::{Checksum, Example};
+use crate::{Checksum, Example, Reason};
 
 fn found<'d>(detector: &'d Detector, text: &str) -> Vec<Match<'d>> {
     let mut matches = Vec::new();
@@ -39,7 +39,9 @@ fn every_example_is_found_by_its_rule_alone_with_the_exact_span() {
         for seed in 0..20 {
             for example in rule.examples(seed) {
                 let matches = found(&detector, &example.text);
-                let spans: Vec<_> = matches.iter().map(|found| (found.rule.id(), found.span.clone())).collect();
+                // The key ID beside which a secret stands is a token as well.
+                let others = matches.iter().filter(|found| !rule.beside().iter().any(|id| id == found.rule.id()));
+                let spans: Vec<_> = others.map(|found| (found.rule.id(), found.span.clone())).collect();
                 assert_eq!(spans, [(rule.id(), example.span.clone())], "{} with seed {seed}: {}", rule.id(), example.text);
             }
         }
@@ -159,4 +161,34 @@ proptest! {
         bytes.truncate(1 + cut % bytes.len());
         detector.scan(&bytes, |found| assert!(found.span.end <= bytes.len()));
     }
+}
+
+#[test]
+fn a_key_id_and_its_secret_side_by_side_are_told_as_a_pair() {
+    let (rules, detector) = shared();
+    let id = rules.get("aws-access-key-id").unwrap().example(1).token().to_owned();
+    let secret = Example::expand("{base64:40}", 5).text;
+    let reasons = |text: &str| -> Vec<_> {
+        found(detector, text).into_iter().map(|found| (found.rule.id(), found.reasons.contains(&Reason::SecretNearby))).collect()
+    };
+    let pair = [("aws-access-key-id", true), ("aws-secret-beside-key-id", true)];
+    assert_eq!(reasons(&format!("{id}\n{secret}\n")), pair);
+    assert_eq!(reasons(&format!("[\"{secret}\", \"{id}\"]")), [pair[1], pair[0]]);
+    assert_eq!(reasons(&format!("{id}{}{secret}", " ".repeat(400))), [("aws-access-key-id", false)]);
+    assert_eq!(reasons(&secret), []);
+    // Where its name says what it is, the rule that reads names has it.
+    let named = reasons(&format!("aws_access_key_id = {id}\naws_secret_access_key = {secret}\n"));
+    assert_eq!(named, [("aws-access-key-id", true), ("aws-secret-access-key", true)]);
+}
+
+#[test]
+fn a_match_says_why() {
+    let (rules, detector) = shared();
+    let reasons = |text: &str| found(detector, text).remove(0).reasons;
+    assert_eq!(reasons(rules.get("npm-access-token").unwrap().example(1).token()), [Reason::Checksum]);
+    assert_eq!(reasons(rules.get("slack-bot-token").unwrap().example(1).token()), [Reason::Format]);
+    assert_eq!(reasons(&rules.get("generic-secret").unwrap().example(1).text), [Reason::Assignment]);
+    assert_eq!(reasons(&["AKIA", "SP2TPHJSQH3FJRUX"].concat()), [Reason::Format, Reason::Canary]);
+    let claims = found(detector, rules.get("json-web-token").unwrap().example(1).token()).remove(0).claims.unwrap();
+    assert!(claims.subject.is_some() && claims.expires_at.is_none());
 }

@@ -50,7 +50,7 @@ fn rule(report: &Report<'_>, id: &str) -> Value {
 }
 
 fn result(finding: &Finding, place: usize) -> Value {
-    let Finding { rule, rule_name, path, line, column, preview, confidence, risk, .. } = finding;
+    let Finding { rule, rule_name, path, line, column, preview, confidence, risk, reasons, .. } = finding;
     let mut result = json!({
         "ruleId": rule,
         "ruleIndex": place,
@@ -62,8 +62,11 @@ fn result(finding: &Finding, place: usize) -> Value {
         }}],
         // Neither the token nor a hash that somebody could guess against.
         "partialFingerprints": { "place/v1": format!("{rule}:{path}:{line}:{preview}") },
-        "properties": { "confidence": confidence, "risk": risk },
+        "properties": { "confidence": confidence, "risk": risk, "reasons": reasons },
     });
+    if let Some(claims) = &finding.claims {
+        result["properties"]["claims"] = json!(claims);
+    }
     if let Some(commit) = &finding.commit {
         result["properties"]["commit"] = json!(commit);
         result["properties"]["committed_at"] = json!(finding.committed_at);

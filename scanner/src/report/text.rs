@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use stopleak_detector::Risk;
+use stopleak_detector::{Reason, Risk};
 
 use super::Report;
 use crate::printable::printable;
@@ -31,8 +31,14 @@ pub(super) fn write(report: &Report<'_>, colours: bool, out: &mut impl Write) ->
 }
 
 fn line(finding: &Finding, paint: &Paint) -> String {
-    let Finding { line, column, rule_name, preview, risk, confidence, .. } = finding;
-    let mut text = format!("{line}:{column}  {}  {rule_name}  {preview}  ({confidence})", paint.risk(*risk));
+    let Finding { line, column, rule_name, preview, risk, confidence, reasons, .. } = finding;
+    let mut why = confidence.to_string();
+    // What every match has, confidence tells.
+    for reason in reasons.iter().filter(|reason| ![Reason::Checksum, Reason::Format, Reason::Assignment].contains(reason)) {
+        why.push_str(", ");
+        why.push_str(&reason.as_str().replace('_', " "));
+    }
+    let mut text = format!("{line}:{column}  {}  {rule_name}  {preview}  ({why})", paint.risk(*risk));
     if let Some(commit) = &finding.commit {
         text.push_str("  in ");
         text.push_str(&commit[..commit.len().min(COMMIT_SHOWN)]);

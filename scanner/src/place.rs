@@ -1,0 +1,87 @@
+//! What a path says of the tokens in its file.
+
+use stopleak_detector::Reason;
+
+/// Folders of other people's code; what is in one was published before.
+const VENDORED: &[&str] = &[
+    "node_modules",
+    "vendor",
+    "vendored",
+    "third_party",
+    "third-party",
+    "thirdparty",
+    "bower_components",
+    "site-packages",
+    "dist-packages",
+    "pods",
+    "carthage",
+    "external",
+];
+const TESTS: &[&str] = &[
+    "test",
+    "tests",
+    "__tests__",
+    "testing",
+    "testdata",
+    "test_data",
+    "test-data",
+    "spec",
+    "specs",
+    "fixture",
+    "fixtures",
+    "__fixtures__",
+    "mock",
+    "mocks",
+    "__mocks__",
+    "e2e",
+    "testutil",
+    "testutils",
+];
+const EXAMPLES: &[&str] = &["example", "examples", "sample", "samples", "demo", "demos", "doc", "docs", "tutorial", "tutorials"];
+/// How files of tests begin or end, before the last ending of their names.
+const TEST_STEMS: &[&str] = &["test_", "test-"];
+const TEST_ENDS: &[&str] = &["_test", "-test", ".test", "_tests", "_spec", "-spec", ".spec", ".mock", ".fixture"];
+
+/// Why a token at this path matters less than elsewhere, if it does.
+pub(crate) fn reason(path: &str) -> Option<Reason> {
+    let path = path.to_ascii_lowercase();
+    let (folders, name) = path.rsplit_once('/').unwrap_or(("", &path));
+    let inside = |names: &[&str]| folders.split('/').any(|folder| names.contains(&folder));
+    let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
+    let is_test = TEST_STEMS.iter().any(|start| stem.starts_with(start)) || TEST_ENDS.iter().any(|end| stem.ends_with(end));
+    if inside(VENDORED) {
+        Some(Reason::VendoredPath)
+    } else if inside(TESTS) || is_test {
+        Some(Reason::TestPath)
+    } else if inside(EXAMPLES) || stem == "readme" {
+        Some(Reason::ExamplePath)
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_say_whose_code_it_is_and_what_for() {
+        for (path, expected) in [
+            ("src/main.rs", None),
+            ("deploy/production.env", None),
+            ("latest/contest.py", None),
+            ("src/testimony.rs", None),
+            ("tests/it/main.rs", Some(Reason::TestPath)),
+            ("src/Fixtures/Keys.json", Some(Reason::TestPath)),
+            ("pkg/auth_test.go", Some(Reason::TestPath)),
+            ("src/api.spec.ts", Some(Reason::TestPath)),
+            ("test_login.py", Some(Reason::TestPath)),
+            ("web/node_modules/x/tests/a.js", Some(Reason::VendoredPath)),
+            ("vendor/github.com/x/y.go", Some(Reason::VendoredPath)),
+            ("docs/auth.md", Some(Reason::ExamplePath)),
+            ("README.md", Some(Reason::ExamplePath)),
+        ] {
+            assert_eq!(reason(path), expected, "{path}");
+        }
+    }
+}
