@@ -199,7 +199,7 @@ pub(crate) fn assemble(
         local_sources: LocalSources::new(config.local_sources.clone()),
         max_attempts: config.max_attempts.map_or(attempts::MAX_ATTEMPTS, NonZeroU64::get),
         metrics,
-        detector: LazyDetector::new(config.rules()?),
+        detector: LazyDetector::new(rules(config)?),
         job_queued: Notify::new(),
         process: process_name()?,
         notifications: notifications::Sender::new(config)?,
@@ -359,4 +359,13 @@ pub(crate) fn explain(error: sqlx::Error, database: &Database) -> anyhow::Error 
         }),
         Trouble::Defect => anyhow::Error::new(error).context(format!("the database {database}")),
     }
+}
+
+/// The token formats, after what of the operator's file has no counterpart was logged.
+fn rules(config: &Config) -> anyhow::Result<Rules> {
+    let rules = config.rules()?;
+    for note in rules.notes() {
+        tracing::warn!("rules: {note}");
+    }
+    Ok(rules)
 }

@@ -26,6 +26,8 @@ pub struct Detector {
     woken: Vec<Vec<usize>>,
     /// The rules to try beside what each rule finds.
     companions: Vec<Vec<usize>>,
+    /// The rules that run over every text, since they have no keywords.
+    always: Vec<usize>,
     version: String,
 }
 
@@ -44,6 +46,8 @@ pub struct Match<'d> {
     pub decoded: bool,
     /// What a JSON Web Token says about itself.
     pub claims: Option<Claims>,
+    /// For [`Rule::holds_at`]: the lists of the rule that allow this token at some paths.
+    pub lists: Vec<usize>,
 }
 
 impl Detector {
@@ -115,7 +119,9 @@ impl Detector {
             companions.map(|(index, _)| index).collect()
         };
         let companions = rules.iter().map(|rule| beside(rule)).collect();
-        Self { rules, keywords, woken, companions, version }
+        let always =
+            (0..rules.len()).filter(|&index| rules[index].keywords().is_empty() && rules[index].beside().is_empty()).collect();
+        Self { rules, keywords, woken, companions, always, version }
     }
 
     /// Looks for what is known only beside what was found: the secrets of key IDs.
@@ -155,6 +161,7 @@ impl Detector {
                 .chain(more.into_iter().filter(|&(_, holds)| holds).map(|(reason, _)| reason))
                 .collect(),
             decoded: false,
+            lists: claim.lists,
             claims: (rule.checksum() == Checksum::Jwt).then(|| jwt::read(token)).flatten(),
         }
     }
@@ -175,13 +182,7 @@ impl Detector {
                     {
                         matched.add(index, &found.span);
                         let Found { span, confidence } = found;
-                        claims.extend(confidence.map(|confidence| Claim {
-                            rule: index,
-                            span,
-                            confidence,
-                            keyword: hit.len(),
-                            paired: false,
-                        }));
+                        claims.extend(confidence.map(|confidence| Claim::new(index, span, confidence, hit.len())));
                     }
                     continue;
                 }
@@ -192,6 +193,9 @@ impl Detector {
                 }
             }
         }
+        for &index in &self.always {
+            self.windowed(index, bytes, 0..bytes.len(), &mut claims);
+        }
         for (index, stretch) in windows.finish() {
             self.windowed(index, bytes, stretch, &mut claims);
         }
@@ -201,6 +205,9 @@ impl Detector {
     /// Reads one stretch of text with a rule whose keyword may stand before, in or after the token.
     fn windowed(&self, index: usize, bytes: &[u8], stretch: Range<usize>, claims: &mut Vec<Claim>) {
         let rule = &self.rules[index];
+        if let Some(foreign) = rule.as_foreign() {
+            return foreign.claims(index, rule, bytes, claims);
+        }
         let text = &bytes[..stretch.end];
         let keyword = rule.keywords().iter().map(String::len).max().unwrap_or_default();
         let mut at = stretch.start;
@@ -210,7 +217,7 @@ impl Detector {
             let span = groups.get(1).unwrap_or(whole).range();
             let begins = groups.len() > 1 || boundary::begins(bytes, span.start, rule.boundary());
             let claim = if begins { judge(rule, bytes, &span, 0) } else { None };
-            let claim = claim.map(|confidence| Claim { rule: index, span, confidence, keyword, paired: false });
+            let claim = claim.map(|confidence| Claim::new(index, span, confidence, keyword));
             // A refused match may hide a real one that begins inside it.
             at = if claim.is_some() { whole.end().max(at + 1) } else { whole.start().max(at) + 1 };
             claims.extend(claim);

@@ -12,6 +12,7 @@ mod risk;
 mod reason;
 mod rule;
 mod shape;
+mod gitleaks;
 mod rules;
 
 mod detector;

@@ -14,6 +14,8 @@ pub(crate) struct Claim {
     pub(crate) keyword: usize,
     /// A key ID and its secret were found side by side, and this is one of them.
     pub(crate) paired: bool,
+    /// The lists of the rule that allow it at some paths.
+    pub(crate) lists: Vec<usize>,
 }
 
 /// Keeps the best of each group of claims that share bytes, in the order of the text.
@@ -36,6 +38,10 @@ pub(crate) fn settle(mut claims: Vec<Claim>) -> Vec<Claim> {
 }
 
 impl Claim {
+    pub(crate) fn new(rule: usize, span: Range<usize>, confidence: Confidence, keyword: usize) -> Self {
+        Self { rule, span, confidence, keyword, paired: false, lists: Vec::new() }
+    }
+
     fn strength(&self) -> (Confidence, usize, usize) {
         (self.confidence, self.keyword, self.span.len())
     }
@@ -46,7 +52,7 @@ mod tests {
     use super::*;
 
     fn claim(rule: usize, span: Range<usize>, confidence: Confidence, keyword: usize) -> Claim {
-        Claim { rule, span, confidence, keyword, paired: false }
+        Claim::new(rule, span, confidence, keyword)
     }
 
     #[test]

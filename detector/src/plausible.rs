@@ -62,7 +62,7 @@ pub(crate) fn mixes_letters_and_digits(body: &[u8]) -> bool {
 
 /// Shannon's entropy in bits a character.
 #[expect(clippy::cast_precision_loss, reason = "a token is far shorter than 2^52 bytes")]
-fn entropy(body: &[u8]) -> f64 {
+pub(crate) fn entropy(body: &[u8]) -> f64 {
     let mut counts = [0_usize; 256];
     for &byte in body {
         counts[usize::from(byte)] += 1;

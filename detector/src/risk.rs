@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 /// How much damage a leaked token of a format can do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Risk {
     /// Little: a narrow or read-only token, or one that needs a second secret.
@@ -13,6 +13,7 @@ pub enum Risk {
     /// Some: one service, limited rights.
     Medium,
     /// Much: broad rights on one service.
+    #[default]
     High,
     /// Everything that the owner can do: source code, money, infrastructure.
     Critical,

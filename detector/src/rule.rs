@@ -6,6 +6,7 @@ use regex::bytes::{Regex, RegexBuilder};
 use serde::Deserialize;
 
 use crate::example::Example;
+use crate::gitleaks::Foreign;
 use crate::shape::{Length, Shape, Texts};
 use crate::{Checksum, Risk};
 
@@ -30,6 +31,7 @@ pub struct Rule {
     spec: RuleSpec,
     anchored: bool,
     regex: OnceLock<Regex>,
+    foreign: Option<Foreign>,
 }
 
 /// Which group of rules a rule belongs to.
@@ -56,7 +58,7 @@ pub struct RuleError {
 }
 
 /// A rule exactly as a file spells it.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RuleSpec {
     id: String,
@@ -147,7 +149,8 @@ impl Rule {
     /// Makes a well-formed fake token with the text around it; another seed, another token.
     #[must_use]
     pub fn example(&self, seed: u64) -> Example {
-        Example::expand(&self.spec.examples[0], seed)
+        // Rules of Gitleaks have none.
+        Example::expand(self.spec.examples.first().map_or("", String::as_str), seed)
     }
 
     /// Every example of the rule, made from `seed`.
@@ -164,7 +167,30 @@ impl Rule {
         spec.complete()?;
         check(&spec)?;
         let anchored = spec.beside.is_empty() && begins_with(&spec.pattern, &spec.keywords);
-        Ok(Self { spec, anchored, regex: OnceLock::new() })
+        Ok(Self { spec, anchored, regex: OnceLock::new(), foreign: None })
+    }
+
+    /// A rule of Gitleaks.
+    pub(crate) fn foreign(id: String, name: String, keywords: Vec<String>, pattern: Regex, foreign: Foreign) -> Self {
+        let keywords = keywords.into_iter().filter(|keyword| !keyword.is_empty()).collect();
+        let (pattern_text, reference) = (pattern.as_str().to_owned(), crate::gitleaks::REFERENCE.to_owned());
+        let spec = RuleSpec { id, name, keywords, pattern: pattern_text, reference, ..RuleSpec::default() };
+        Self { spec, anchored: false, regex: OnceLock::from(pattern), foreign: Some(foreign) }
+    }
+
+    pub(crate) const fn as_foreign(&self) -> Option<&Foreign> {
+        self.foreign.as_ref()
+    }
+
+    /// Another name for a rule whose id is taken.
+    pub(crate) fn rename(&mut self, id: String) {
+        self.spec.id = id;
+    }
+
+    /// Whether a match is to be reported in the file at `path`; `lists` are those of [`crate::Match::lists`].
+    #[must_use]
+    pub fn holds_at(&self, path: &str, lists: &[usize]) -> bool {
+        self.foreign.as_ref().is_none_or(|foreign| foreign.holds_at(path, lists))
     }
 
     /// Compiles the pattern now instead of at its first use, to find out whether it is valid.
@@ -192,7 +218,8 @@ impl Rule {
     }
 
     pub(crate) fn window(&self) -> usize {
-        self.spec.window.unwrap_or(DEFAULT_WINDOW)
+        // Theirs run over the whole text.
+        if self.foreign.is_some() { usize::MAX } else { self.spec.window.unwrap_or(DEFAULT_WINDOW) }
     }
 
     pub(crate) fn keywords(&self) -> &[String] {

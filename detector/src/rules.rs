@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use toml::{Table, Value};
 
+use crate::gitleaks;
 use crate::rule::{Rule, RuleError, RuleSpec, Tier};
 
 /// The built-in formats, a file per theme.
@@ -28,6 +29,7 @@ const FILE_LIMIT: usize = 1 << 20;
 #[derive(Clone, Debug)]
 pub struct Rules {
     all: Vec<Arc<Rule>>,
+    notes: Vec<String>,
     /// How many of them are built in; they come first.
     built_in: usize,
     /// Over the text of every file, so that a change of any rule is a new version.
@@ -64,7 +66,7 @@ impl Rules {
     #[must_use]
     #[expect(clippy::missing_panics_doc, reason = "a test reads the very same text")]
     pub fn built_in() -> Self {
-        let mut rules = Self { all: Vec::new(), built_in: 0, checksum: crc32fast::Hasher::new() };
+        let mut rules = Self { all: Vec::new(), notes: Vec::new(), built_in: 0, checksum: crc32fast::Hasher::new() };
         for file in BUILT_IN {
             rules.add(file, false).expect("the built-in rules are valid");
         }
@@ -72,7 +74,7 @@ impl Rules {
         rules
     }
 
-    /// Adds the operator's own formats, written like the built-in ones; [`crate::prove`] then holds them against their examples:
+    /// Adds the operator's own formats: a rule file of Gitleaks as it is (what is left out of it, [`Self::notes`] tells), or formats written like the built-in ones; [`crate::prove`] then holds them against their examples:
     ///
     /// ```toml
     /// [[rule]]
@@ -113,8 +115,17 @@ impl Rules {
         if text.len() > FILE_LIMIT {
             return Err(RulesError::TooLarge { expected: FILE_LIMIT, got: text.len() });
         }
-        self.add(text, true)?;
+        match text.parse::<Table>() {
+            Ok(file) if gitleaks::is_gitleaks(&file) => self.add_gitleaks(text, file)?,
+            _ => self.add(text, true)?,
+        }
         Ok(self)
+    }
+
+    /// What of the operator's file was left out: keys of Gitleaks that have no counterpart here.
+    #[must_use]
+    pub fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     /// Every rule, those of the generic tier included.
@@ -147,6 +158,23 @@ impl Rules {
 
     pub(crate) fn of_tiers(&self, generic: bool) -> Vec<Arc<Rule>> {
         self.all.iter().filter(|rule| generic || rule.tier() == Tier::Format).cloned().collect()
+    }
+
+    /// Adds the rules of a file of Gitleaks. Some of theirs have ids that ours have too.
+    fn add_gitleaks(&mut self, text: &str, file: Table) -> Result<(), RulesError> {
+        let loaded = gitleaks::load(file)?;
+        self.notes.extend(loaded.notes);
+        for mut rule in loaded.rules {
+            if self.get(rule.id()).is_some() {
+                rule.rename(format!("gitleaks-{}", rule.id()));
+            }
+            if self.get(rule.id()).is_some() {
+                return Err(RulesError::Duplicate(rule.id().into()));
+            }
+            self.all.push(Arc::new(rule));
+        }
+        self.checksum.update(text.as_bytes());
+        Ok(())
     }
 
     /// The first rule that is to run beside another one that does not exist.

@@ -16,6 +16,7 @@ pub(crate) struct Hit<'d> {
     confidence: Confidence,
     reasons: Vec<Reason>,
     claims: Option<Claims>,
+    lists: Vec<usize>,
     /// Where it begins in the bytes.
     pub(crate) offset: usize,
     pub(crate) line: u64,
@@ -30,11 +31,11 @@ pub(crate) fn hits<'d>(detector: &'d Detector, bytes: &[u8]) -> Vec<Hit<'d>> {
     detector.scan_decoded(bytes, &mut |found, token| {
         // Whatever is no token by contract cannot be blocked either.
         let Ok(token) = Token::parse(token) else { return };
-        let Match { rule, confidence, mut reasons, claims, span, .. } = found;
+        let Match { rule, confidence, mut reasons, claims, lists, span, .. } = found;
         if claims.as_ref().is_some_and(|claims| claims.ended_by(now())) {
             reasons.push(Reason::Expired);
         }
-        hits.push(Hit { rule, confidence, reasons, claims, offset: span.start, line: 0, column: 0, token });
+        hits.push(Hit { rule, confidence, reasons, claims, lists, offset: span.start, line: 0, column: 0, token });
     });
     // What is found twice, as it is and decoded, keeps the order in which it was found.
     hits.sort_by_key(|hit| hit.offset);
@@ -52,10 +53,13 @@ fn now() -> i64 {
 }
 
 impl Hit<'_> {
-    /// Says which file the hit is in.
-    pub(crate) fn at(mut self, path: String) -> Finding {
+    /// Says which file the hit is in, unless its rule allows such tokens there.
+    pub(crate) fn at(mut self, path: String) -> Option<Finding> {
+        if !self.rule.holds_at(&path, &self.lists) {
+            return None;
+        }
         self.reasons.extend(place::reason(&path));
-        Finding {
+        Some(Finding {
             rule: self.rule.id().into(),
             rule_name: self.rule.name().into(),
             risk: self.rule.risk().given(&self.reasons),
@@ -70,7 +74,7 @@ impl Hit<'_> {
             blob: None,
             preview: self.token.preview(),
             token: self.token,
-        }
+        })
     }
 }
 

@@ -137,7 +137,7 @@ impl Reader<'_> {
         match open(path).and_then(|file| file.take(self.limit + 1).read_to_end(buffer)) {
             Ok(read) if read as u64 > self.limit => Event::Skipped(Skipped::TooLarge),
             Ok(read) => {
-                let findings = blob::hits(self.detector, buffer).into_iter().map(|hit| hit.at(name.clone())).collect();
+                let findings = blob::hits(self.detector, buffer).into_iter().filter_map(|hit| hit.at(name.clone())).collect();
                 Event::Read { bytes: read as u64, findings }
             }
             Err(error) => Event::Unreadable { path: name, error },

@@ -38,8 +38,8 @@ pub(crate) fn read(run: &mut Run<'_>, name: &str, input: &mut dyn Read) -> Resul
         let last = window.fill(input).map_err(|error| ScanError::Unreadable { location: name.to_owned(), error })?;
         let ready = window.ready(last);
         for hit in blob::hits(run.detector, &window.bytes) {
-            if let Some(hit) = window.place(hit, ready) {
-                run.found(hit.at(name.to_owned()));
+            if let Some(finding) = window.place(hit, ready).and_then(|hit| hit.at(name.to_owned())) {
+                run.found(finding);
             }
         }
         window.advance(ready);

@@ -34,7 +34,7 @@ pub(super) struct ScanCommand {
     /// Write the report to a file
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// A file with your own token formats, beside those that are built in
+    /// A file with your own token formats, beside those that are built in; a rule file of Gitleaks is read as it is
     #[arg(long, value_name = "FILE")]
     rules: Option<PathBuf>,
     /// The server's configuration, of which `rules` is used
@@ -99,6 +99,9 @@ impl ScanCommand {
         let config = self.config.as_deref().map(Config::read).transpose().map_err(|error| error.to_string())?;
         let config = Config { rules: self.rules.clone(), ..Config::default() }.or(config.unwrap_or_default());
         let rules = config.rules().map_err(|error| error.to_string())?;
+        for note in rules.notes() {
+            eprintln!("stopleak: --rules: {note}");
+        }
         Ok(if self.generic { Detector::with_generic(&rules) } else { Detector::new(&rules) })
     }
 

@@ -118,7 +118,7 @@ struct Commit {
 
 fn send(run: &mut Run<'_>, hits: Vec<Hit<'_>>, blob: ObjectId, path: &str, commit: Option<&Commit>) {
     for hit in hits {
-        let mut finding = hit.at(path.to_owned());
+        let Some(mut finding) = hit.at(path.to_owned()) else { continue };
         finding.blob = Some(blob.to_string());
         finding.commit = commit.map(|commit| commit.id.clone());
         finding.committed_at = commit.map(|commit| commit.date.clone());
