@@ -9,7 +9,8 @@ pub(crate) fn begins(bytes: &[u8], start: usize, extra: &[u8]) -> bool {
         return true;
     }
     let before = &bytes[..start.min(bytes.len())];
-    before.last().is_none_or(|&byte| !is_word(byte, extra)) || ends_with_escape(before)
+    // An equals sign ends a token of base64, and in front of one it assigns it.
+    before.last().is_none_or(|&byte| byte == b'=' || !is_word(byte, extra)) || ends_with_escape(before)
 }
 
 /// Whether a token may end at `end`.
@@ -48,6 +49,7 @@ mod tests {
         assert!(!start("a"));
         assert!(!start("22"));
         assert!(!start("u0022"));
+        assert!(begins(b"k=t", 2, b"+/=") && !begins(b"k+t", 2, b"+/="));
         assert!(begins(b"a.b", 1, b"") && !begins(b"a-b", 1, b"-"));
         assert!(ends(b"ab&c", 2, b""));
         assert!(!ends(b"ab&c", 2, b"&"));

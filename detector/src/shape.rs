@@ -123,11 +123,11 @@ impl Shape<'_> {
         format!("{prefix}[{letters}]{{{least},{most}}}{}", regex::escape(self.suffix))
     }
 
-    /// The token as the value of a name that has one of the words of the context in it, and a word for secrets.
+    /// Quotes may be escaped, as they are in a notebook. The token as the value of a name that has one of the words of the context in it, and a word for secrets.
     fn assigned(&self, token: &str) -> String {
         let words: Vec<_> = self.context.iter().map(|word| regex::escape(word)).collect();
         format!(
-            r#"(?i:{})[0-9A-Za-z_. -]{{0,24}}(?i:{SECRET_WORDS})[0-9A-Za-z_]{{0,12}}["'\]]{{0,2}}\s{{0,4}}(?:=>|:=|[=:,])\s{{0,4}}["']?({token})"#,
+            r#"(?i:{})[0-9A-Za-z_. -]{{0,24}}(?i:{SECRET_WORDS})[0-9A-Za-z_]{{0,12}}(?:\\?["'\]]){{0,2}}\s{{0,4}}(?:=>|:=|[=:,])\s{{0,4}}\\?["']?({token})"#,
             words.join("|")
         )
     }

@@ -9,8 +9,9 @@ pub(crate) const MARKS: &[&str] = &[
     "%2", "%3", "%4", "%5", "%6", "%7", "\\x2", "\\x3", "\\x4", "\\x5", "\\x6", "\\x7", "\\u00", "\\u{", "&#", "&lowbar;",
     "&hyphen;", "&period;", "&sol;", "&plus;", "&equals;", "&colon;", "&dollar;",
 ];
-/// And how the key IDs of AWS begin in base64, which are shorter than what is taken for base64 otherwise.
-pub(crate) const SHORT_MARKS: &[&str] = &["QUtJQ", "QVNJQ"];
+/// And how tokens begin in base64 that are shorter than what is taken for base64 otherwise: key IDs of three clouds, and
+/// passwords of a database.
+pub(crate) const SHORT_MARKS: &[&str] = &["QUtJQ", "QVNJQ", "RE8wM", "U0NX", "bnBnX"];
 const NAMED: &[(&str, u8)] = &[
     ("lowbar;", b'_'),
     ("hyphen;", b'-'),

@@ -5,8 +5,8 @@ use std::ops::Range;
 use super::gzip;
 use super::layer::{Layer, Rate};
 
-/// The shortest run that is noticed: 25 bytes in base64. Formats with shorter tokens have a mark: see [`around`].
-const RUN_MIN: usize = 34;
+/// The shortest run that is noticed: 23 bytes in base64. Formats with shorter tokens have a mark: see [`around`].
+const RUN_MIN: usize = 31;
 /// The shortest text that is decoded.
 const MARKED_MIN: usize = 20;
 /// So many bytes are looked at together.
@@ -14,7 +14,7 @@ const BLOCK: usize = 16;
 /// A run of at least [`RUN_MIN`] has a whole block in it that begins at a multiple of the stride.
 const STRIDE: usize = RUN_MIN + 1 - BLOCK;
 /// The shortest text in hex.
-const HEX_MIN: usize = 40;
+const HEX_MIN: usize = 32;
 /// Lines of a wrapped text are at least that long: 64 and 76 are usual.
 const LINE_MIN: usize = 56;
 /// What has this many printable letters in a row is no noise; of a thousand random bytes, one in 10⁷ is.
@@ -42,7 +42,7 @@ pub(super) fn next(bytes: &[u8], from: usize) -> Option<Range<usize>> {
     None
 }
 
-/// The run that has `offset` in it, where the automaton has seen how a key ID of AWS begins in base64: these are often encoded alone.
+/// The run that has `offset` in it, where the automaton has seen how a short token begins in base64: these are often encoded alone.
 pub(super) fn around(bytes: &[u8], offset: usize) -> Option<Range<usize>> {
     let end = line_end(bytes, offset);
     // A longer one is noticed anyway.
@@ -196,6 +196,10 @@ fn before(bytes: &[u8], start: usize) -> Layer {
     let mut layer = Layer::default();
     layer.mark(start - length, Rate::PLAIN);
     layer.bytes.extend_from_slice(&bytes[start - length..start]);
+    // A token begins with what is decoded, whatever letters stand in front of it.
+    if layer.bytes.last().is_some_and(|&byte| is_letter(byte)) {
+        layer.bytes.push(b' ');
+    }
     layer
 }
 

@@ -9,3 +9,4 @@ mod history;
 mod hostile;
 mod remote;
 mod reports;
+mod seeded;
