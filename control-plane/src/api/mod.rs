@@ -38,12 +38,15 @@ mod api_tokens;
 mod audit;
 mod health;
 mod server;
+mod patience;
 pub mod openapi;
 
 pub use auth::TENANT_HEADER;
 pub use cookie::Site;
+pub use input::BODY_TIMEOUT;
 pub(crate) use input::MAX_LIMIT;
 pub use limits::Limits;
+pub use patience::STALL;
 pub use peer::Proxies;
 use problem::Answer;
 pub use problem::Problem;
