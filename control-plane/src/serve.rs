@@ -357,6 +357,6 @@ pub(crate) fn explain(error: sqlx::Error, database: &Database) -> anyhow::Error 
                 "the database {database} cannot be used; look whether the server answers, takes this user and password, and has free space"
             ),
         }),
-        Trouble::Defect => anyhow::Error::new(error).context(format!("the database {database}")),
+        Trouble::Defect | Trouble::Text => anyhow::Error::new(error).context(format!("the database {database}")),
     }
 }

@@ -92,6 +92,10 @@ pub async fn add(db: &mut Connection, name: &str, title: &str, now: Time) -> Res
 
 /// The tenant of this name.
 pub async fn find(db: &mut Connection, name: &str) -> Result<Option<Tenant>, sqlx::Error> {
+    // Anybody may ask for any text, and PostgreSQL takes no zero byte for one.
+    if !name.bytes().all(|b| b.is_ascii_graphic()) {
+        return Ok(None);
+    }
     sqlx::query_as("SELECT id, name FROM tenants WHERE name = $1").bind(name).fetch_optional(db).await
 }
 

@@ -28,6 +28,8 @@ pub struct Job {
 const FIRST_PAUSE: Duration = Duration::from_secs(5);
 /// The longest.
 const LONGEST_PAUSE: Duration = Duration::from_hours(1);
+/// No job waits and no claim lasts for longer: one that does was written down before the clock was set back.
+const FAR: Duration = Duration::from_hours(2);
 /// Longer errors are cut.
 const MAX_ERROR: usize = 1_000;
 
@@ -64,9 +66,10 @@ pub async fn enqueue(
 pub(super) async fn claim(store: &Store, kinds: &[Kind], worker: &str, now: Time) -> Result<Option<Job>, sqlx::Error> {
     type Row = (i64, TenantId, Kind, String, i64);
     let due = format!(
-        "SELECT id FROM jobs WHERE died_at IS NULL AND run_at <= $1 AND (claimed_until IS NULL OR claimed_until <= $1)
+        "SELECT id FROM jobs WHERE died_at IS NULL AND (run_at <= $1 OR run_at > $4)
+           AND (claimed_until IS NULL OR claimed_until <= $1 OR claimed_until > $4)
            AND kind IN ({}) ORDER BY run_at, id LIMIT 1",
-        placeholders(4, kinds.len())
+        placeholders(5, kinds.len())
     );
     let skip = match store.database() {
         Database::Sqlite(_) => "",
@@ -77,7 +80,8 @@ pub(super) async fn claim(store: &Store, kinds: &[Kind], worker: &str, now: Time
          RETURNING id, tenant_id, kind, payload, attempts"
     );
     let mut db = store.queue().await?;
-    let mut query = sqlx::query_as::<_, Row>(sqlx::AssertSqlSafe(claim)).bind(now).bind(worker).bind(now.plus(LEASE));
+    let mut query =
+        sqlx::query_as::<_, Row>(sqlx::AssertSqlSafe(claim)).bind(now).bind(worker).bind(now.plus(LEASE)).bind(now.plus(FAR));
     for &kind in kinds {
         query = query.bind(kind);
     }
@@ -104,11 +108,11 @@ pub(super) async fn release_all(store: &Store) -> Result<(), sqlx::Error> {
 /// Whether [`claim`] would find something: asked first, since it disturbs nobody.
 pub(super) async fn is_due(store: &Store, kinds: &[Kind], now: Time) -> Result<bool, sqlx::Error> {
     let query = format!(
-        "SELECT id FROM jobs WHERE died_at IS NULL AND run_at <= $1 AND (claimed_until IS NULL OR claimed_until <= $1)
-           AND kind IN ({}) LIMIT 1",
-        placeholders(2, kinds.len())
+        "SELECT id FROM jobs WHERE died_at IS NULL AND (run_at <= $1 OR run_at > $2)
+           AND (claimed_until IS NULL OR claimed_until <= $1 OR claimed_until > $2) AND kind IN ({}) LIMIT 1",
+        placeholders(3, kinds.len())
     );
-    let mut query = sqlx::query_scalar::<_, i64>(sqlx::AssertSqlSafe(query)).bind(now);
+    let mut query = sqlx::query_scalar::<_, i64>(sqlx::AssertSqlSafe(query)).bind(now).bind(now.plus(FAR));
     for &kind in kinds {
         query = query.bind(kind);
     }
