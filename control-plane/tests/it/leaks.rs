@@ -105,7 +105,7 @@ async fn questions_without_sense_are_refused() {
         "/leaks?risk=9",
         "/leaks?state=open",
         "/attempts?outcome=maybe",
-        "/attempts?before=x",
+        "/attempts?cursor=x",
         "/attempts?cursor=",
         "/audit?cursor=1e3",
         "/imports?cursor=99999999999999999999",
