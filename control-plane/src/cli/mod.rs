@@ -10,6 +10,7 @@ mod client;
 mod table;
 mod wait;
 mod moment;
+mod pages;
 mod revoke;
 mod leak;
 mod check;

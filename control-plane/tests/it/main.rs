@@ -30,6 +30,7 @@ mod enforcement;
 mod flood;
 mod tls;
 mod scans;
+mod histories;
 mod imports;
 mod webhooks;
 mod github;

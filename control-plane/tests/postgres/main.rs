@@ -41,6 +41,8 @@ mod enforcement;
 mod flood;
 #[path = "../it/scans.rs"]
 mod scans;
+#[path = "../it/histories.rs"]
+mod histories;
 #[path = "../it/imports.rs"]
 mod imports;
 #[path = "../it/checks.rs"]
