@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use stopleak_contract::index::{LeakNumber, MAX_LEAK};
 
+use crate::epochs;
 use crate::store::{Connection, number};
 use crate::time::Time;
 
@@ -151,11 +152,13 @@ pub async fn epoch(db: &mut Connection, tenant: TenantId) -> Result<Epoch, sqlx:
 
 /// The next epoch, in the transaction of the change that it carries.
 pub async fn next_epoch(db: &mut Connection, tenant: TenantId, now: Time) -> Result<i64, sqlx::Error> {
-    sqlx::query_scalar("UPDATE tenants SET epoch = epoch + 1, epoch_at = $2 WHERE id = $1 RETURNING epoch")
+    let epoch = sqlx::query_scalar("UPDATE tenants SET epoch = epoch + 1, epoch_at = $2 WHERE id = $1 RETURNING epoch")
         .bind(tenant)
         .bind(now)
-        .fetch_one(db)
-        .await
+        .fetch_one(&mut *db)
+        .await?;
+    epochs::begin(db, tenant, epoch).await?;
+    Ok(epoch)
 }
 
 /// How many leading bits the fingerprints of one shard of the tenant's index share.

@@ -28,6 +28,7 @@ mod intake;
 mod webhooks;
 mod checks;
 mod public_checks;
+mod epochs;
 mod gateways;
 mod notifications;
 mod tenants;

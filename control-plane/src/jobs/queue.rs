@@ -79,7 +79,7 @@ pub(super) async fn claim(store: &Store, kinds: &[Kind], worker: &str, now: Time
         "UPDATE jobs SET claimed_by = $2, claimed_until = $3, attempts = attempts + 1 WHERE id = ({due}{skip})
          RETURNING id, tenant_id, kind, payload, attempts"
     );
-    let mut db = store.queue().await?;
+    let mut db = store.aside().await?;
     let mut query =
         sqlx::query_as::<_, Row>(sqlx::AssertSqlSafe(claim)).bind(now).bind(worker).bind(now.plus(LEASE)).bind(now.plus(FAR));
     for &kind in kinds {
@@ -99,7 +99,7 @@ pub(super) async fn release_all(store: &Store) -> Result<(), sqlx::Error> {
     if let Database::Postgres(_) = store.database() {
         return Ok(());
     }
-    let mut db = store.queue().await?;
+    let mut db = store.aside().await?;
     let release = "UPDATE jobs SET claimed_by = NULL, claimed_until = NULL WHERE claimed_by IS NOT NULL";
     sqlx::query(release).execute(&mut *db).await?;
     db.commit().await
@@ -121,7 +121,7 @@ pub(super) async fn is_due(store: &Store, kinds: &[Kind], now: Time) -> Result<b
 
 /// Keeps the claim for longer; false when it is another's by now.
 pub(super) async fn renew(store: &Store, job: &Job, worker: &str, now: Time) -> Result<bool, sqlx::Error> {
-    let mut db = store.queue().await?;
+    let mut db = store.aside().await?;
     let renew = "UPDATE jobs SET claimed_until = $3 WHERE id = $1 AND claimed_by = $2 AND died_at IS NULL";
     let done = sqlx::query(renew).bind(job.id).bind(worker).bind(now.plus(LEASE)).execute(&mut *db).await?;
     db.commit().await?;
@@ -130,7 +130,7 @@ pub(super) async fn renew(store: &Store, job: &Job, worker: &str, now: Time) -> 
 
 /// The job is done.
 pub(super) async fn remove(store: &Store, job: &Job, worker: &str) -> Result<(), sqlx::Error> {
-    let mut db = store.queue().await?;
+    let mut db = store.aside().await?;
     let remove = "DELETE FROM jobs WHERE id = $1 AND claimed_by = $2";
     sqlx::query(remove).bind(job.id).bind(worker).execute(&mut *db).await?;
     db.commit().await
@@ -138,7 +138,7 @@ pub(super) async fn remove(store: &Store, job: &Job, worker: &str) -> Result<(),
 
 /// Gives the job back as if it had never been begun.
 pub(super) async fn put_back(store: &Store, job: &Job, worker: &str, run_at: Time) -> Result<(), sqlx::Error> {
-    let mut db = store.queue().await?;
+    let mut db = store.aside().await?;
     let back = "UPDATE jobs SET claimed_by = NULL, claimed_until = NULL, attempts = attempts - 1, run_at = $3
                 WHERE id = $1 AND claimed_by = $2";
     sqlx::query(back).bind(job.id).bind(worker).bind(run_at).execute(&mut *db).await?;
@@ -149,7 +149,7 @@ pub(super) async fn put_back(store: &Store, job: &Job, worker: &str, run_at: Tim
 pub(super) async fn fail(store: &Store, job: &Job, worker: &str, error: &str, now: Time) -> Result<bool, sqlx::Error> {
     let dead = job.attempts >= MAX_ATTEMPTS;
     let error = error.get(..error.floor_char_boundary(MAX_ERROR)).unwrap_or(error).replace('\0', "\u{fffd}");
-    let mut db = store.queue().await?;
+    let mut db = store.aside().await?;
     let fail = "UPDATE jobs SET claimed_by = NULL, claimed_until = NULL, last_error = $3, run_at = $4, died_at = $5
                 WHERE id = $1 AND claimed_by = $2";
     let query = sqlx::query(fail).bind(job.id).bind(worker).bind(error).bind(now.plus(pause(job.attempts)));

@@ -26,6 +26,7 @@ mod machines;
 mod teamwork;
 mod doors;
 mod feed;
+mod enforcement;
 mod flood;
 mod tls;
 mod scans;

@@ -35,6 +35,8 @@ mod machines;
 mod teamwork;
 #[path = "../it/feed.rs"]
 mod feed;
+#[path = "../it/enforcement.rs"]
+mod enforcement;
 #[path = "../it/flood.rs"]
 mod flood;
 #[path = "../it/scans.rs"]
