@@ -9,6 +9,7 @@ mod scan;
 mod client;
 mod table;
 mod moment;
+mod pages;
 mod revoke;
 mod leak;
 mod check;

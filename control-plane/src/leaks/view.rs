@@ -9,7 +9,7 @@ use super::pending::{PendingView, list_pending};
 use super::{Action, RiskName};
 use crate::attempts::Life;
 use crate::scopes::ScopeView;
-use crate::store::Connection;
+use crate::store::{Connection, Page};
 use crate::tenants::TenantId;
 use crate::time::Time;
 
@@ -144,7 +144,7 @@ pub async fn show(db: &mut Connection, tenant: TenantId, number: LeakNumber) -> 
     .bind(i64::from(number))
     .fetch_all(&mut *db)
     .await?;
-    let pending = list_pending(&mut *db, tenant, Some(number), true, None, 100).await?;
+    let pending = list_pending(&mut *db, tenant, Some(number), true, &Page::newest(100)).await?;
     let attempts = sqlx::query_as(
         "SELECT CAST(coalesce(sum(CASE WHEN outcome = 'observed' THEN count ELSE 0 END), 0) AS BIGINT) AS observed,
                 CAST(coalesce(sum(CASE WHEN outcome = 'blocked' THEN count ELSE 0 END), 0) AS BIGINT) AS blocked,

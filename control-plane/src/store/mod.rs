@@ -11,6 +11,7 @@
 
 mod database;
 mod dial;
+mod page;
 mod probe;
 mod sql;
 mod trouble;
@@ -28,6 +29,7 @@ use sqlx::{Any, AnyConnection, AnyPool, Connection as _, Transaction};
 use tokio::sync::Mutex;
 
 pub use self::database::{Address, AddressError, Database, FILE};
+pub use self::page::{Order, Page};
 pub use self::sql::Sql;
 pub use self::trouble::{Trouble, trouble};
 pub use self::values::number;

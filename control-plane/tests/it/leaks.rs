@@ -98,7 +98,7 @@ async fn malformed_requests_are_refused_without_an_echo() {
 #[tokio::test(flavor = "multi_thread")]
 async fn questions_without_sense_are_refused() {
     let world = World::start().await;
-    for path in ["/leaks?status=opn", "/leaks?risk=9", "/leaks?state=open", "/attempts?outcome=maybe", "/attempts?before=x"] {
+    for path in ["/leaks?status=opn", "/leaks?risk=9", "/leaks?state=open", "/attempts?outcome=maybe", "/attempts?cursor=x"] {
         world.api.get(path).problem(400, "malformed");
     }
     world.api.get("/leaks?limit=0").problem(422, "invalid");

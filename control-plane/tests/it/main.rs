@@ -31,6 +31,7 @@ mod feed;
 mod flood;
 mod tls;
 mod scans;
+mod histories;
 mod imports;
 mod webhooks;
 mod github;

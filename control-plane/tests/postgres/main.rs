@@ -43,6 +43,8 @@ mod feed;
 mod flood;
 #[path = "../it/scans.rs"]
 mod scans;
+#[path = "../it/histories.rs"]
+mod histories;
 #[path = "../it/imports.rs"]
 mod imports;
 #[path = "../it/checks.rs"]
