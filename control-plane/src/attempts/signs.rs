@@ -241,7 +241,9 @@ mod tests {
 
     fn signs(of: &[(Sign, u64)]) -> Signs {
         let mut signs = Signs::default();
-        of.iter().for_each(|&(sign, hours)| signs.take(sign, at(hours), at(hours)));
+        for &(sign, hours) in of {
+            signs.take(sign, at(hours), at(hours));
+        }
         signs
     }
 
