@@ -20,6 +20,7 @@ mod policy;
 mod guard_rails;
 mod pause;
 mod response;
+mod closed_leaks;
 mod source;
 mod import;
 mod webhook;
@@ -62,6 +63,7 @@ enum Command {
     GuardRails(guard_rails::GuardRails),
     Pause(pause::Pause),
     Response(response::Response),
+    ClosedLeaks(closed_leaks::ClosedLeaks),
     Source(source::Source),
     Import(import::Import),
     Webhook(webhook::Webhook),
@@ -116,6 +118,7 @@ impl Cli {
             Command::GuardRails(rails) => rails.run(),
             Command::Pause(pause) => pause.run(),
             Command::Response(response) => response.run(),
+            Command::ClosedLeaks(closed) => closed.run(),
             Command::Source(source) => source.run(),
             Command::Import(import) => import.run(),
             Command::Webhook(webhook) => webhook.run(),

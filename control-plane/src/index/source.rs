@@ -1,4 +1,5 @@
-//! What an index is built from: all of a tenant's entries, read once, and kept up to date by reading what has changed.
+//! What an index is built from: all of a tenant's entries, read once, and kept up to date by reading what has changed. They are the
+//! tokens of open leaks, and of those that were closed lately.
 
 use std::sync::Arc;
 
@@ -13,7 +14,6 @@ use super::probe::Probe;
 use super::proof::{self, Unproved, Witness};
 use super::{Published, settings};
 use crate::keys::Keys;
-use crate::leaks::Status;
 use crate::store::{Connection, Store, number};
 use crate::tenants::{self, Epoch, Tenant, TenantId};
 
@@ -35,7 +35,8 @@ struct Row {
     fingerprint: Vec<u8>,
     #[sqlx(try_from = "i64")]
     leak: LeakNumber,
-    status: Status,
+    /// 0 or 1: whether it is to be in the index.
+    is_in: i64,
     /// 0 or 1.
     patched: i64,
     length: i64,
@@ -44,7 +45,8 @@ struct Row {
 
 /// What a row takes of the token `t` and the leak `l`.
 const ROW: &str =
-    "SELECT t.fingerprint, t.leak, l.status, CASE WHEN l.patched_at IS NULL THEN 0 ELSE 1 END AS patched, t.length, t.classes
+    "SELECT t.fingerprint, t.leak, CASE WHEN l.status = 'open' OR l.observe_until IS NOT NULL THEN 1 ELSE 0 END AS is_in,
+                          CASE WHEN l.patched_at IS NULL THEN 0 ELSE 1 END AS patched, t.length, t.classes
                    FROM tokens t JOIN leaks l ON l.tenant_id = t.tenant_id AND l.number = t.leak";
 
 impl Source {
@@ -55,8 +57,10 @@ impl Source {
             let (epoch, newest) = (tenants::epoch(&mut db, tenant).await?, newest(&mut db).await?);
             let shard_bits = tenants::shard_bits(&mut db, tenant).await?;
             let settings = settings::load(&mut db, tenant).await?;
-            let query = sqlx::AssertSqlSafe(format!("{ROW} WHERE t.tenant_id = $1 AND l.status = $2"));
-            let mut rows = sqlx::query_as::<_, Row>(query).bind(tenant).bind(Status::Open).fetch(&mut *db);
+            let query = sqlx::AssertSqlSafe(format!(
+                "{ROW} WHERE t.tenant_id = $1 AND (l.status = 'open' OR l.observe_until IS NOT NULL)"
+            ));
+            let mut rows = sqlx::query_as::<_, Row>(query).bind(tenant).fetch(&mut *db);
             let mut entries = Vec::new();
             while let Some(row) = rows.next().await {
                 entries.push(row?.entry()?);
@@ -78,7 +82,10 @@ impl Source {
                 "{ROW} WHERE t.tenant_id = $1 AND t.id > $2
                  UNION ALL
                  {ROW} WHERE t.tenant_id = $1
-                   AND t.leak IN (SELECT d.leak FROM decisions d WHERE d.tenant_id = $1 AND d.epoch > $3)"
+                   AND t.leak IN (SELECT d.leak FROM decisions d WHERE d.tenant_id = $1 AND d.epoch > $3)
+                 UNION ALL
+                 {ROW} WHERE t.tenant_id = $1
+                   AND t.leak IN (SELECT o.number FROM leaks o WHERE o.tenant_id = $1 AND o.observe_end > $3)"
             ));
             let rows: Vec<Row> =
                 sqlx::query_as(query).bind(tenant).bind(self.newest).bind(self.epoch.epoch).fetch_all(&mut *db).await?;
@@ -86,9 +93,9 @@ impl Source {
         };
         let (epoch, newest, settings, rows) = read.await.context("reading what has changed")?;
         for row in rows {
-            let is_open = row.status == Status::Open;
+            let is_in = row.is_in != 0;
             let entry = row.entry()?;
-            self.index.apply(if is_open { Change::Put(entry) } else { Change::Remove(entry.fingerprint) })?;
+            self.index.apply(if is_in { Change::Put(entry) } else { Change::Remove(entry.fingerprint) })?;
         }
         (self.epoch, self.newest, self.settings) = (epoch, newest, settings);
         Ok(self)

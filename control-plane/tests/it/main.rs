@@ -23,6 +23,8 @@ mod pages;
 mod waiting;
 mod many;
 mod machines;
+mod life;
+mod closed;
 mod teamwork;
 mod doors;
 mod feed;

@@ -31,6 +31,10 @@ mod waiting;
 mod many;
 #[path = "../it/machines.rs"]
 mod machines;
+#[path = "../it/life.rs"]
+mod life;
+#[path = "../it/closed.rs"]
+mod closed;
 #[path = "../it/teamwork.rs"]
 mod teamwork;
 #[path = "../it/feed.rs"]

@@ -3,6 +3,7 @@
 mod the_loop;
 mod decisions;
 mod scopes;
+mod life;
 mod places;
 mod evasion;
 mod bodies;
