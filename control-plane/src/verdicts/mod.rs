@@ -114,7 +114,8 @@ pub async fn judge(
         let Some(fingerprint) = Fingerprint::from_stored(&found.fingerprint) else { break };
         let Some(known) = known(&mut db, tenant, &fingerprint).await? else { break };
         drop(db);
-        let needle = Needle::new(app.keys.fingerprint(tenant), fingerprint, usize::try_from(known.length).unwrap_or(0));
+        let needle =
+            Needle::new(app.keys.fingerprint(tenant).all().clone(), fingerprint, usize::try_from(known.length).unwrap_or(0));
         verdict.matches.push(matched(&found, known, form, &request, &needle));
         if verdict.matches.len() == MAX_MATCHES || !request.blank(&needle) {
             break;

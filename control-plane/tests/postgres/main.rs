@@ -43,6 +43,8 @@ mod scans;
 mod imports;
 #[path = "../it/checks.rs"]
 mod checks;
+#[path = "../it/keys.rs"]
+mod keys;
 #[path = "../it/public_checks.rs"]
 mod public_checks;
 #[path = "../it/webhooks.rs"]
