@@ -12,6 +12,7 @@ mod faults;
 mod trap;
 mod contexts;
 mod hostile;
+mod keys;
 mod bad_input;
 mod secrecy;
 mod first_start;
