@@ -1,5 +1,7 @@
 //! One worker of a gateway, as the filter would behave.
 
+use std::net::SocketAddr;
+
 use stopleak_contract::feed::wire::{self, to_control_plane, to_gateway};
 use stopleak_contract::feed::{Assembly, METHOD, SERVICE};
 use stopleak_contract::index::{Index, Pinned, PublicKey, SealedHeader};
@@ -60,6 +62,12 @@ impl Gateway {
             index: None,
             shards: Vec::new(),
         })
+    }
+
+    /// Of a stream that is opened over another address than the feed's.
+    pub async fn open_at(world: &World, address: SocketAddr, credential: &str) -> Result<Self, Status> {
+        let channel = Channel::from_shared(format!("http://{address}")).unwrap();
+        Self::open_by(channel, Some(&format!("Bearer {credential}")), world.app.keys.signing.public_key()).await
     }
 
     pub async fn send(&self, message: to_control_plane::Message) {

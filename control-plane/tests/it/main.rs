@@ -27,6 +27,7 @@ mod machines;
 mod teamwork;
 mod doors;
 mod feed;
+mod broken_gateways;
 mod flood;
 mod tls;
 mod scans;

@@ -35,6 +35,8 @@ mod machines;
 mod teamwork;
 #[path = "../it/feed.rs"]
 mod feed;
+#[path = "../it/broken_gateways.rs"]
+mod broken_gateways;
 #[path = "../it/flood.rs"]
 mod flood;
 #[path = "../it/scans.rs"]
