@@ -23,6 +23,8 @@ pub struct Gateway {
     pub pinned: Pinned,
     pub tenant: String,
     pub keys: Option<FingerprintKeys>,
+    /// Its id.
+    pub worker: Vec<u8>,
     pub index: Option<Index>,
     /// Of the index.
     shards: Vec<Vec<u8>>,
@@ -59,6 +61,7 @@ impl Gateway {
             pinned: public_key.into(),
             tenant: String::new(),
             keys: None,
+            worker: WORKER.to_vec(),
             index: None,
             shards: Vec::new(),
         })
@@ -136,7 +139,7 @@ impl Gateway {
     }
 
     async fn ack(&self, epoch: u64, tokens: u64) {
-        self.send(to_control_plane::Message::Ack(wire::Ack { epoch, tokens, worker: WORKER.to_vec() })).await;
+        self.send(to_control_plane::Message::Ack(wire::Ack { epoch, tokens, worker: self.worker.clone() })).await;
     }
 
     /// Indexes until one carries the epoch.

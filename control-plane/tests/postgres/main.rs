@@ -37,10 +37,14 @@ mod teamwork;
 mod feed;
 #[path = "../it/broken_gateways.rs"]
 mod broken_gateways;
+#[path = "../it/enforcement.rs"]
+mod enforcement;
 #[path = "../it/flood.rs"]
 mod flood;
 #[path = "../it/scans.rs"]
 mod scans;
+#[path = "../it/histories.rs"]
+mod histories;
 #[path = "../it/imports.rs"]
 mod imports;
 #[path = "../it/checks.rs"]
