@@ -157,7 +157,7 @@ impl Publisher {
         if lock(&self.channels).contains_key(&tenant.id) {
             return Ok(());
         }
-        let source = Source::load(&self.store, tenant.id).await?;
+        let source = Source::load(&self.store, &self.keys, tenant.id).await?;
         let Built { source, published: first, shared_data, .. } = self.build(tenant, source).await?;
         let on = AtomicBool::new(tenants::is_on(&mut *self.store.read().await?, tenant.id).await?);
         let newest = watch::Sender::new(Arc::clone(&first));
@@ -268,8 +268,8 @@ impl Publisher {
         let on = tenants::is_on(&mut *self.store.read().await?, channel.tenant.id).await?;
         let was_on = channel.on.swap(on, Ordering::Relaxed);
         let source = match source {
-            Some(source) => source.update(&self.store, channel.tenant.id).await?,
-            None => Source::load(&self.store, channel.tenant.id).await?,
+            Some(source) => source.update(&self.store, &self.keys, channel.tenant.id).await?,
+            None => Source::load(&self.store, &self.keys, channel.tenant.id).await?,
         };
         if !on {
             tracing::info!(tenant = channel.tenant.name, "the API Leaks module is off: nothing is pushed");

@@ -12,7 +12,8 @@ use crate::tenants::Tenant;
 /// What comes before the first push.
 #[must_use]
 pub fn welcome(keys: &Keys, tenant: &Tenant) -> wire::ToGateway {
-    let welcome = wire::Welcome { fingerprint_key: keys.fingerprint(tenant.id).as_bytes().to_vec(), tenant: tenant.name.clone() };
+    let welcome =
+        wire::Welcome { fingerprint_key: keys.fingerprint(tenant.id).all().to_bytes().to_vec(), tenant: tenant.name.clone() };
     wire::ToGateway { message: Some(wire::to_gateway::Message::Welcome(welcome)) }
 }
 

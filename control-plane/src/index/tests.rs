@@ -158,7 +158,7 @@ async fn what_the_module_cannot_read_or_judges_wrongly_is_not_proved() {
     let bench = Bench::start().await;
     bench.until(bench.leak(0, 50).await).await;
     let module = FilterModule::from_file(&filter()).unwrap();
-    let mut source = Source::load(&bench.store, bench.tenant.id).await.unwrap();
+    let mut source = Source::load(&bench.store, &bench.keys, bench.tenant.id).await.unwrap();
     source.fit(&bench.store, &bench.keys, bench.tenant.id).await.unwrap();
     let good = Arc::new(source.build(&bench.tenant, &bench.keys).unwrap());
     source.prove(&module, &bench.tenant, &bench.keys, &good).unwrap();

@@ -27,6 +27,7 @@ pub use due::run as run_due;
 pub use edit::{Edit, EditError, edit};
 pub use filter::{Column, Cursor, CursorText, Filter, NEWEST_FIRST, Sort};
 pub use impact::{Impact, Route, impact};
+pub(crate) use intake::recognise;
 pub use intake::{AddError, Added, Known, NewLeak, NewToken, add, find_token, insert_leak, insert_token};
 pub use list::{LeakSummary, NewClient, Page, VirtualPatch, list, summary as show_summary};
 pub use mentions::{mentions_one_of, mentions_token};

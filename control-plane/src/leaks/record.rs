@@ -292,7 +292,14 @@ impl Carrier {
         self.new
     }
 
-    async fn epoch(&mut self, db: &mut Connection, tenant: TenantId, changes: bool, now: Time) -> Result<i64, sqlx::Error> {
+    /// The epoch that carries what is done, a new one when that changes the index.
+    pub(crate) async fn epoch(
+        &mut self,
+        db: &mut Connection,
+        tenant: TenantId,
+        changes: bool,
+        now: Time,
+    ) -> Result<i64, sqlx::Error> {
         match self.new {
             Some(epoch) => Ok(epoch),
             None if changes => {

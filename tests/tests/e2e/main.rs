@@ -14,6 +14,7 @@ mod replicas;
 mod trap;
 mod contexts;
 mod hostile;
+mod keys;
 mod bad_input;
 mod secrecy;
 mod first_start;
