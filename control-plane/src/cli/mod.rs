@@ -8,6 +8,7 @@ mod worker;
 mod scan;
 mod client;
 mod table;
+mod wait;
 mod moment;
 mod pages;
 mod revoke;

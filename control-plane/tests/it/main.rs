@@ -28,6 +28,7 @@ mod closed;
 mod teamwork;
 mod doors;
 mod feed;
+mod enforcement;
 mod flood;
 mod tls;
 mod scans;

@@ -39,6 +39,8 @@ mod closed;
 mod teamwork;
 #[path = "../it/feed.rs"]
 mod feed;
+#[path = "../it/enforcement.rs"]
+mod enforcement;
 #[path = "../it/flood.rs"]
 mod flood;
 #[path = "../it/scans.rs"]

@@ -50,6 +50,7 @@ fn run(&(tokens, as_json): &(u64, bool)) -> Result<()> {
     let network = Network::start(indexed.control_plane.feed())?;
     network.cut();
     let setting = EnvoySetting {
+        other_feeds: Vec::new(),
         upstream: upstream.address(),
         feed: network.address(),
         credential: indexed.credential.clone(),
