@@ -15,7 +15,7 @@ use super::session::{Event, Session, Violation};
 use crate::app::App;
 use crate::attempts::{self, Stored};
 use crate::gateways::{self, Subscriber};
-use crate::index::{Published, Push, welcome};
+use crate::index::{Encoded, Published, Push, welcome};
 use crate::leaks::leak_id;
 use crate::time::Time;
 
@@ -28,14 +28,14 @@ pub(super) struct Connection {
     /// What the gateway has when everything that was sent is in force there.
     pub(super) base: Option<Arc<Published>>,
     pub(super) inbound: Streaming<wire::ToControlPlane>,
-    pub(super) outbound: mpsc::Sender<Result<wire::ToGateway, Status>>,
+    pub(super) outbound: mpsc::Sender<Result<Encoded, Status>>,
 }
 
 /// What waits to be sent: small answers first, then one index, message by message. A gateway that is slower than decisions are
 /// taken gets only the newest index afterwards.
 #[derive(Default)]
 struct Outbox {
-    answers: VecDeque<wire::ToGateway>,
+    answers: VecDeque<Encoded>,
     push: Option<Push>,
 }
 
@@ -92,7 +92,7 @@ impl Connection {
                 }
                 (ack, stored) = intake.stored() => {
                     self.look_at(&stored);
-                    outbox.answers.push_back(to_gateway(Message::AttemptsAck(ack)));
+                    outbox.answers.push_back(Encoded::of(Message::AttemptsAck(ack)));
                     intake.next(|batch| self.store(batch));
                 }
                 received = self.inbound.message(), if intake.has_room() && outbox.answers.len() < MAX_ANSWERS => {
@@ -253,7 +253,7 @@ impl Outbox {
         self.answers.is_empty() && self.push.is_none()
     }
 
-    fn next(&mut self) -> Option<wire::ToGateway> {
+    fn next(&mut self) -> Option<Encoded> {
         if let Some(answer) = self.answers.pop_front() {
             return Some(answer);
         }
@@ -301,8 +301,4 @@ fn close(violation: &Violation) -> Status {
         Violation::Contract { .. } => Status::failed_precondition(violation.to_string()),
         _ => Status::invalid_argument(violation.to_string()),
     }
-}
-
-fn to_gateway(message: Message) -> wire::ToGateway {
-    wire::ToGateway { message: Some(message) }
 }

@@ -120,8 +120,9 @@ const MAX_DEPARTED: usize = 64;
 pub const MAX_STREAMS: usize = 1_024;
 /// Workers of one gateway, over all its streams; further ones are not counted.
 pub const MAX_WORKERS: usize = 16 * MAX_STREAMS;
-/// Streams of all gateways: a stream may hold up to two of the largest messages in memory.
-pub const MAX_STREAMS_IN_ALL: usize = 8_192;
+/// Streams of all gateways: an idle one takes some 40 KB, which makes half a gigabyte of all of them, and one whose gateway does its worst may
+/// hold two of the largest messages that are taken, which makes 13.
+pub const MAX_STREAMS_IN_ALL: usize = 12_288;
 /// One line of complaint about a gateway in that time: it can give reason for thousands.
 const LOG_STEP: Duration = Duration::from_secs(1);
 

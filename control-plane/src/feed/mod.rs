@@ -6,6 +6,7 @@
 pub mod session;
 pub mod fleet;
 mod convergence;
+mod codec;
 mod connection;
 mod service;
 

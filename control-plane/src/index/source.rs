@@ -11,6 +11,7 @@ use tokio_stream::StreamExt as _;
 
 use super::probe::Probe;
 use super::proof::{self, Unproved, Witness};
+use super::push::Differences;
 use super::{Published, settings};
 use crate::keys::Keys;
 use crate::leaks::Status;
@@ -117,7 +118,15 @@ impl Source {
         Settings::read(&self.settings).map_err(anyhow::Error::msg)?;
         built.header.settings.clone_from(&self.settings);
         let (root, tokens) = (built.header.root(), built.header.tokens);
-        Ok(Published { epoch, root, built_at, tokens, sealed: keys.signing.seal(built.header), shards: built.shards })
+        Ok(Published {
+            epoch,
+            root,
+            built_at,
+            tokens,
+            sealed: keys.signing.seal(built.header),
+            shards: built.shards,
+            differences: Differences::default(),
+        })
     }
 
     /// Lets the module that gateways run show that it has the index in force; what its VMs share then.
