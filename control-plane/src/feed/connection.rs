@@ -43,6 +43,7 @@ struct Outbox {
 #[derive(Default)]
 struct Intake {
     waiting: VecDeque<wire::AttemptBatch>,
+    waiting_bytes: usize,
     storing: Option<Storing>,
 }
 
@@ -51,8 +52,9 @@ type Storing = Pin<Box<dyn Future<Output = (wire::AttemptsAck, Stored)> + Send>>
 
 /// A stream without Hello for that long is of no use.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
-/// Beside the one that is being stored. The gateway keeps what is not acknowledged, so reading can wait.
-const MAX_BATCHES: usize = 1;
+/// Bytes of batches that wait beside the one that is being stored; what comes on top is not read. Each worker has one on its way, of some
+/// 40 KB: as long as those of all workers find room, nobody's acknowledgement waits behind the storing of attempts.
+const MAX_WAITING: usize = 512 * 1024;
 /// A gateway that sends but does not read would let them pile up.
 const MAX_ANSWERS: usize = 16;
 /// Batches of all streams that are being stored at once: half the readers stay free, and a decision waits behind that many at most.
@@ -155,7 +157,7 @@ impl Connection {
                 }
             }
             Event::Reported(batch) => {
-                intake.waiting.push_back(batch);
+                intake.push(batch);
                 if intake.storing.is_none() {
                     intake.next(|batch| self.store(batch));
                 }
@@ -267,12 +269,19 @@ impl Outbox {
 }
 
 impl Intake {
+    fn push(&mut self, batch: wire::AttemptBatch) {
+        self.waiting_bytes += prost::Message::encoded_len(&batch);
+        self.waiting.push_back(batch);
+    }
+
     fn next(&mut self, store: impl FnOnce(wire::AttemptBatch) -> Storing) {
-        self.storing = self.waiting.pop_front().map(store);
+        let next = self.waiting.pop_front();
+        self.waiting_bytes -= next.as_ref().map_or(0, prost::Message::encoded_len);
+        self.storing = next.map(store);
     }
 
     fn has_room(&self) -> bool {
-        self.waiting.len() < MAX_BATCHES
+        self.waiting_bytes < MAX_WAITING
     }
 
     /// The batch that was stored; never when there is none.
