@@ -48,6 +48,8 @@ pub struct Setting {
     pub connection_manager: Value,
     /// The control plane's database is on a server of its own.
     pub on_postgres: bool,
+    /// The control plane's data lies on a disk of its own, of so many megabytes.
+    pub on_small_disk: Option<u64>,
     /// Instead of the module that is shipped: the one that traps on demand.
     pub trapping: bool,
 }
@@ -67,7 +69,11 @@ impl World {
         let dir = tempfile::Builder::new().prefix("stopleak-").tempdir()?;
         let postgres = if setting.on_postgres { Some(Postgres::start()?) } else { None };
         let database = postgres.as_ref().map(Postgres::url);
-        let control_plane = ControlPlane::start_on(&tools, &dir.path().join("control-plane"), database)?;
+        let data_dir = dir.path().join("control-plane");
+        let control_plane = match setting.on_small_disk {
+            Some(megabytes) => ControlPlane::start_on_small_disk(&tools, &data_dir, megabytes)?,
+            None => ControlPlane::start_on(&tools, &data_dir, database)?,
+        };
         let upstream = Upstream::start()?;
         let network = Network::start(control_plane.feed())?;
         let gateway = control_plane.post("/api/v1/gateways", &json!({"name": GATEWAY}))?;
@@ -159,6 +165,12 @@ impl World {
             let attempts = self.control_plane.attempts()?;
             Ok((attempts.len() >= count).then_some(attempts))
         })
+    }
+
+    /// What the binaries are.
+    #[must_use]
+    pub fn tools(&self) -> &Tools {
+        &self.tools
     }
 
     /// Where all of its files are.
