@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use stopleak_contract::index::LeakNumber;
 
 use crate::leaks::leak_id;
-use crate::store::{Connection, Sql, text_enum};
+use crate::store::{Connection, Page, Sql, text_enum};
 use crate::tenants::TenantId;
 use crate::time::Time;
 
@@ -75,16 +75,14 @@ pub struct AttemptView {
 pub struct LeakId(LeakNumber);
 
 /// Which attempts are wanted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Filter {
     /// Of this leak.
     pub leak: Option<LeakNumber>,
     /// With this outcome.
     pub outcome: Option<Outcome>,
-    /// Only attempts that arrived before that one.
-    pub before: Option<i64>,
-    /// At most so many.
-    pub limit: u32,
+    /// By their `id`.
+    pub page: Page,
 }
 
 /// What became of a batch.
@@ -106,7 +104,7 @@ pub struct Stored {
 /// make as many as they like.
 pub const MAX_ATTEMPTS: u64 = 1_000_000;
 
-/// The attempts that the filter wants, the newest first.
+/// The attempts that the filter wants.
 pub async fn list(db: &mut Connection, tenant: TenantId, filter: &Filter) -> Result<Vec<AttemptView>, sqlx::Error> {
     // Only what is asked for is in the query: each set of filters has an index of its own.
     let mut sql = Sql::new(
@@ -121,10 +119,7 @@ pub async fn list(db: &mut Connection, tenant: TenantId, filter: &Filter) -> Res
     if let Some(outcome) = filter.outcome {
         sql.push(" AND a.outcome = ").text(outcome.as_str());
     }
-    if let Some(before) = filter.before {
-        sql.push(" AND a.id < ").int(before);
-    }
-    sql.push(" ORDER BY a.id DESC LIMIT ").int(filter.limit.into());
+    sql.page("a.id", &filter.page);
     sql.fetch_all(db).await
 }
 

@@ -64,6 +64,8 @@ pub const ADMIN_TOKEN: &str = "admin-token";
 pub const ADDRESSES: &str = "addresses.json";
 const CLONES: &str = "clones";
 const LOCK: &str = "lock";
+/// Characters of the host's name within that of the process: as many as one label of a domain has.
+const MAX_HOST: usize = 63;
 /// What is under way may take that long to end when the server stops.
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -144,6 +146,7 @@ impl Server {
             }
         });
         let due = tokio::spawn(leaks::run_due(Arc::clone(&app)));
+        let exchanging = tokio::spawn(feed::exchange(Arc::clone(&app)));
         let notifying = tokio::spawn(notifications::work(Arc::clone(&app)));
         tokio::select! {
             ended = &mut serving => { ended?; }
@@ -164,6 +167,9 @@ impl Server {
         if tokio::time::timeout(GRACE, notifying).await.is_err() {
             tracing::warn!("some notifications were cut short; the next start sends them again");
         }
+        if tokio::time::timeout(GRACE, exchanging).await.is_err() {
+            tracing::warn!("what is in force where is not written down in full; the next start finds it anew");
+        }
         let _ = fs::remove_file(data_dir.join(ADDRESSES));
         app.store.close().await;
         Ok(())
@@ -180,7 +186,9 @@ pub(crate) fn assemble(
     feed: SocketAddr,
     clones: PathBuf,
 ) -> anyhow::Result<Arc<App>> {
-    let fleet = Fleet::new(Arc::clone(&metrics));
+    let process = process_name()?;
+    let is_shared = matches!(store.database(), Database::Postgres(_));
+    let fleet = Fleet::new(Arc::clone(&metrics), process.clone(), is_shared);
     let stopping = watch::Sender::new(false);
     Ok(Arc::new(App {
         store,
@@ -201,7 +209,7 @@ pub(crate) fn assemble(
         metrics,
         detector: LazyDetector::new(config.rules()?),
         job_queued: Notify::new(),
-        process: process_name()?,
+        process,
         notifications: notifications::Sender::new(config)?,
         clones,
         feed,
@@ -213,7 +221,10 @@ pub(crate) fn assemble(
 fn process_name() -> anyhow::Result<String> {
     let mut random = [0; 4];
     getrandom::fill(&mut random).map_err(|error| anyhow::Error::msg(error.to_string()))?;
-    Ok(format!("{}-{:08x}", std::process::id(), u32::from_le_bytes(random)))
+    let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let host = host.trim().get(..MAX_HOST).unwrap_or(host.trim());
+    let host = if host.is_empty() { "stopleak" } else { host };
+    Ok(format!("{host}-{}-{:08x}", std::process::id(), u32::from_le_bytes(random)))
 }
 
 /// Whether the database was made with keys: then none are made any more.
@@ -357,6 +368,6 @@ pub(crate) fn explain(error: sqlx::Error, database: &Database) -> anyhow::Error 
                 "the database {database} cannot be used; look whether the server answers, takes this user and password, and has free space"
             ),
         }),
-        Trouble::Defect => anyhow::Error::new(error).context(format!("the database {database}")),
+        Trouble::Defect | Trouble::Text => anyhow::Error::new(error).context(format!("the database {database}")),
     }
 }

@@ -72,6 +72,13 @@ impl Time {
     }
 }
 
+/// What a query binds.
+impl From<Time> for i64 {
+    fn from(time: Time) -> Self {
+        time.0
+    }
+}
+
 impl Serialize for Time {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         // A gateway with a broken clock must not make a whole list unreadable, nor look as if it lived in 1970.

@@ -68,6 +68,22 @@ impl ControlPlane {
         Ok(Self { tools: tools.clone(), data_dir: data_dir.to_owned(), config, running, addresses, api, megabytes })
     }
 
+    /// Starts another server with the same keys on the same database.
+    pub fn another(&self, data_dir: &Path, database: Option<String>) -> Result<Self> {
+        for file in ["keys/fingerprint.key", "keys/signing.key", "admin-token"] {
+            let to = data_dir.join(file);
+            fs::create_dir_all(to.parent().unwrap_or(data_dir))?;
+            fs::copy(self.data_dir.join(file), to)?;
+        }
+        Self::start_on(&self.tools, data_dir, database)
+    }
+
+    /// Whether a server calls itself so: the number of its process is a part of the name.
+    #[must_use]
+    pub fn is_called(&self, name: &str) -> bool {
+        name.rsplit('-').nth(1) == Some(&self.running.id().to_string())
+    }
+
     /// Ends it without a chance to tidy up.
     pub fn kill(&mut self) {
         self.running.kill();

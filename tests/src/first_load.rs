@@ -42,6 +42,7 @@ impl FirstLoad {
         let network = Network::start(indexed.control_plane.feed())?;
         network.cut();
         let setting = EnvoySetting {
+            other_feeds: Vec::new(),
             upstream: upstream.address(),
             feed: network.address(),
             credential: indexed.credential.clone(),

@@ -12,34 +12,30 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
-use super::input::{Asked, MAX_LIMIT, limit};
+use super::input::Asked;
 use super::output::Lines;
+use super::page::history_query;
 use super::problem::{Answer, Problem};
 use crate::app::App;
 use crate::audit::{self, AuditFilter, AuditView};
 use crate::people::Caller;
 use crate::time::Time;
 
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct ListAudit {
-    /// The name of who did it.
-    actor: Option<String>,
-    /// What was done, such as `leak.add`.
-    action: Option<String>,
-    /// To what, such as `gateway/7`.
-    object: Option<String>,
-    /// At this time or later.
-    #[schemars(with = "Option<Time>")]
-    since: Option<String>,
-    /// Before this time.
-    #[schemars(with = "Option<Time>")]
-    until: Option<String>,
-    /// What `next` has said: the next page.
-    #[serde(alias = "before")]
-    cursor: Option<i64>,
-    #[schemars(range(min = 1, max = MAX_LIMIT))]
-    limit: Option<u32>,
+history_query! {
+    pub(super) struct ListAudit by "number" {
+        /// The name of who did it.
+        actor: Option<String>,
+        /// What was done, such as `leak.add`.
+        action: Option<String>,
+        /// To what, such as `gateway/7`.
+        object: Option<String>,
+        /// At this time or later.
+        #[schemars(with = "Option<Time>")]
+        since: Option<String>,
+        /// Before this time.
+        #[schemars(with = "Option<Time>")]
+        until: Option<String>,
+    }
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -77,20 +73,19 @@ const WAITING: usize = 2;
 const COLUMNS: &str = "number,at,actor_kind,actor_id,actor,role,address,action,object,before,after,hash\r\n";
 
 pub(super) async fn list(State(app): State<Arc<App>>, caller: Caller, Asked(asked): Asked<ListAudit>) -> Answer<Json<AuditList>> {
+    let page = asked.page()?;
     let filter = AuditFilter {
         actor: asked.actor,
         action: asked.action,
         object: asked.object,
         since: time("since", asked.since.as_deref())?,
         until: time("until", asked.until.as_deref())?,
-        before: asked.cursor,
-        limit: limit(asked.limit)?,
+        page,
     };
     let mut db = app.store.read().await?;
     let entries = audit::list(&mut db, caller.tenant.id, &filter).await?;
     let head = audit::head(&mut db, caller.tenant.id).await?.to_string();
-    let full = entries.len() == filter.limit as usize;
-    let next = entries.last().filter(|_| full).map(|entry| entry.number);
+    let next = page.next(&entries, |entry| entry.number);
     Ok(Json(AuditList { entries, next, head }))
 }
 

@@ -12,8 +12,9 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 use tokio_stream::StreamExt as _;
 
-use super::input::{Asked, Body, IdInPath, MAX_LIMIT, limit, line};
+use super::input::{Asked, Body, IdInPath, line};
 use super::output::Created;
+use super::page::history_query;
 use super::problem::{Answer, Problem};
 use crate::app::App;
 use crate::audit;
@@ -29,14 +30,9 @@ pub(super) struct AddImport {
     name: String,
 }
 
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct ListImports {
-    /// What `next` has said: the next page.
-    #[serde(alias = "before")]
-    cursor: Option<i64>,
-    #[schemars(range(min = 1, max = MAX_LIMIT))]
-    limit: Option<u32>,
+history_query! {
+    pub(super) struct ListImports by "id" {
+    }
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -76,9 +72,9 @@ pub(super) async fn list(
     caller: Caller,
     Asked(asked): Asked<ListImports>,
 ) -> Answer<Json<ImportList>> {
-    let limit = limit(asked.limit)?;
-    let imports = imports::list(&mut *app.store.read().await?, caller.tenant.id, asked.cursor, limit).await?;
-    let next = imports.last().filter(|_| imports.len() == limit as usize).map(|import| import.id);
+    let page = asked.page()?;
+    let imports = imports::list(&mut *app.store.read().await?, caller.tenant.id, &page).await?;
+    let next = page.next(&imports, |import| import.id);
     Ok(Json(ImportList { imports, next }))
 }
 

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use super::input::{Asked, IdInPath, MAX_LIMIT, limit};
+use super::input::{Asked, IdInPath};
 use super::output::Accepted;
+use super::page::history_query;
 use super::problem::{Answer, Problem};
 use crate::app::App;
 use crate::audit;
@@ -16,16 +17,11 @@ use crate::jobs::{self, JobView};
 use crate::people::Caller;
 use crate::time::Time;
 
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct ListJobs {
-    /// Only those that were given up, or only the others.
-    dead: Option<bool>,
-    /// What `next` has said: the next page.
-    #[serde(alias = "before")]
-    cursor: Option<i64>,
-    #[schemars(range(min = 1, max = MAX_LIMIT))]
-    limit: Option<u32>,
+history_query! {
+    pub(super) struct ListJobs by "id" {
+        /// Only those that were given up, or only the others.
+        dead: Option<bool>,
+    }
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -36,10 +32,9 @@ pub(super) struct JobList {
 }
 
 pub(super) async fn list(State(app): State<Arc<App>>, caller: Caller, Asked(asked): Asked<ListJobs>) -> Answer<Json<JobList>> {
-    let limit = limit(asked.limit)?;
-    let jobs = jobs::list(&mut *app.store.read().await?, caller.tenant.id, asked.dead, asked.cursor, limit).await?;
-    let full = jobs.len() == limit as usize;
-    let next = jobs.last().filter(|_| full).map(|job| job.id);
+    let page = asked.page()?;
+    let jobs = jobs::list(&mut *app.store.read().await?, caller.tenant.id, asked.dead, &page).await?;
+    let next = page.next(&jobs, |job| job.id);
     Ok(Json(JobList { jobs, next }))
 }
 

@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use stopleak_detector::Risk;
 
-use super::input::{Asked, Body, IdInPath, IfMatchTag, MAX_LIMIT, limit, line};
+use super::input::{Asked, Body, IdInPath, IfMatchTag, line};
 use super::output::{Accepted, Created, Once, Tagged, tag};
-use super::page::{Page, has, list_query};
+use super::page::{Page, has, history_query, list_query};
 use super::problem::{Answer, Problem};
 use crate::app::App;
 use crate::audit;
@@ -63,17 +63,12 @@ pub(super) struct ChangeChannel {
     enabled: Option<bool>,
 }
 
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct ListDeliveries {
-    /// To the channel with this `id`.
-    channel: Option<i64>,
-    status: Option<Status>,
-    /// What `next` has said: the next page.
-    #[serde(alias = "before")]
-    cursor: Option<i64>,
-    #[schemars(range(min = 1, max = MAX_LIMIT))]
-    limit: Option<u32>,
+history_query! {
+    pub(super) struct ListDeliveries by "id" {
+        /// To the channel with this `id`.
+        channel: Option<i64>,
+        status: Option<Status>,
+    }
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -233,10 +228,10 @@ pub(super) async fn deliveries(
     caller: Caller,
     Asked(asked): Asked<ListDeliveries>,
 ) -> Answer<Json<DeliveryList>> {
-    let filter = Filter { channel: asked.channel, status: asked.status, before: asked.cursor, limit: limit(asked.limit)? };
+    let page = asked.page()?;
+    let filter = Filter { channel: asked.channel, status: asked.status, page };
     let deliveries = notifications::list_deliveries(&mut *app.store.read().await?, caller.tenant.id, &filter).await?;
-    let full = deliveries.len() == filter.limit as usize;
-    let next = deliveries.last().filter(|_| full).map(|delivery| delivery.id);
+    let next = page.next(&deliveries, |delivery| delivery.id);
     Ok(Json(DeliveryList { deliveries, next }))
 }
 

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::input::limit;
 use super::problem::{Answer, Problem};
+use crate::store::{self, Order};
 
 /// Which page of a list, and in which order.
 pub(super) struct Asked<'a> {
@@ -54,6 +55,46 @@ macro_rules! list_query {
     };
 }
 pub(super) use list_query;
+
+/// Makes the query of a list that grows at one end: its filters, and what all such lists have.
+macro_rules! history_query {
+    ($visible:vis struct $name:ident by $by:literal { $($members:tt)* }) => {
+        #[derive(serde::Deserialize, schemars::JsonSchema)]
+        #[serde(deny_unknown_fields)]
+        $visible struct $name {
+            $($members)*
+            /// In which order: the newest first, when nothing is said, or the oldest first.
+            #[schemars(regex(pattern = concat!("^-?", $by, "$")))]
+            sort: Option<String>,
+            /// What `next` has said: the next page, with the same `sort` and filters.
+            cursor: Option<i64>,
+            /// Most entries of the page.
+            #[schemars(range(min = 1, max = crate::api::input::MAX_LIMIT))]
+            limit: Option<u32>,
+        }
+
+        impl $name {
+            fn page(&self) -> crate::api::problem::Answer<crate::store::Page> {
+                crate::api::page::of_history($by, self.sort.as_deref(), self.cursor, self.limit)
+            }
+        }
+    };
+}
+pub(super) use history_query;
+
+/// Which page is asked for, of a list in the order in which its entries came.
+pub(super) fn of_history(by: &str, sort: Option<&str>, cursor: Option<i64>, asked: Option<u32>) -> Answer<store::Page> {
+    let order = match sort.map(|sort| sort.strip_prefix('-').map_or((false, sort), |sort| (true, sort))) {
+        None => Order::NewestFirst,
+        Some((true, sort)) if sort == by => Order::NewestFirst,
+        Some((false, sort)) if sort == by => Order::OldestFirst,
+        Some(_) => {
+            let detail = format!("-{by} for the newest first, or {by} for the oldest");
+            return Err(Problem::Invalid { field: "sort", detail });
+        }
+    };
+    Ok(store::Page { behind: cursor, order, limit: limit(asked)? })
+}
 
 impl Asked<'_> {
     /// In this order when nothing is said.

@@ -11,8 +11,8 @@ use axum::routing::{MethodRouter, delete, get, patch, post, put};
 
 use super::openapi::{self, Describe, describe};
 use super::{
-    api_tokens, attempts, audit, checks, gateways, guard_rails, health, imports, intake, jobs, leaks, notifications, policies,
-    public_checks, responses, scans, session, sources, sso, tenants, users, verdicts, webhooks,
+    api_tokens, attempts, audit, checks, epochs, gateways, guard_rails, health, imports, intake, jobs, leaks, notifications,
+    policies, public_checks, responses, scans, session, sources, sso, tenants, users, verdicts, webhooks,
 };
 use crate::app::App;
 use crate::people::Role;
@@ -153,6 +153,7 @@ pub fn routes() -> Vec<Route> {
         post   "/api/v1/gateways"                  Operate gateways::add;
         get    "/api/v1/gateways/{id}"             See     gateways::show;
         delete "/api/v1/gateways/{id}"             Operate gateways::revoke;
+        get    "/api/v1/epochs/{epoch}"            See     epochs::show;
 
         get    "/api/v1/jobs"                      Operate jobs::list;
         post   "/api/v1/jobs/{id}/retry"           Operate jobs::retry;

@@ -6,12 +6,12 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::chain::{Entry, Head};
-use crate::store::Connection;
+use crate::store::{Connection, Order, Page, Sql};
 use crate::tenants::TenantId;
 use crate::time::Time;
 
 /// Which entries; all conditions hold.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct AuditFilter {
     /// The name of who did it.
     pub actor: Option<String>,
@@ -23,10 +23,8 @@ pub struct AuditFilter {
     pub since: Option<Time>,
     /// Before this time.
     pub until: Option<Time>,
-    /// With a smaller number: the next page.
-    pub before: Option<i64>,
-    /// At most so many.
-    pub limit: u32,
+    /// By their `number`.
+    pub page: Page,
 }
 
 /// An entry as people see it.
@@ -92,26 +90,26 @@ struct Row {
 const ROW: &str =
     "SELECT t.name AS tenant, a.number, a.at, a.actor_kind, a.actor_id, a.actor, a.role, a.address, a.action, a.object,
                           a.state_before, a.state_after, a.hash
-                   FROM audit a JOIN tenants t ON t.id = a.tenant_id WHERE a.tenant_id = $1";
+                   FROM audit a JOIN tenants t ON t.id = a.tenant_id WHERE a.tenant_id = ";
 
-/// The tenant's entries, the newest first.
+/// The tenant's entries that the filter wants.
 pub async fn list(db: &mut Connection, tenant: TenantId, filter: &AuditFilter) -> Result<Vec<AuditView>, sqlx::Error> {
-    let query = sqlx::AssertSqlSafe(format!(
-        "{ROW} AND a.actor = coalesce($2, a.actor) AND a.action = coalesce($3, a.action) AND a.object = coalesce($4, a.object)
-           AND a.at >= $5 AND a.at < $6 AND a.number < $7
-         ORDER BY a.number DESC LIMIT $8"
-    ));
-    let rows: Vec<Row> = sqlx::query_as(query)
-        .bind(tenant)
-        .bind(&filter.actor)
-        .bind(&filter.action)
-        .bind(&filter.object)
-        .bind(filter.since.unwrap_or(Time::from_millis(0)))
-        .bind(filter.until.unwrap_or(Time::from_millis(u64::MAX)))
-        .bind(filter.before.unwrap_or(i64::MAX))
-        .bind(i64::from(filter.limit))
-        .fetch_all(db)
-        .await?;
+    let mut sql = Sql::new(ROW);
+    sql.int(tenant.0);
+    for (column, wanted) in
+        [(" AND a.actor = ", &filter.actor), (" AND a.action = ", &filter.action), (" AND a.object = ", &filter.object)]
+    {
+        if let Some(wanted) = wanted {
+            sql.push(column).text(wanted);
+        }
+    }
+    for (bound, time) in [(" AND a.at >= ", filter.since), (" AND a.at < ", filter.until)] {
+        if let Some(time) = time {
+            sql.push(bound).int(time.into());
+        }
+    }
+    sql.page("a.number", &filter.page);
+    let rows: Vec<Row> = sql.fetch_all(db).await?;
     Ok(rows.into_iter().map(Row::view).collect())
 }
 
@@ -122,8 +120,9 @@ pub async fn page_after(
     number: i64,
     limit: u32,
 ) -> Result<Vec<(Entry, AuditView)>, sqlx::Error> {
-    let query = sqlx::AssertSqlSafe(format!("{ROW} AND a.number > $2 ORDER BY a.number LIMIT $3"));
-    let rows: Vec<Row> = sqlx::query_as(query).bind(tenant).bind(number).bind(i64::from(limit)).fetch_all(db).await?;
+    let mut sql = Sql::new(ROW);
+    sql.int(tenant.0).page("a.number", &Page { behind: Some(number), order: Order::OldestFirst, limit });
+    let rows: Vec<Row> = sql.fetch_all(db).await?;
     Ok(rows.into_iter().map(|row| (row.entry(), row.view())).collect())
 }
 
@@ -132,6 +131,14 @@ pub async fn head(db: &mut Connection, tenant: TenantId) -> Result<Head, sqlx::E
     let query = "SELECT number, hash FROM audit WHERE tenant_id = $1 ORDER BY number DESC LIMIT 1";
     let row: Option<(i64, Vec<u8>)> = sqlx::query_as(query).bind(tenant).fetch_optional(db).await?;
     Ok(row.map_or_else(Head::default, |(number, hash)| Head { number, hash: hash.try_into().ok() }))
+}
+
+impl AuditFilter {
+    /// All entries, in these pages.
+    #[must_use]
+    pub fn all(page: Page) -> Self {
+        Self { actor: None, action: None, object: None, since: None, until: None, page }
+    }
 }
 
 impl Row {

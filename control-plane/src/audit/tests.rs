@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::store::Store;
+use crate::store::{Page, Store};
 use crate::tenants::{self, Tenant};
 
 async fn log(entries: usize) -> (tempfile::TempDir, Store, Tenant) {
@@ -92,7 +92,7 @@ async fn a_change_that_is_not_committed_leaves_no_entry_and_no_gap() {
     record(&mut db, &caller, "thing.change", "thing/2", Some(json!({"long": "x".repeat(MAX_STATE)})), None).await.unwrap();
     db.commit().await.unwrap();
     assert_eq!(verify(&store, &tenant, None).await.unwrap().number, 2);
-    let filter = AuditFilter { object: Some("thing/2".to_owned()), limit: 10, ..AuditFilter::default() };
+    let filter = AuditFilter { object: Some("thing/2".to_owned()), ..AuditFilter::all(Page::newest(10)) };
     let entries = list(&mut store.read().await.unwrap(), tenant.id, &filter).await.unwrap();
     assert!(entries.len() == 1 && entries[0].before.as_ref().unwrap().get().contains("left_out"), "{entries:?}");
 }

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::Fault;
 use super::client::Remote;
 use super::leak::leak_number;
+use super::pages::Pages;
 use super::table::{self, cell, items};
 use crate::leaks::LeakNumber;
 
@@ -35,12 +36,8 @@ struct List {
     /// Only attempts that the gateways let pass, or refused
     #[arg(long)]
     outcome: Option<Outcome>,
-    /// Only attempts that arrived before that one: for the next page
-    #[arg(long, value_name = "ID")]
-    before: Option<i64>,
-    /// At most so many
-    #[arg(long, default_value_t = 100)]
-    limit: u32,
+    #[command(flatten)]
+    pages: Pages,
     #[command(flatten)]
     remote: Remote,
 }
@@ -61,12 +58,7 @@ impl Attempts {
 
 impl List {
     fn run(self) -> Result<(), Fault> {
-        let query = [
-            ("leak", json!(self.leak)),
-            ("outcome", json!(self.outcome)),
-            ("before", json!(self.before)),
-            ("limit", json!(self.limit)),
-        ];
+        let query = self.pages.with("id", &[("leak", json!(self.leak)), ("outcome", json!(self.outcome))]);
         let list = self.remote.client()?.ask("/attempts", &query)?;
         if self.remote.json {
             return table::json(&list);

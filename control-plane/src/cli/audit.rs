@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::Fault;
 use super::client::Remote;
+use super::pages::Pages;
 use super::table::{self, cell, items};
 use crate::audit::{Entry, Head, Verifier};
 use crate::time::Time;
@@ -58,12 +59,8 @@ struct List {
     /// Only entries before this time
     #[arg(long, value_name = "TIME")]
     until: Option<String>,
-    /// Only entries with a smaller number: for the next page
-    #[arg(long, value_name = "NUMBER")]
-    before: Option<i64>,
-    /// At most so many
-    #[arg(long, default_value_t = 100)]
-    limit: u32,
+    #[command(flatten)]
+    pages: Pages,
     #[command(flatten)]
     remote: Remote,
 }
@@ -133,16 +130,14 @@ impl Audit {
 
 impl List {
     fn run(self) -> Result<(), Fault> {
-        let query = [
+        let filter = [
             ("actor", json!(self.actor)),
             ("action", json!(self.action)),
             ("object", json!(self.object)),
             ("since", json!(self.since)),
             ("until", json!(self.until)),
-            ("before", json!(self.before)),
-            ("limit", json!(self.limit)),
         ];
-        let list = self.remote.client()?.ask("/audit", &query)?;
+        let list = self.remote.client()?.ask("/audit", &self.pages.with("number", &filter))?;
         if self.remote.json {
             return table::json(&list);
         }

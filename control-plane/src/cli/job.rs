@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::Fault;
 use super::client::Remote;
+use super::pages::Pages;
 use super::table::{self, cell, items};
 
 /// See what the workers have to do, and try again what they gave up
@@ -33,6 +34,8 @@ struct List {
     #[arg(long)]
     dead: bool,
     #[command(flatten)]
+    pages: Pages,
+    #[command(flatten)]
     remote: Remote,
 }
 
@@ -48,8 +51,8 @@ impl Job {
     pub(super) fn run(self) -> Result<(), Fault> {
         match self.command {
             Command::List(list) => {
-                let query = if list.dead { "?dead=true" } else { "" };
-                let jobs = list.remote.client()?.get(&format!("/jobs{query}"))?;
+                let query = list.pages.with("id", &[("dead", json!(list.dead.then_some(true)))]);
+                let jobs = list.remote.client()?.ask("/jobs", &query)?;
                 if list.remote.json { table::json(&jobs) } else { show(items(&jobs, "jobs")) }
             }
             Command::Retry(retry) => {

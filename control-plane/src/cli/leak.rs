@@ -25,6 +25,7 @@ use self::pending::{ListPending, Settle, SettleWhy};
 use super::Fault;
 use super::client::Remote;
 use super::table::{self, cell, items};
+use super::wait;
 use crate::leaks::{LeakNumber, parse_leak_id};
 
 /// List leaks, add them, and decide on them
@@ -34,6 +35,7 @@ Examples:
   stopleak leak list --status open --risk high
   stopleak leak add --title 'laptop of the on-call' tokens.txt
   stopleak leak patch LK-7 --reason 'still in use by CI'
+  stopleak leak patch LK-7 --wait
   stopleak leak patch LK-7 --at 2h --expires 7d
   stopleak leak patch LK-7 --host api.example.com --path-prefix /v2 --exempt 10.0.0.0/8
   stopleak leak decide close --source 3 --reason 'rotated' --dry-run
@@ -228,7 +230,7 @@ fn show(leak: &Value) -> Result<(), Fault> {
     }
     for decision in items(leak, "decisions") {
         let [at, action, author, reason] = ["at", "action", "author", "reason"].map(|member| cell(decision, member));
-        table::print(&format!("decision  {at}  {action}  by {author}  reason {reason}"))?;
+        table::print(&format!("decision  {at}  {action}  by {author}  reason {reason}  {}", wait::in_words(decision)))?;
     }
     Ok(())
 }

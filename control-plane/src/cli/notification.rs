@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 
 use super::Fault;
 use super::client::Remote;
+use super::pages::Pages;
 use super::table::{self, cell, items};
 
 /// Tell people and programs what happens: channels, and what was sent to them
@@ -109,12 +110,8 @@ struct Deliveries {
     /// Only those that stand there
     #[arg(long)]
     status: Option<Status>,
-    /// Only older ones than this: for the next page
-    #[arg(long, value_name = "NUMBER")]
-    before: Option<i64>,
-    /// At most so many
-    #[arg(long, default_value_t = 100)]
-    limit: u32,
+    #[command(flatten)]
+    pages: Pages,
     #[command(flatten)]
     remote: Remote,
 }
@@ -238,13 +235,8 @@ impl Which {
 
 impl Deliveries {
     fn run(self) -> Result<(), Fault> {
-        let query = [
-            ("channel", json!(self.channel)),
-            ("status", json!(self.status.as_ref().map(word))),
-            ("before", json!(self.before)),
-            ("limit", json!(self.limit)),
-        ];
-        let list = self.remote.client()?.ask("/notifications/deliveries", &query)?;
+        let filter = [("channel", json!(self.channel)), ("status", json!(self.status.as_ref().map(word)))];
+        let list = self.remote.client()?.ask("/notifications/deliveries", &self.pages.with("id", &filter))?;
         if self.remote.json {
             return table::json(&list);
         }

@@ -11,10 +11,11 @@ use tokio::sync::{mpsc, watch};
 use tonic::{Status, Streaming};
 
 use super::fleet::Member;
+use super::known::InForce;
 use super::session::{Event, Session, Violation};
 use crate::app::App;
 use crate::attempts::{self, Stored};
-use crate::gateways::{self, Subscriber};
+use crate::gateways::Subscriber;
 use crate::index::{Encoded, Published, Push, welcome};
 use crate::leaks::leak_id;
 use crate::time::Time;
@@ -99,7 +100,7 @@ impl Connection {
                 }
                 received = self.inbound.message(), if intake.has_room() && outbox.answers.len() < MAX_ANSWERS => {
                     let Some(message) = received? else { return Ok(()) };
-                    self.heard();
+                    self.member.heard(Time::now());
                     let event = session.receive(message).map_err(|violation| close(&violation))?;
                     self.handle(event, &mut session, &mut outbox, &mut intake);
                 }
@@ -133,17 +134,17 @@ impl Connection {
                          was the database restored from an old backup?"
                     );
                 }
-                self.member.join(&hello);
+                self.member.join(&hello, Time::now());
                 self.base = self.app.publisher.find(self.subscriber.tenant.id, &hello.root);
                 outbox.answers.push_back(welcome(&self.app.keys, &self.subscriber.tenant));
                 self.push(session, outbox);
             }
             Event::Enforced(ack) => {
                 tracing::debug!(gateway, epoch = ack.epoch, tokens = ack.tokens, "index in force");
-                let built_at = self.built_at(ack.epoch);
-                self.member.enforced(ack, built_at);
+                let in_force = self.in_force(&ack);
+                self.member.enforced(ack.worker, in_force, Time::now());
             }
-            Event::Gone(gone) => self.member.gone(&gone.worker),
+            Event::Gone(gone) => self.member.gone(&gone.worker, Time::now()),
             Event::Kept(nack) => {
                 if let Some(unlogged) = self.app.fleet.complains(self.subscriber.gateway) {
                     let (epoch, reason) = (nack.epoch, nack.reason.as_str());
@@ -175,6 +176,7 @@ impl Connection {
         if session.push(published.epoch, &published.root) {
             let push = Push::new(Arc::clone(&published), self.base.as_deref());
             session.sent(push.is_whole());
+            self.member.owes(published.epoch, Time::now());
             outbox.push = Some(push);
             self.base = Some(published);
         }
@@ -226,27 +228,15 @@ impl Connection {
         }
     }
 
-    fn heard(&self) {
-        let now = Time::now();
-        if self.member.heard(now) {
-            let (store, gateway) = (self.app.store.clone(), self.subscriber.gateway);
-            tokio::spawn(async move {
-                let written = async {
-                    let mut db = store.write().await?;
-                    gateways::touch(&mut db, gateway, now).await?;
-                    db.commit().await
-                };
-                if let Err(error) = written.await {
-                    tracing::warn!(gateway, %error, "the gateway's last sign of life was not written down");
-                }
-            });
+    /// What a worker has in force, as far as that is still known.
+    fn in_force(&self, ack: &wire::Ack) -> InForce {
+        let published = self.app.publisher.find_epoch(self.subscriber.tenant.id, ack.epoch);
+        InForce {
+            epoch: ack.epoch,
+            tokens: Some(ack.tokens),
+            bytes: published.as_ref().map(|published| published.bytes),
+            built_at: published.map(|published| published.built_at),
         }
-    }
-
-    /// When the epoch began, as far as that is still known.
-    fn built_at(&self, epoch: u64) -> Option<Time> {
-        let published = self.index.borrow();
-        (published.epoch == epoch).then_some(published.built_at)
     }
 }
 

@@ -121,7 +121,9 @@ impl Service {
         let subscriber = found.await.map_err(|error| {
             tracing::error!(%error, trouble = ?trouble(&error), "a gateway's credential cannot be checked");
             match trouble(&error) {
-                Trouble::Defect => Status::internal("the credential cannot be checked; see the control plane's log"),
+                Trouble::Defect | Trouble::Text => {
+                    Status::internal("the credential cannot be checked; see the control plane's log")
+                }
                 _ => Status::unavailable("the control plane's database does not answer; reconnect"),
             }
         })?;

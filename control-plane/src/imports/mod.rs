@@ -15,7 +15,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::sources;
-use crate::store::Connection;
+use crate::store::{Connection, Page, Sql};
 use crate::tenants::TenantId;
 use crate::time::Time;
 
@@ -90,17 +90,9 @@ pub async fn get(db: &mut Connection, tenant: TenantId, id: i64) -> Result<Optio
         .await
 }
 
-/// The newest, or those before one.
-pub async fn list(
-    db: &mut Connection,
-    tenant: TenantId,
-    before: Option<i64>,
-    limit: u32,
-) -> Result<Vec<ImportView>, sqlx::Error> {
-    sqlx::query_as(sqlx::AssertSqlSafe(format!("{COLUMNS} WHERE i.tenant_id = $1 AND i.id < $2 ORDER BY i.id DESC LIMIT $3")))
-        .bind(tenant)
-        .bind(before.unwrap_or(i64::MAX))
-        .bind(i64::from(limit))
-        .fetch_all(db)
-        .await
+/// The tenant's imports.
+pub async fn list(db: &mut Connection, tenant: TenantId, page: &Page) -> Result<Vec<ImportView>, sqlx::Error> {
+    let mut sql = Sql::new(COLUMNS);
+    sql.push(" WHERE i.tenant_id = ").int(tenant.0).page("i.id", page);
+    sql.fetch_all(db).await
 }

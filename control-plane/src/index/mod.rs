@@ -43,6 +43,8 @@ pub struct Published {
     pub built_at: Time,
     /// The tokens in it.
     pub tokens: u64,
+    /// Bytes of its shards.
+    pub bytes: u64,
     sealed: SealedHeader,
     /// Those that did not change are shared with the index before.
     shards: Vec<Arc<[u8]>>,
@@ -215,6 +217,15 @@ impl Publisher {
         }
     }
 
+    /// The same, unless that epoch is published already: whoever has committed it may hear of it from the database, too.
+    pub fn wake_for(&self, tenant: TenantId, epoch: i64) {
+        if let Some(channel) = lock(&self.channels).get(&tenant)
+            && u64::try_from(epoch).is_ok_and(|epoch| epoch > channel.newest.borrow().epoch)
+        {
+            channel.wake.notify_one();
+        }
+    }
+
     /// The newest index of the tenant, now and later.
     pub fn subscribe(&self, tenant: TenantId) -> Option<watch::Receiver<Arc<Published>>> {
         lock(&self.channels).get(&tenant).map(|channel| channel.newest.subscribe())
@@ -224,6 +235,12 @@ impl Publisher {
     pub fn find(&self, tenant: TenantId, root: &[u8]) -> Option<Arc<Published>> {
         let channel = lock(&self.channels).get(&tenant).map(Arc::clone)?;
         lock(&channel.recent).iter().find(|published| published.root == root).map(Arc::clone)
+    }
+
+    /// The index of this epoch, as long as it is remembered.
+    pub fn find_epoch(&self, tenant: TenantId, epoch: u64) -> Option<Arc<Published>> {
+        let channel = lock(&self.channels).get(&tenant).map(Arc::clone)?;
+        lock(&channel.recent).iter().find(|published| published.epoch == epoch).map(Arc::clone)
     }
 
     async fn run(self: Arc<Self>, channel: Arc<Channel>, source: Source) {
@@ -252,13 +269,18 @@ impl Publisher {
     async fn publish(&self, channel: &Channel, source: Option<Source>) -> anyhow::Result<Source> {
         let started = Instant::now();
         let on = tenants::is_on(&mut *self.store.read().await?, channel.tenant.id).await?;
-        channel.on.store(on, Ordering::Relaxed);
+        let was_on = channel.on.swap(on, Ordering::Relaxed);
         let source = match source {
             Some(source) => source.update(&self.store, channel.tenant.id).await?,
             None => Source::load(&self.store, channel.tenant.id).await?,
         };
         if !on {
             tracing::info!(tenant = channel.tenant.name, "the API Leaks module is off: nothing is pushed");
+            return Ok(source);
+        }
+        // On PostgreSQL a server hears of its own commits, too, and by then has often built what they carry. Gateways that were left without
+        // pushes while the module was off wait for one, though.
+        if was_on && source.epoch() == channel.newest.borrow().epoch {
             return Ok(source);
         }
         let Built { source, published, shared_data, proved_in } = self.build(&channel.tenant, source).await?;
@@ -280,6 +302,7 @@ impl Publisher {
     /// Builds the index, and proves it.
     async fn build(&self, tenant: &Tenant, mut source: Source) -> anyhow::Result<Built> {
         source.fit(&self.store, &self.keys, tenant.id).await?;
+        self.metrics.index_built();
         let (owner, keys, module) = (tenant.clone(), Arc::clone(&self.keys), self.module.clone());
         #[cfg(test)]
         let faulty = self.faulty.load(Ordering::Relaxed);

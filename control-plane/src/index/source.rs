@@ -95,6 +95,11 @@ impl Source {
         Ok(self)
     }
 
+    /// Up to which epoch it was read; none is negative.
+    pub fn epoch(&self) -> u64 {
+        u64::try_from(self.epoch.epoch).unwrap_or(0)
+    }
+
     /// Cuts the entries into as many shards as there should be now. The number is kept: after a restart, the same epoch has the same
     /// bytes.
     pub async fn fit(&mut self, store: &Store, keys: &Keys, tenant: TenantId) -> anyhow::Result<()> {
@@ -118,15 +123,9 @@ impl Source {
         Settings::read(&self.settings).map_err(anyhow::Error::msg)?;
         built.header.settings.clone_from(&self.settings);
         let (root, tokens) = (built.header.root(), built.header.tokens);
-        Ok(Published {
-            epoch,
-            root,
-            built_at,
-            tokens,
-            sealed: keys.signing.seal(built.header),
-            shards: built.shards,
-            differences: Differences::default(),
-        })
+        let bytes = built.shards.iter().map(|shard| shard.len() as u64).sum();
+        let (sealed, differences) = (keys.signing.seal(built.header), Differences::default());
+        Ok(Published { epoch, root, built_at, tokens, bytes, sealed, shards: built.shards, differences })
     }
 
     /// Lets the module that gateways run show that it has the index in force; what its VMs share then.

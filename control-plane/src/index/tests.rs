@@ -15,7 +15,7 @@ fn published(shards: Vec<Arc<[u8]>>) -> Arc<Published> {
     let built = IndexSource::new(0).build("t", &FingerprintKey::new([7; 32]), 1, 0).unwrap();
     let sealed = SigningKey::new(&[3; 32]).seal(built.header);
     let differences = push::Differences::default();
-    Arc::new(Published { epoch: 1, root: [0; 32], built_at: Time::now(), tokens: 0, sealed, shards, differences })
+    Arc::new(Published { epoch: 1, root: [0; 32], built_at: Time::now(), tokens: 0, bytes: 0, sealed, shards, differences })
 }
 
 #[test]
@@ -171,7 +171,7 @@ async fn what_the_module_cannot_read_or_judges_wrongly_is_not_proved() {
         let (epoch, root, tokens) = (header.epoch, header.root(), good.tokens);
         let shards = good.shards.clone();
         let (sealed, differences) = (bench.keys.signing.seal(header), push::Differences::default());
-        Arc::new(Published { epoch, root, built_at: good.built_at, tokens, sealed, shards, differences })
+        Arc::new(Published { epoch, root, built_at: good.built_at, tokens, bytes: 0, sealed, shards, differences })
     };
     for (name, published, expected) in [
         ("another tenant's", changed(&|header| header.tenant = "other".to_owned()), "NotEnforced"),

@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use super::*;
-use crate::store::Store;
 use crate::store::tests::one_of_each;
+use crate::store::{Page, Store};
 use crate::tenants::TenantId;
 use crate::time::Time;
 
@@ -33,7 +33,7 @@ async fn a_job_is_claimed_by_one_worker_and_is_gone_when_it_is_done() {
         queue::remove(&store, &job, "b").await.unwrap();
         assert!(queue::renew(&store, &job, "a", now).await.unwrap(), "another's claim ends nothing");
         queue::remove(&store, &job, "a").await.unwrap();
-        assert!(list(&mut store.read().await.unwrap(), tenant, None, None, 10).await.unwrap().is_empty());
+        assert!(list(&mut store.read().await.unwrap(), tenant, None, &Page::newest(10)).await.unwrap().is_empty());
     }
 }
 
@@ -109,9 +109,9 @@ async fn what_fails_waits_longer_each_time_then_is_dead_and_may_live_again() {
             now = now.plus(queue::pause(attempt));
         }
         assert!(take(&store, "a", now).await.is_none(), "never");
-        let dead = list(&mut store.read().await.unwrap(), tenant, Some(true), None, 10).await.unwrap();
+        let dead = list(&mut store.read().await.unwrap(), tenant, Some(true), &Page::newest(10)).await.unwrap();
         assert_eq!((dead.len(), dead[0].state, dead[0].last_error.as_deref()), (1, State::Dead, Some("no\u{fffd}thing works")));
-        assert!(list(&mut store.read().await.unwrap(), tenant, Some(false), None, 10).await.unwrap().is_empty());
+        assert!(list(&mut store.read().await.unwrap(), tenant, Some(false), &Page::newest(10)).await.unwrap().is_empty());
         let mut db = store.write().await.unwrap();
         assert!(!retry(&mut db, TenantId(tenant.0 + 1), id, now).await.unwrap(), "not another tenant's");
         assert!(retry(&mut db, tenant, id, now).await.unwrap());
@@ -181,4 +181,17 @@ fn pauses_grow_up_to_an_hour() {
     let pauses: Vec<_> = (1..=MAX_ATTEMPTS).map(queue::pause).collect();
     assert_eq!(pauses[0], Duration::from_secs(5));
     assert!(pauses.is_sorted() && pauses.last() == Some(&Duration::from_hours(1)), "{pauses:?}");
+}
+
+#[tokio::test]
+async fn a_clock_that_ran_ahead_and_was_set_back_holds_up_no_job() {
+    for fresh in one_of_each() {
+        let (store, tenant) = fresh.with_tenant().await;
+        let (now, ahead) = (Time::now(), Time::now().plus(1_000_000 * LEASE));
+        let id = put(&store, tenant, 7, ahead).await;
+        assert!(queue::is_due(&store, &Kind::ALL, now).await.unwrap());
+        assert_eq!(take(&store, "a", ahead).await.map(|job| job.id), Some(id));
+        assert!(queue::is_due(&store, &Kind::ALL, now).await.unwrap(), "claimed until long after anybody's lease");
+        assert_eq!(take(&store, "b", now).await.map(|job| job.id), Some(id));
+    }
 }

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::store::Connection;
+use crate::store::{Connection, Page, Sql};
 use crate::tenants::TenantId;
 use crate::time::Time;
 
@@ -58,25 +58,18 @@ struct Row {
     died_at: Option<Time>,
 }
 
-/// The tenant's jobs, the newest first: all, or the dead ones, or those that are not.
-pub async fn list(
-    db: &mut Connection,
-    tenant: TenantId,
-    dead: Option<bool>,
-    before: Option<i64>,
-    limit: u32,
-) -> Result<Vec<JobView>, sqlx::Error> {
-    let rows: Vec<Row> = sqlx::query_as(
-        "SELECT id, kind, payload, attempts, last_error, created_at, run_at, claimed_by, died_at FROM jobs
-         WHERE tenant_id = $1 AND id < $2 AND ($3 < 0 OR CASE WHEN died_at IS NULL THEN 0 ELSE 1 END = $3)
-         ORDER BY id DESC LIMIT $4",
-    )
-    .bind(tenant)
-    .bind(before.unwrap_or(i64::MAX))
-    .bind(dead.map_or(-1, i64::from))
-    .bind(i64::from(limit))
-    .fetch_all(db)
-    .await?;
+/// The tenant's jobs: all, or the dead ones, or those that are not.
+pub async fn list(db: &mut Connection, tenant: TenantId, dead: Option<bool>, page: &Page) -> Result<Vec<JobView>, sqlx::Error> {
+    let mut sql = Sql::new(
+        "SELECT id, kind, payload, attempts, last_error, created_at, run_at, claimed_by, died_at FROM jobs WHERE tenant_id = ",
+    );
+    sql.int(tenant.0).push(match dead {
+        None => "",
+        Some(true) => " AND died_at IS NOT NULL",
+        Some(false) => " AND died_at IS NULL",
+    });
+    sql.page("id", page);
+    let rows: Vec<Row> = sql.fetch_all(db).await?;
     Ok(rows.into_iter().map(Row::view).collect())
 }
 

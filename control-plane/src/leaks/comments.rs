@@ -8,7 +8,7 @@ use stopleak_contract::index::LeakNumber;
 use super::leak_id;
 use crate::audit;
 use crate::people::Caller;
-use crate::store::{Connection, Store};
+use crate::store::{Connection, Page, Sql, Store};
 use crate::tenants::TenantId;
 use crate::time::Time;
 
@@ -57,22 +57,14 @@ pub async fn add_comment(
     Ok(added)
 }
 
-/// The comments on a leak, the newest first.
+/// The comments on a leak.
 pub async fn list_comments(
     db: &mut Connection,
     tenant: TenantId,
     leak: LeakNumber,
-    before: Option<i64>,
-    limit: u32,
+    page: &Page,
 ) -> Result<Vec<CommentView>, sqlx::Error> {
-    sqlx::query_as(
-        "SELECT id, author, text, created_at FROM comments WHERE tenant_id = $1 AND leak = $2 AND id < $3
-         ORDER BY id DESC LIMIT $4",
-    )
-    .bind(tenant)
-    .bind(i64::from(leak))
-    .bind(before.unwrap_or(i64::MAX))
-    .bind(i64::from(limit))
-    .fetch_all(db)
-    .await
+    let mut sql = Sql::new("SELECT id, author, text, created_at FROM comments WHERE tenant_id = ");
+    sql.int(tenant.0).push(" AND leak = ").int(leak.into()).page("id", page);
+    sql.fetch_all(db).await
 }

@@ -186,18 +186,17 @@ fn order(sql: &mut Sql, sort: Sort) {
 
 impl Row {
     fn key(&self, by: Column) -> Key {
-        let millis = |time: Time| i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
         match by {
             Column::Number => Key::Int(self.number.into()),
             Column::Title => Key::Text(self.title.clone()),
             Column::Risk => Key::Int(self.risk_rank),
             Column::Status => Key::Text(self.status.as_str().to_owned()),
-            Column::VirtualPatch => Key::Int(self.patched_at.map_or(0, millis)),
+            Column::VirtualPatch => Key::Int(self.patched_at.map_or(0, i64::from)),
             Column::Source => Key::Int(self.source_id.unwrap_or(0)),
             Column::Path => Key::Text(self.path.clone().unwrap_or_default()),
             Column::Assignee => Key::Text(self.assignee.clone()),
             Column::TokenCount => Key::Int(self.token_count),
-            Column::UpdatedAt => Key::Int(millis(self.updated_at)),
+            Column::UpdatedAt => Key::Int(self.updated_at.into()),
         }
     }
 

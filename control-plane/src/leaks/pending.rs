@@ -15,7 +15,7 @@ use super::{leak_id, stored_risk};
 use crate::audit;
 use crate::people::Caller;
 use crate::scopes::{ScopeId, ScopeView};
-use crate::store::{Connection, Store};
+use crate::store::{Connection, Page, Sql, Store};
 use crate::tenants::{self, TenantId};
 use crate::time::Time;
 
@@ -224,22 +224,22 @@ pub async fn drop_pending(
     Ok(view)
 }
 
-/// The newest of the tenant: all of them, those of a leak, or only those that still wait.
+/// Those of the tenant: all of them, those of a leak, or only those that still wait.
 pub async fn list_pending(
     db: &mut Connection,
     tenant: TenantId,
     leak: Option<LeakNumber>,
     open: bool,
-    before: Option<i64>,
-    limit: u32,
+    page: &Page,
 ) -> Result<Vec<PendingView>, sqlx::Error> {
-    let of_leak = if leak.is_some() { " AND leak = $4" } else { "" };
-    let open = if open { " AND status IN ('needs_approval', 'scheduled')" } else { "" };
-    let query = format!("{COLUMNS} WHERE tenant_id = $1 AND id < $2{of_leak}{open} ORDER BY id DESC LIMIT $3");
-    let query = sqlx::query_as::<_, Row>(sqlx::AssertSqlSafe(query)).bind(tenant).bind(before.unwrap_or(i64::MAX));
-    let query = query.bind(i64::from(limit));
-    let query = if let Some(leak) = leak { query.bind(i64::from(leak)) } else { query };
-    Ok(query.fetch_all(db).await?.into_iter().map(Row::view).collect())
+    let mut sql = Sql::new(COLUMNS);
+    sql.push(" WHERE tenant_id = ").int(tenant.0);
+    if let Some(leak) = leak {
+        sql.push(" AND leak = ").int(leak.into());
+    }
+    sql.push(if open { " AND status IN ('needs_approval', 'scheduled')" } else { "" }).page("id", page);
+    let rows: Vec<Row> = sql.fetch_all(db).await?;
+    Ok(rows.into_iter().map(Row::view).collect())
 }
 
 /// Takes or drops one of those whose time has come, when there is one: the tenant and its new epoch.

@@ -140,7 +140,7 @@ pub async fn take(
     }
     apply(db, tenant, &current, asked, &change, now).await?;
     let epoch = carrier.epoch(db, tenant, change.index_changes, now).await?;
-    let id = insert(db, tenant, leak, asked, epoch, now).await?;
+    let id = insert(db, tenant, leak, asked, (epoch, change.index_changes), now).await?;
     let (state, action) = (&current.state, asked.request.action);
     let [scope_before, scope_after] = [state.scope, change.scope].map(|scope| scope.map(|scope| scope.0));
     let before =
@@ -241,13 +241,13 @@ async fn insert(
     tenant: TenantId,
     leak: LeakNumber,
     asked: &Asked<'_>,
-    epoch: i64,
+    (epoch, index_changes): (i64, bool),
     now: Time,
 ) -> Result<i64, sqlx::Error> {
     sqlx::query_scalar(
         "INSERT INTO decisions (tenant_id, leak, action, reason, risk, author, decided_at, epoch, origin, approved_by, expires_at,
-                                scope_id)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) RETURNING id",
+                                scope_id, index_changes)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) RETURNING id",
     )
     .bind(tenant)
     .bind(i64::from(leak))
@@ -261,6 +261,7 @@ async fn insert(
     .bind(asked.approved_by)
     .bind(asked.request.expires_at)
     .bind(asked.request.scope.map(|scope| scope.0))
+    .bind(i64::from(index_changes))
     .fetch_one(db)
     .await
 }

@@ -7,8 +7,9 @@ use stopleak_contract::index::LeakNumber;
 use super::list::{LeakSummary, summary};
 use super::pending::{PendingView, list_pending};
 use super::{Action, RiskName};
+use crate::epochs::{Enforcement, Floors, Stored};
 use crate::scopes::ScopeView;
-use crate::store::Connection;
+use crate::store::{Connection, Page};
 use crate::tenants::TenantId;
 use crate::time::Time;
 
@@ -96,6 +97,15 @@ pub struct DecisionView {
     pub at: Time,
     /// The first epoch of the index that carries it.
     pub epoch: i64,
+    /// How far it has come.
+    #[serde(flatten)]
+    #[sqlx(skip)]
+    pub enforcement: Enforcement,
+    #[serde(skip)]
+    index_changes: i64,
+    #[serde(skip)]
+    #[sqlx(flatten)]
+    stored: Stored,
 }
 
 /// How often gateways ever saw the leak's tokens.
@@ -109,20 +119,33 @@ pub struct AttemptSummary {
     pub last_seen_at: Option<Time>,
 }
 
-/// One leak with everything that belongs to it.
-pub async fn show(db: &mut Connection, tenant: TenantId, number: LeakNumber) -> Result<Option<LeakDetail>, sqlx::Error> {
+/// One leak with everything that belongs to it, while these epochs are in force.
+pub async fn show(
+    db: &mut Connection,
+    tenant: TenantId,
+    number: LeakNumber,
+    floors: &Floors,
+) -> Result<Option<LeakDetail>, sqlx::Error> {
     let Some(summary) = summary(&mut *db, tenant, number).await? else { return Ok(None) };
     let tokens = tokens(&mut *db, tenant, number).await?;
-    let decisions = sqlx::query_as(
-        "SELECT id, action, reason, risk, author, origin, approved_by, expires_at, decided_at AS at, epoch,
-                (SELECT s.scope FROM scopes s WHERE s.tenant_id = $1 AND s.id = scope_id) AS scope FROM
-             (SELECT * FROM decisions WHERE tenant_id = $1 AND leak = $2 ORDER BY id DESC LIMIT 1000) newest ORDER BY id",
+    let mut decisions: Vec<DecisionView> = sqlx::query_as(
+        "SELECT d.id, action, reason, risk, author, origin, approved_by, expires_at, decided_at AS at, d.epoch, index_changes,
+                (SELECT s.scope FROM scopes s WHERE s.tenant_id = $1 AND s.id = scope_id) AS scope,
+                e.committed_at, e.enforced_at, e.gateways FROM
+             (SELECT * FROM decisions WHERE tenant_id = $1 AND leak = $2 ORDER BY id DESC LIMIT 1000) d
+             LEFT JOIN epochs e ON e.tenant_id = $1 AND e.epoch = d.epoch ORDER BY d.id",
     )
     .bind(tenant)
     .bind(i64::from(number))
     .fetch_all(&mut *db)
     .await?;
-    let pending = list_pending(&mut *db, tenant, Some(number), true, None, 100).await?;
+    for decision in &mut decisions {
+        decision.enforcement = match decision.index_changes {
+            0 => Enforcement::NOTHING,
+            _ => Enforcement::of(&decision.stored, decision.epoch, floors)?,
+        };
+    }
+    let pending = list_pending(&mut *db, tenant, Some(number), true, &Page::newest(100)).await?;
     let attempts = sqlx::query_as(
         "SELECT CAST(coalesce(sum(CASE WHEN outcome = 'observed' THEN count ELSE 0 END), 0) AS BIGINT) AS observed,
                 CAST(coalesce(sum(CASE WHEN outcome = 'blocked' THEN count ELSE 0 END), 0) AS BIGINT) AS blocked,

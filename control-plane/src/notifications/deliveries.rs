@@ -11,7 +11,7 @@ use super::message::Facts;
 use super::outbox::json;
 use super::send::Outcome;
 use crate::leaks::RiskName;
-use crate::store::Connection;
+use crate::store::{Connection, Page, Sql};
 use crate::tenants::TenantId;
 use crate::time::Time;
 
@@ -65,16 +65,14 @@ pub struct DeliveryView {
 }
 
 /// Which deliveries are wanted.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct Filter {
     /// To this channel.
     pub channel: Option<i64>,
     /// That stand there.
     pub status: Option<Status>,
-    /// Older than that one.
-    pub before: Option<i64>,
-    /// At most so many.
-    pub limit: u32,
+    /// By their `id`.
+    pub page: Page,
 }
 
 /// A delivery that this worker sends.
@@ -102,6 +100,8 @@ const PAUSES: [Duration; 7] = [
     Duration::from_hours(6),
     Duration::from_hours(12),
 ];
+/// No delivery waits for longer: one that does was written down before the clock was set back.
+const FAR: Duration = Duration::from_hours(48);
 /// Deliveries that are kept of one tenant: some 20 MB.
 const MAX_DELIVERIES: i64 = 10_000;
 
@@ -115,17 +115,18 @@ pub(super) async fn claim(db: &mut Connection, slots: i64, now: Time) -> Result<
         "UPDATE notification_deliveries SET claimed_until = $1, tries = tries + 1
          WHERE id IN (
              SELECT MIN(d.id) FROM notification_deliveries d JOIN notification_channels c ON c.id = d.channel_id
-             WHERE d.status = 'waiting' AND d.next_at <= $2 AND c.enabled = 1 AND NOT EXISTS (
+             WHERE d.status = 'waiting' AND (d.next_at <= $2 OR d.next_at > $4) AND c.enabled = 1 AND NOT EXISTS (
                  SELECT 1 FROM notification_deliveries o
-                 WHERE o.channel_id = d.channel_id AND o.status = 'waiting' AND o.claimed_until > $2
+                 WHERE o.channel_id = d.channel_id AND o.status = 'waiting' AND o.claimed_until > $2 AND o.claimed_until <= $4
              )
              GROUP BY d.channel_id ORDER BY MIN(d.next_at) LIMIT $3
-         ) AND status = 'waiting' AND (claimed_until IS NULL OR claimed_until <= $2)
+         ) AND status = 'waiting' AND (claimed_until IS NULL OR claimed_until <= $2 OR claimed_until > $4)
          RETURNING id, tenant_id, channel_id, event, body, tries, created_at",
     )
     .bind(claimed_until)
     .bind(now)
     .bind(slots)
+    .bind(now.plus(FAR))
     .fetch_all(db)
     .await?;
     let claimed = |(id, tenant, channel, event, body, tries, created_at)| Claimed {
@@ -144,9 +145,9 @@ pub(super) async fn claim(db: &mut Connection, slots: i64, now: Time) -> Result<
 /// Whether something is due: cheaper to ask than [`claim`].
 pub(super) async fn any_due(db: &mut Connection, now: Time) -> Result<bool, sqlx::Error> {
     let query = "SELECT d.id FROM notification_deliveries d JOIN notification_channels c ON c.id = d.channel_id
-         WHERE d.status = 'waiting' AND d.next_at <= $1 AND c.enabled = 1 AND (d.claimed_until IS NULL OR d.claimed_until <= $1)
-         LIMIT 1";
-    let due: Option<i64> = sqlx::query_scalar(query).bind(now).fetch_optional(db).await?;
+         WHERE d.status = 'waiting' AND (d.next_at <= $1 OR d.next_at > $2) AND c.enabled = 1
+           AND (d.claimed_until IS NULL OR d.claimed_until <= $1 OR d.claimed_until > $2) LIMIT 1";
+    let due: Option<i64> = sqlx::query_scalar(query).bind(now).bind(now.plus(FAR)).fetch_optional(db).await?;
     Ok(due.is_some())
 }
 
@@ -221,36 +222,32 @@ pub async fn retry(db: &mut Connection, tenant: TenantId, id: i64, now: Time) ->
     Ok(find(db, tenant, id).await?.map(|_| false))
 }
 
-const COLUMNS: &str = "d.id, d.channel_id, c.name, d.event, d.risk, d.status, d.tries, d.next_at, d.last_error, d.last_status,
-     d.created_at, d.finished_at";
+const DELIVERIES: &str =
+    "SELECT d.id, d.channel_id, c.name, d.event, d.risk, d.status, d.tries, d.next_at, d.last_error, d.last_status,
+     d.created_at, d.finished_at
+     FROM notification_deliveries d JOIN notification_channels c ON c.id = d.channel_id WHERE d.tenant_id = ";
 type Row = (i64, i64, String, String, String, String, i64, Time, Option<String>, Option<i64>, Time, Option<Time>);
 
-/// The deliveries that the filter wants, the newest first.
+/// The deliveries that the filter wants.
 pub async fn list(db: &mut Connection, tenant: TenantId, filter: &Filter) -> Result<Vec<DeliveryView>, sqlx::Error> {
-    let query = format!(
-        "SELECT {COLUMNS} FROM notification_deliveries d JOIN notification_channels c ON c.id = d.channel_id
-         WHERE d.tenant_id = $1 AND ($2 = 0 OR d.channel_id = $2) AND ($3 = '' OR d.status = $3) AND d.id < $4
-         ORDER BY d.id DESC LIMIT $5"
-    );
-    let rows: Vec<Row> = sqlx::query_as(sqlx::AssertSqlSafe(query))
-        .bind(tenant)
-        .bind(filter.channel.unwrap_or(0))
-        .bind(filter.status.map_or("", Status::as_str))
-        .bind(filter.before.unwrap_or(i64::MAX))
-        .bind(i64::from(filter.limit))
-        .fetch_all(db)
-        .await?;
+    let mut sql = Sql::new(DELIVERIES);
+    sql.int(tenant.0);
+    if let Some(channel) = filter.channel {
+        sql.push(" AND d.channel_id = ").int(channel);
+    }
+    if let Some(status) = filter.status {
+        sql.push(" AND d.status = ").text(status.as_str());
+    }
+    sql.page("d.id", &filter.page);
+    let rows: Vec<Row> = sql.fetch_all(db).await?;
     Ok(rows.into_iter().map(DeliveryView::of).collect())
 }
 
 /// One of them, with its facts.
 pub async fn find(db: &mut Connection, tenant: TenantId, id: i64) -> Result<Option<DeliveryView>, sqlx::Error> {
-    let query = format!(
-        "SELECT {COLUMNS} FROM notification_deliveries d JOIN notification_channels c ON c.id = d.channel_id
-         WHERE d.tenant_id = $1 AND d.id = $2"
-    );
-    let row: Option<Row> = sqlx::query_as(sqlx::AssertSqlSafe(query)).bind(tenant).bind(id).fetch_optional(&mut *db).await?;
-    let Some(row) = row else { return Ok(None) };
+    let mut sql = Sql::new(DELIVERIES);
+    sql.int(tenant.0).push(" AND d.id = ").int(id);
+    let Some(row) = sql.fetch_all::<Row>(&mut *db).await?.pop() else { return Ok(None) };
     let body: String = sqlx::query_scalar("SELECT body FROM notification_deliveries WHERE tenant_id = $1 AND id = $2")
         .bind(tenant)
         .bind(id)

@@ -121,7 +121,7 @@ async fn note_attempt(
     let done = sqlx::query(
         "INSERT INTO notification_attempts_told (tenant_id, event, leak, channel_id, told_at) VALUES ($1, $2, $3, $4, $5)
          ON CONFLICT (tenant_id, event, leak, channel_id) DO UPDATE SET told_at = excluded.told_at
-         WHERE notification_attempts_told.told_at <= $6",
+         WHERE notification_attempts_told.told_at <= $6 OR notification_attempts_told.told_at > $5",
     )
     .bind(tenant)
     .bind(happening.topic.as_str())
@@ -205,6 +205,8 @@ async fn put(
     .await?;
     if let Some((id, _, next_at, body)) = &last
         && *next_at > now
+        // One that waits for longer is of a clock that was set back since.
+        && *next_at <= now.plus(PACE).plus(GATHER)
         && let Ok(mut facts) = serde_json::from_str::<Facts>(body)
     {
         facts.take(items.clone());
@@ -225,7 +227,7 @@ async fn put(
         }
     }
     let facts = Facts::new(items);
-    let paced = last.map(|(_, created_at, _, _)| created_at.plus(PACE));
+    let paced = last.map(|(_, created_at, _, _)| created_at.min(now).plus(PACE));
     sqlx::query(
         "INSERT INTO notification_deliveries (tenant_id, channel_id, event, risk, body, status, next_at, created_at)
          VALUES ($1, $2, $3, $4, $5, 'waiting', $6, $7)",

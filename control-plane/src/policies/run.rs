@@ -216,5 +216,5 @@ fn token_conditions(sql: &mut Sql, policy: &Policy, own: &[String], now: Time) {
 
 fn days_ago(now: Time, days: i64) -> i64 {
     let hours = u64::try_from(days).unwrap_or(0).saturating_mul(24);
-    i64::try_from(now.minus(Duration::from_hours(hours)).as_millis()).unwrap_or(i64::MAX)
+    now.minus(Duration::from_hours(hours)).into()
 }

@@ -24,7 +24,7 @@ pub struct Needle {
 }
 
 /// Bytes that are hashed to find it: some tens of milliseconds.
-const MAX_HASHED: usize = 32 * 1024 * 1024;
+pub const MAX_HASHED: usize = 32 * 1024 * 1024;
 /// BLAKE3 works on blocks.
 const BLOCK: usize = 64;
 /// A UUID of 32 digits is written with four dashes.
@@ -50,16 +50,41 @@ impl Needle {
         let mut left = MAX_HASHED;
         for only_at_words in [true, false] {
             for &length in &self.lengths {
-                for (start, window) in text.windows(length.max(1)).enumerate() {
-                    let before = start.checked_sub(1).and_then(|at| text.get(at));
-                    if only_at_words && before.is_some_and(u8::is_ascii_alphanumeric) {
-                        continue;
-                    }
-                    left = left.checked_sub(length.max(BLOCK))?;
-                    if self.is(window) {
-                        return Some(Span { start, end: start + length });
-                    }
+                if let Some(start) = self.next(text, 0, length, only_at_words, &mut left) {
+                    return Some(Span { start, end: start + length });
                 }
+            }
+        }
+        None
+    }
+
+    /// Writes over it wherever it stands, and says whether it did. One way through the text for all places: a text may consist of nothing
+    /// but this token. `left` is how many bytes may still be hashed, [`MAX_HASHED`] for all of a request.
+    pub fn blank(&self, text: &mut [u8], left: &mut usize) -> bool {
+        let mut blanked = false;
+        for only_at_words in [true, false] {
+            for &length in &self.lengths {
+                let mut from = 0;
+                while let Some(start) = self.next(text, from, length, only_at_words, left) {
+                    from = start + length;
+                    text[start..from].fill(b'.');
+                    blanked = true;
+                }
+            }
+        }
+        blanked
+    }
+
+    /// Its first place from there on.
+    fn next(&self, text: &[u8], from: usize, length: usize, only_at_words: bool, left: &mut usize) -> Option<usize> {
+        for (start, window) in text.windows(length.max(1)).enumerate().skip(from) {
+            let before = start.checked_sub(1).and_then(|at| text.get(at));
+            if only_at_words && before.is_some_and(u8::is_ascii_alphanumeric) {
+                continue;
+            }
+            *left = left.checked_sub(length.max(BLOCK))?;
+            if self.is(window) {
+                return Some(start);
             }
         }
         None
@@ -157,6 +182,18 @@ mod tests {
         assert_eq!(segment(&request, &needle), Some(2));
         request.target = "/?abcdefgh01234567=fake-token-0001".to_owned();
         assert_eq!(parameter(&request, &needle), None);
+    }
+
+    #[test]
+    fn a_text_of_nothing_but_the_token_is_gone_through_once() {
+        let token = "fake-token-0001";
+        for text in [format!("{token} "), token.to_owned(), format!("x{token}")] {
+            let mut text = text.repeat(super::super::MAX_TEXT / text.len()).into_bytes();
+            let mut left = MAX_HASHED;
+            assert!(needle(token).blank(&mut text, &mut left));
+            assert_eq!(needle(token).find(&text), None, "some are left");
+            assert!(!needle(token).blank(&mut text, &mut left));
+        }
     }
 
     #[test]

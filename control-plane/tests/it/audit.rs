@@ -138,7 +138,7 @@ async fn the_log_is_paged_filtered_and_exported() {
     }
     let first = world.api.get("/audit?limit=2").ok();
     assert_eq!((first["entries"][0]["number"].as_i64(), first["next"].as_i64()), (Some(5), Some(4)));
-    assert_eq!(world.api.get("/audit?limit=2&before=2").ok()["entries"].as_array().unwrap().len(), 1);
+    assert_eq!(world.api.get("/audit?limit=2&cursor=2").ok()["entries"].as_array().unwrap().len(), 1);
     for (query, count) in [("actor=admin-token", 5), ("actor=x", 0), ("object=gateway/2", 1), ("since=2999-01-01T00:00:00Z", 0)] {
         assert_eq!(entries(&world.api.get(&format!("/audit?{query}"))).len(), count, "{query}");
     }

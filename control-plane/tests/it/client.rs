@@ -21,6 +21,8 @@ pub struct Gateway {
     public_key: PublicKey,
     pub tenant: String,
     pub key: Option<FingerprintKey>,
+    /// Its id.
+    pub worker: Vec<u8>,
     pub index: Option<Index>,
     /// Of the index.
     shards: Vec<Vec<u8>>,
@@ -51,7 +53,16 @@ impl Gateway {
         let path = format!("/{SERVICE}/{METHOD}").parse().unwrap();
         let codec = tonic_prost::ProstCodec::<wire::ToControlPlane, wire::ToGateway>::default();
         let inbound = grpc.streaming(request, path, codec).await?.into_inner();
-        Ok(Self { outbound, inbound, public_key, tenant: String::new(), key: None, index: None, shards: Vec::new() })
+        Ok(Self {
+            outbound,
+            inbound,
+            public_key,
+            tenant: String::new(),
+            key: None,
+            worker: WORKER.to_vec(),
+            index: None,
+            shards: Vec::new(),
+        })
     }
 
     pub async fn send(&self, message: to_control_plane::Message) {
@@ -119,7 +130,7 @@ impl Gateway {
     }
 
     async fn ack(&self, epoch: u64, tokens: u64) {
-        self.send(to_control_plane::Message::Ack(wire::Ack { epoch, tokens, worker: WORKER.to_vec() })).await;
+        self.send(to_control_plane::Message::Ack(wire::Ack { epoch, tokens, worker: self.worker.clone() })).await;
     }
 
     /// Indexes until one carries the epoch.

@@ -15,7 +15,11 @@ use crate::world::{Answer, Data, PASSWORD, World};
 
 /// The path of an object that is not there: whether one may touch it at all is told first.
 fn filled(path: &str) -> String {
-    path.replace("{name}", "nobody").replace("{tenant}", "default").replace("{number}", "1000").replace("{id}", "1000")
+    path.replace("{name}", "nobody")
+        .replace("{tenant}", "default")
+        .replace("{number}", "1000")
+        .replace("{id}", "1000")
+        .replace("{epoch}", "1000")
 }
 
 /// Whether the answer says that the role is not enough.

@@ -69,7 +69,7 @@ async fn comments_stay_in_order_and_hold_no_token() {
     }
     let page = world.api.get("/leaks/1/comments?limit=2").ok();
     assert_eq!((&page["comments"][0]["text"], &page["next"]), (&json!("third"), &json!(2)));
-    assert_eq!(world.api.get("/leaks/1/comments?limit=2&before=2").ok()["comments"][0]["text"], "first");
+    assert_eq!(world.api.get("/leaks/1/comments?limit=2&cursor=2").ok()["comments"][0]["text"], "first");
     for text in [String::new(), " \n ".to_owned(), "bell \u{7}".to_owned(), "x".repeat(4_001), format!("key={TOKEN}&x")] {
         world.api.post("/leaks/1/comments", &json!({"text": text})).problem(422, "invalid");
     }

@@ -35,10 +35,14 @@ mod machines;
 mod teamwork;
 #[path = "../it/feed.rs"]
 mod feed;
+#[path = "../it/enforcement.rs"]
+mod enforcement;
 #[path = "../it/flood.rs"]
 mod flood;
 #[path = "../it/scans.rs"]
 mod scans;
+#[path = "../it/histories.rs"]
+mod histories;
 #[path = "../it/imports.rs"]
 mod imports;
 #[path = "../it/checks.rs"]

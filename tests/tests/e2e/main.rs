@@ -9,6 +9,7 @@ mod bodies;
 mod benign;
 mod mesh;
 mod faults;
+mod replicas;
 mod trap;
 mod contexts;
 mod hostile;

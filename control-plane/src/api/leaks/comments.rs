@@ -8,8 +8,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::say;
-use crate::api::input::{Asked, Body, LeakInPath, MAX_LIMIT, limit, text};
+use crate::api::input::{Asked, Body, LeakInPath, text};
 use crate::api::output::Created;
+use crate::api::page::history_query;
 use crate::api::problem::{Answer, Problem};
 use crate::app::App;
 use crate::leaks::{self, CommentView};
@@ -23,14 +24,9 @@ pub(in crate::api) struct AddComment {
     text: String,
 }
 
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(in crate::api) struct ListComments {
-    /// What `next` has said: the next page.
-    #[serde(alias = "before")]
-    cursor: Option<i64>,
-    #[schemars(range(min = 1, max = MAX_LIMIT))]
-    limit: Option<u32>,
+history_query! {
+    pub(in crate::api) struct ListComments by "id" {
+    }
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -60,10 +56,10 @@ pub(in crate::api) async fn list(
     LeakInPath(number): LeakInPath,
     Asked(asked): Asked<ListComments>,
 ) -> Answer<Json<CommentList>> {
-    let (tenant, limit) = (caller.tenant.id, limit(asked.limit)?);
+    let (tenant, page) = (caller.tenant.id, asked.page()?);
     let mut db = app.store.read().await?;
     leaks::show_summary(&mut db, tenant, number).await?.ok_or(Problem::NotFound { what: "leak" })?;
-    let comments = leaks::list_comments(&mut db, tenant, number, asked.cursor, limit).await?;
-    let next = comments.last().filter(|_| comments.len() == limit as usize).map(|last| last.id);
+    let comments = leaks::list_comments(&mut db, tenant, number, &page).await?;
+    let next = page.next(&comments, |comment| comment.id);
     Ok(Json(CommentList { comments, next }))
 }

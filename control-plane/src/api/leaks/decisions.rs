@@ -12,7 +12,8 @@ use super::answers::{Answered, DecisionTaken, DecisionWaits, Judged, WouldBe, Wo
 use super::asked::FilterBody;
 use super::scope::{AskedScope, scope};
 use super::{load, say};
-use crate::api::input::{Asked, Body, IdInPath, IfMatch, LEAK_ID, LeakInPath, MAX_DAYS, MAX_LIMIT, days, limit, line, whole};
+use crate::api::input::{Asked, Body, IdInPath, IfMatch, LEAK_ID, LeakInPath, MAX_DAYS, days, line, whole};
+use crate::api::page::history_query;
 use crate::api::problem::{Answer, Problem};
 use crate::app::App;
 use crate::leaks::{
@@ -93,20 +94,15 @@ pub(in crate::api) struct ManyDecided {
     next: Option<CursorText>,
 }
 
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(in crate::api) struct ListPending {
-    /// Of this leak: `LK-7` or `7`.
-    #[schemars(regex(pattern = LEAK_ID))]
-    leak: Option<String>,
-    /// Also those that do not wait any more.
-    #[serde(default)]
-    all: bool,
-    /// What `next` has said: the next page.
-    #[serde(alias = "before")]
-    cursor: Option<i64>,
-    #[schemars(range(min = 1, max = MAX_LIMIT))]
-    limit: Option<u32>,
+history_query! {
+    pub(in crate::api) struct ListPending by "id" {
+        /// Of this leak: `LK-7` or `7`.
+        #[schemars(regex(pattern = LEAK_ID))]
+        leak: Option<String>,
+        /// Also those that do not wait any more.
+        #[serde(default)]
+        all: bool,
+    }
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -235,10 +231,10 @@ pub(in crate::api) async fn list_pending(
 ) -> Answer<Json<PendingList>> {
     let bad = || Problem::Invalid { field: "leak", detail: "write it as LK-7 or 7".to_owned() };
     let leak = asked.leak.as_deref().map(|text| parse_leak_id(text).ok_or_else(bad)).transpose()?;
-    let limit = limit(asked.limit)?;
+    let page = asked.page()?;
     let mut db = app.store.read().await?;
-    let pending = leaks::list_pending(&mut db, caller.tenant.id, leak, !asked.all, asked.cursor, limit).await?;
-    let next = pending.last().filter(|_| pending.len() == limit as usize).map(|last| last.id);
+    let pending = leaks::list_pending(&mut db, caller.tenant.id, leak, !asked.all, &page).await?;
+    let next = page.next(&pending, |pending| pending.id);
     Ok(Json(PendingList { pending, next }))
 }
 

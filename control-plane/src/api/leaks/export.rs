@@ -21,6 +21,7 @@ use crate::app::App;
 use crate::attempts::{self, AttemptView, Outcome};
 use crate::leaks::{self, LeakSummary, parse_leak_id};
 use crate::people::Caller;
+use crate::store::Page;
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -110,15 +111,15 @@ pub(in crate::api) async fn attempts(
     let (outcome, tenant) = (asked.outcome, caller.tenant.id);
     let (writer, format) = writer(asked.format, ATTEMPT_COLUMNS);
     Ok(stream("attempts", format, |chunks| async move {
-        let (mut writer, mut before) = (writer, None);
+        let (mut writer, mut page) = (writer, Page::newest(PAGE));
         loop {
-            let filter = attempts::Filter { leak, outcome, before, limit: PAGE };
+            let filter = attempts::Filter { leak, outcome, page };
             let mut db = app.store.read().await?;
-            let page = attempts::list(&mut db, tenant, &filter).await?;
+            let found = attempts::list(&mut db, tenant, &filter).await?;
             drop(db);
-            let is_last = page.len() < PAGE as usize;
-            before = page.last().map(|attempt| attempt.id);
-            if !writer.send(&chunks, &page, is_last).await || is_last {
+            page.behind = page.next(&found, |attempt| attempt.id);
+            let is_last = page.behind.is_none();
+            if !writer.send(&chunks, &found, is_last).await || is_last {
                 return Ok(());
             }
         }

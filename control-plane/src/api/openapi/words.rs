@@ -122,6 +122,7 @@ const ROWS: &[Row] = &[
     ("POST", "/api/v1/gateways", "Let a gateway in; the answer shows its credential this once", &["name-taken"]),
     ("GET", "/api/v1/gateways/{id}", "One gateway: what is in force there", &[]),
     ("DELETE", "/api/v1/gateways/{id}", "Revoke a gateway's credential: it is disconnected at once and keeps its last index", &[]),
+    ("GET", "/api/v1/epochs/{epoch}", "One epoch of the index: whether what it carries is in force everywhere, and since when", &[]),
     ("GET", "/api/v1/jobs", "List what workers have to do, and what they gave up, the newest first", &[]),
     ("POST", "/api/v1/jobs/{id}/retry", "Try a dead job again", &[]),
 

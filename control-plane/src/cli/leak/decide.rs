@@ -7,6 +7,7 @@ use super::{Risk, Which};
 use crate::cli::Fault;
 use crate::cli::moment::Moment;
 use crate::cli::table::{self, cell, items};
+use crate::cli::wait::Wait;
 
 #[derive(Args)]
 pub(super) struct Decision {
@@ -24,6 +25,8 @@ pub(super) struct Decision {
     /// Only say what would happen
     #[arg(long)]
     dry_run: bool,
+    #[command(flatten)]
+    wait: Wait,
 }
 
 #[derive(Args)]
@@ -107,8 +110,8 @@ impl Decision {
         request["at"] = json!(self.at);
         request["expected"] = json!(self.expected);
         request["dry_run"] = json!(self.dry_run);
-        let taken = client.post(&format!("/leaks/{}/decisions", self.which.leak), &request)?;
-        if self.which.remote.json { table::json(&taken) } else { told(&taken) }
+        let mut taken = client.post(&format!("/leaks/{}/decisions", self.which.leak), &request)?;
+        self.wait.after(&client, self.which.remote.json, &mut taken, told)
     }
 }
 

@@ -7,6 +7,7 @@ use super::decide::told;
 use super::leak_number;
 use crate::cli::Fault;
 use crate::cli::client::Remote;
+use crate::cli::pages::Pages;
 use crate::cli::table::{self, cell, items};
 use crate::leaks::LeakNumber;
 
@@ -18,9 +19,8 @@ pub(super) struct ListPending {
     /// Also those that wait no more
     #[arg(long)]
     all: bool,
-    /// At most so many
-    #[arg(long, default_value_t = 100)]
-    limit: u32,
+    #[command(flatten)]
+    pages: Pages,
     #[command(flatten)]
     remote: Remote,
 }
@@ -44,8 +44,8 @@ pub(super) struct SettleWhy {
 
 impl ListPending {
     pub(super) fn run(self) -> Result<(), Fault> {
-        let query = [("leak", json!(self.leak)), ("all", json!(self.all)), ("limit", json!(self.limit))];
-        let list = self.remote.client()?.ask("/pending", &query)?;
+        let filter = [("leak", json!(self.leak)), ("all", json!(self.all))];
+        let list = self.remote.client()?.ask("/pending", &self.pages.with("id", &filter))?;
         if self.remote.json {
             return table::json(&list);
         }

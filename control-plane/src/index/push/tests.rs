@@ -18,7 +18,7 @@ fn published(tokens: u32, epoch: u64) -> Arc<Published> {
     let built = source.build("t", &key, epoch, 0).unwrap();
     let (root, differences) = (built.header.root(), Differences::default());
     let sealed = SigningKey::new(&[3; 32]).seal(built.header);
-    Arc::new(Published { epoch, root, built_at: Time::now(), tokens: 1, sealed, shards: built.shards, differences })
+    Arc::new(Published { epoch, root, built_at: Time::now(), tokens: 1, bytes: 0, sealed, shards: built.shards, differences })
 }
 
 fn sent(push: &mut Push) -> Vec<Encoded> {

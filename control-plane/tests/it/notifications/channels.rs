@@ -37,7 +37,7 @@ async fn a_channel_is_made_changed_tested_and_removed() {
     let renewed = world.api.post(&format!("{path}/secret"), &json!({})).ok();
     assert!(!signed(renewed["secret"].as_str().unwrap()));
     assert_eq!(deliveries(&world, "?channel=1").len(), 2, "tests are in the history");
-    assert_eq!(deliveries(&world, "?limit=1&before=2").len(), 1);
+    assert_eq!(deliveries(&world, "?limit=1&cursor=2").len(), 1);
 
     assert_eq!(world.api.delete(&path).status, 204);
     for answer in [world.api.get(&path), world.api.delete(&path), world.api.post(&format!("{path}/test"), &json!({}))] {

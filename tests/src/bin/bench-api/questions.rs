@@ -88,9 +88,9 @@ fn others(seeded: &Seeded) -> Vec<Question> {
     let leak = |name: &str, paths: Vec<String>| question("one leak", name, None, paths);
     vec![
         list("all", vec![String::new()]),
-        list("all, further on", some(sizes.attempts).map(|id| format!("before={id}")).collect()),
+        list("all, further on", some(sizes.attempts).map(|id| format!("cursor={id}")).collect()),
         list("blocked", vec!["outcome=blocked".to_owned()]),
-        list("blocked, further on", some(sizes.attempts).map(|id| format!("outcome=blocked&before={id}")).collect()),
+        list("blocked, further on", some(sizes.attempts).map(|id| format!("outcome=blocked&cursor={id}")).collect()),
         list("of a leak", some(sizes.leaks).map(|leak| format!("leak={leak}")).collect()),
         list("of a leak, blocked", some(sizes.leaks).map(|leak| format!("leak={leak}&outcome=blocked")).collect()),
         list("of the busiest leak", vec![format!("leak={busiest}")]),
