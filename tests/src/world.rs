@@ -50,6 +50,8 @@ pub struct Setting {
     pub connection_manager: Value,
     /// The control plane's database is on a server of its own.
     pub on_postgres: bool,
+    /// The control plane's data lies on a disk of its own, of so many megabytes.
+    pub on_small_disk: Option<u64>,
     /// Further servers on it, which the gateway knows, too.
     pub other_servers: usize,
     /// Instead of the module that is shipped: the one that traps on demand.
@@ -71,7 +73,11 @@ impl World {
         let dir = tempfile::Builder::new().prefix("stopleak-").tempdir()?;
         let postgres = if setting.on_postgres { Some(Postgres::start()?) } else { None };
         let database = postgres.as_ref().map(Postgres::url);
-        let control_plane = ControlPlane::start_on(&tools, &dir.path().join("control-plane"), database.clone())?;
+        let data_dir = dir.path().join("control-plane");
+        let control_plane = match setting.on_small_disk {
+            Some(megabytes) => ControlPlane::start_on_small_disk(&tools, &data_dir, megabytes)?,
+            None => ControlPlane::start_on(&tools, &data_dir, database.clone())?,
+        };
         let others = (0..setting.other_servers)
             .map(|n| control_plane.another(&dir.path().join(format!("other-{n}")), database.clone()))
             .collect::<Result<Vec<_>>>()?;
@@ -167,6 +173,12 @@ impl World {
             let attempts = self.control_plane.attempts()?;
             Ok((attempts.len() >= count).then_some(attempts))
         })
+    }
+
+    /// What the binaries are.
+    #[must_use]
+    pub fn tools(&self) -> &Tools {
+        &self.tools
     }
 
     /// Where all of its files are.

@@ -16,7 +16,7 @@ use super::session::{Event, Session, Violation};
 use crate::app::App;
 use crate::attempts::{self, Stored};
 use crate::gateways::Subscriber;
-use crate::index::{Published, Push, welcome};
+use crate::index::{Encoded, Published, Push, welcome};
 use crate::leaks::leak_id;
 use crate::time::Time;
 
@@ -29,14 +29,14 @@ pub(super) struct Connection {
     /// What the gateway has when everything that was sent is in force there.
     pub(super) base: Option<Arc<Published>>,
     pub(super) inbound: Streaming<wire::ToControlPlane>,
-    pub(super) outbound: mpsc::Sender<Result<wire::ToGateway, Status>>,
+    pub(super) outbound: mpsc::Sender<Result<Encoded, Status>>,
 }
 
 /// What waits to be sent: small answers first, then one index, message by message. A gateway that is slower than decisions are
 /// taken gets only the newest index afterwards.
 #[derive(Default)]
 struct Outbox {
-    answers: VecDeque<wire::ToGateway>,
+    answers: VecDeque<Encoded>,
     push: Option<Push>,
 }
 
@@ -44,6 +44,7 @@ struct Outbox {
 #[derive(Default)]
 struct Intake {
     waiting: VecDeque<wire::AttemptBatch>,
+    waiting_bytes: usize,
     storing: Option<Storing>,
 }
 
@@ -52,8 +53,9 @@ type Storing = Pin<Box<dyn Future<Output = (wire::AttemptsAck, Stored)> + Send>>
 
 /// A stream without Hello for that long is of no use.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
-/// Beside the one that is being stored. The gateway keeps what is not acknowledged, so reading can wait.
-const MAX_BATCHES: usize = 1;
+/// Bytes of batches that wait beside the one that is being stored; what comes on top is not read. Each worker has one on its way, of some
+/// 40 KB: as long as those of all workers find room, nobody's acknowledgement waits behind the storing of attempts.
+const MAX_WAITING: usize = 512 * 1024;
 /// A gateway that sends but does not read would let them pile up.
 const MAX_ANSWERS: usize = 16;
 /// Batches of all streams that are being stored at once: half the readers stay free, and a decision waits behind that many at most.
@@ -93,7 +95,7 @@ impl Connection {
                 }
                 (ack, stored) = intake.stored() => {
                     self.look_at(&stored);
-                    outbox.answers.push_back(to_gateway(Message::AttemptsAck(ack)));
+                    outbox.answers.push_back(Encoded::of(Message::AttemptsAck(ack)));
                     intake.next(|batch| self.store(batch));
                 }
                 received = self.inbound.message(), if intake.has_room() && outbox.answers.len() < MAX_ANSWERS => {
@@ -156,7 +158,7 @@ impl Connection {
                 }
             }
             Event::Reported(batch) => {
-                intake.waiting.push_back(batch);
+                intake.push(batch);
                 if intake.storing.is_none() {
                     intake.next(|batch| self.store(batch));
                 }
@@ -246,7 +248,7 @@ impl Outbox {
         self.answers.is_empty() && self.push.is_none()
     }
 
-    fn next(&mut self) -> Option<wire::ToGateway> {
+    fn next(&mut self) -> Option<Encoded> {
         if let Some(answer) = self.answers.pop_front() {
             return Some(answer);
         }
@@ -260,12 +262,19 @@ impl Outbox {
 }
 
 impl Intake {
+    fn push(&mut self, batch: wire::AttemptBatch) {
+        self.waiting_bytes += prost::Message::encoded_len(&batch);
+        self.waiting.push_back(batch);
+    }
+
     fn next(&mut self, store: impl FnOnce(wire::AttemptBatch) -> Storing) {
-        self.storing = self.waiting.pop_front().map(store);
+        let next = self.waiting.pop_front();
+        self.waiting_bytes -= next.as_ref().map_or(0, prost::Message::encoded_len);
+        self.storing = next.map(store);
     }
 
     fn has_room(&self) -> bool {
-        self.waiting.len() < MAX_BATCHES
+        self.waiting_bytes < MAX_WAITING
     }
 
     /// The batch that was stored; never when there is none.
@@ -294,8 +303,4 @@ fn close(violation: &Violation) -> Status {
         Violation::Contract { .. } => Status::failed_precondition(violation.to_string()),
         _ => Status::invalid_argument(violation.to_string()),
     }
-}
-
-fn to_gateway(message: Message) -> wire::ToGateway {
-    wire::ToGateway { message: Some(message) }
 }

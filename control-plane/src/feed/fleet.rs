@@ -53,8 +53,9 @@ const WRITE_STEP: Duration = Duration::from_secs(30);
 pub const MAX_STREAMS: usize = 1_024;
 /// Workers of one gateway, over all its streams; further ones are not counted.
 pub const MAX_WORKERS: usize = 16 * MAX_STREAMS;
-/// Streams of all gateways: a stream may hold up to two of the largest messages in memory.
-pub const MAX_STREAMS_IN_ALL: usize = 8_192;
+/// Streams of all gateways: an idle one takes some 50 KB, which makes 600 MB of all of them. One whose gateway does its worst may hold three of
+/// the largest messages that are taken: one that comes, one that waits and one that is being stored.
+pub const MAX_STREAMS_IN_ALL: usize = 12_288;
 /// One line of complaint about a gateway in that time: it can give reason for thousands.
 const LOG_STEP: Duration = Duration::from_secs(1);
 /// A push that is not in force after that time is an alarm; the promise is a second.

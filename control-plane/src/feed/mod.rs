@@ -6,6 +6,7 @@
 
 pub mod session;
 mod convergence;
+mod codec;
 mod known;
 pub mod fleet;
 mod servers;

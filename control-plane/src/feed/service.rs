@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use stopleak_contract::feed::{MAX_MESSAGE, wire};
+use stopleak_contract::feed::wire;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::metadata::MetadataMap;
@@ -19,11 +19,14 @@ use super::generated::feed_server::{Feed, FeedServer};
 use crate::app::App;
 use crate::door::{Admission, Door, Guest};
 use crate::gateways::{self, Subscriber};
+use crate::index::Encoded;
 use crate::secret::{Purpose, Secret};
 use crate::store::{Trouble, trouble};
 
 /// Messages between the stream's driver and its socket: enough to keep the socket busy.
 const OUTBOUND: usize = 4;
+/// Largest message that a gateway may send: its largest are batches of 256 attempts, whose texts it cuts, and which have 100 KB or so.
+const MAX_FROM_GATEWAY: usize = 512 * 1024;
 /// A peer that is gone without a word is noticed within both together: eight seconds, as an Envoy with the settings of `envoy/` notices us.
 const KEEPALIVE: Duration = Duration::from_secs(5);
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(3);
@@ -37,7 +40,7 @@ struct Service {
 
 /// Serves the feed until the control plane stops.
 pub async fn serve(app: Arc<App>, door: Door, tls: Option<ServerTlsConfig>) -> anyhow::Result<()> {
-    let service = FeedServer::new(Service { app: Arc::clone(&app) }).max_decoding_message_size(MAX_MESSAGE);
+    let service = FeedServer::new(Service { app: Arc::clone(&app) }).max_decoding_message_size(MAX_FROM_GATEWAY);
     let mut server = tonic::transport::Server::builder();
     if let Some(tls) = tls {
         server = server.tls_config(tls).context("feed_tls")?;
@@ -72,7 +75,7 @@ fn incoming(door: Door) -> ReceiverStream<io::Result<Guest>> {
 
 #[tonic::async_trait]
 impl Feed for Service {
-    type SubscribeStream = ReceiverStream<Result<wire::ToGateway, Status>>;
+    type SubscribeStream = ReceiverStream<Result<Encoded, Status>>;
 
     async fn subscribe(
         &self,

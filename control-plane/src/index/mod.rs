@@ -10,6 +10,7 @@ mod source;
 mod probe;
 mod proof;
 mod trial;
+mod encoded;
 mod push;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -21,6 +22,7 @@ use stopleak_contract::index::SealedHeader;
 use stopleak_filter_host::{FilterModule, SharedData};
 use tokio::sync::{Notify, watch};
 
+pub use self::encoded::Encoded;
 pub use self::proof::Unproved;
 pub use self::push::{Push, welcome};
 use self::source::Source;
@@ -46,6 +48,7 @@ pub struct Published {
     sealed: SealedHeader,
     /// Those that did not change are shared with the index before.
     shards: Vec<Arc<[u8]>>,
+    differences: push::Differences,
 }
 
 /// Builds and hands out the newest index of each tenant.
@@ -361,6 +364,9 @@ impl Channel {
         // Woken twice for one change.
         if recent.front().is_some_and(|newest| newest.root == published.root) {
             return;
+        }
+        if let Some(old) = recent.front() {
+            old.differences.forget();
         }
         recent.push_front(published);
         let kept = worth_keeping(&recent);

@@ -12,6 +12,7 @@ use tokio_stream::StreamExt as _;
 
 use super::probe::Probe;
 use super::proof::{self, Unproved, Witness};
+use super::push::Differences;
 use super::{Published, settings};
 use crate::keys::{Keys, TenantKeys};
 use crate::store::{Connection, Store, number};
@@ -144,7 +145,8 @@ impl Source {
         built.header.settings.clone_from(&self.settings);
         let (root, tokens) = (built.header.root(), built.header.tokens);
         let bytes = built.shards.iter().map(|shard| shard.len() as u64).sum();
-        Ok(Published { epoch, root, built_at, tokens, bytes, sealed: keys.signing.seal(built.header), shards: built.shards })
+        let (sealed, differences) = (keys.signing.seal(built.header), Differences::default());
+        Ok(Published { epoch, root, built_at, tokens, bytes, sealed, shards: built.shards, differences })
     }
 
     /// Lets the module that gateways run show that it has the index in force; what its VMs share then.

@@ -1,5 +1,7 @@
 //! The leader's half of the feed against a control plane that is honest, broken or malicious.
 
+mod tampering;
+
 use std::rc::Rc;
 
 use stopleak_contract::feed::parts;
