@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use stopleak_contract::FingerprintKey;
 use stopleak_contract::index::LeakNumber;
 use stopleak_detector::Risk;
 use stopleak_scanner::Finding;
 
+use crate::keys::TenantKeys;
 use crate::leaks::{self, Action, Asked, Carrier, NewLeak, NewToken, Origin, RecordError, Request, Status};
 use crate::notifications::{self, Event};
 use crate::people::Caller;
@@ -48,10 +48,10 @@ const OPEN_LEAK_OF: &str = "SELECT number FROM leaks WHERE tenant_id = $1 AND so
 
 impl Found {
     /// Takes of a finding what may be kept; the token's text is gone when this returns.
-    pub(crate) fn of(key: &FingerprintKey, finding: &Finding, risk: Risk) -> Self {
+    pub(crate) fn of(keys: &TenantKeys, finding: &Finding, risk: Risk) -> Self {
         let number = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
         Self {
-            token: NewToken::of(key, &finding.token, Some(&finding.rule)),
+            token: NewToken::of(keys, &finding.token, Some(&finding.rule)),
             risk,
             path: without_token(finding),
             line: number(finding.line),
@@ -69,7 +69,7 @@ pub(crate) async fn write(db: &mut Connection, target: &Target, batch: &[&Found]
     let mut leaks_of_paths = HashMap::new();
     let (mut added, mut grown, mut worst) = (BTreeSet::new(), BTreeSet::new(), BTreeMap::new());
     for found in batch {
-        let known = leaks::find_token(db, target.tenant, &found.token.fingerprint).await?;
+        let known = leaks::recognise(db, target.tenant, &found.token, &mut carrier, now).await?;
         let token = if let Some(known) = &known {
             known.token
         } else {

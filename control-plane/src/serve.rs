@@ -23,7 +23,7 @@ use crate::door::{Door, Room};
 use crate::feed::Fleet;
 use crate::index::Publisher;
 use crate::intake::Intake;
-use crate::keys::{Keys, create_private_folder, write_private};
+use crate::keys::{Keys, create_private_folder, rotation, write_private};
 use crate::metrics::Metrics;
 use crate::people::{Passwords, Role};
 use crate::secret::{Purpose, Secret};
@@ -81,8 +81,8 @@ impl Server {
         let database = config.database()?;
         let store = Store::connect(&database).await.map_err(|error| explain(error, &database))?;
         let in_use = has_keys(&store).await.map_err(|error| explain(error, &database))?;
-        let keys = Keys::load(&data_dir, &config.keys, in_use)?;
-        let first_start = prepare(&store, &keys, &data_dir).await.map_err(|error| match error.downcast() {
+        let mut keys = Keys::load(&data_dir, &config.keys, in_use)?;
+        let first_start = prepare(&store, &mut keys, &data_dir).await.map_err(|error| match error.downcast() {
             Ok(error) => explain(error, &database),
             Err(error) => error,
         })?;
@@ -229,41 +229,22 @@ fn process_name() -> anyhow::Result<String> {
 
 /// Whether the database was made with keys: then none are made any more.
 pub(crate) async fn has_keys(store: &Store) -> Result<bool, sqlx::Error> {
-    let keys: i64 = sqlx::query_scalar("SELECT count(*) FROM key_checks").fetch_one(&mut *store.read().await?).await?;
+    let keys: i64 = sqlx::query_scalar("SELECT count(*) FROM known_keys").fetch_one(&mut *store.read().await?).await?;
     Ok(keys > 0)
 }
 
 /// Makes what the first start has to make, and checks that keys and database belong together.
-async fn prepare(store: &Store, keys: &Keys, data_dir: &Path) -> anyhow::Result<bool> {
+async fn prepare(store: &Store, keys: &mut Keys, data_dir: &Path) -> anyhow::Result<bool> {
     let now = Time::now();
     let mut db = store.write().await?;
-    check_keys(&mut db, keys).await?;
     let tenant = tenants::ensure(&mut db, tenants::DEFAULT, now).await?;
+    rotation::register(&mut db, keys).await?;
     let first = !api_tokens::any(&mut db, tenant.id).await?;
     if first {
         make_admin_token(&mut db, tenant.id, data_dir, now).await?;
     }
     db.commit().await?;
     Ok(first)
-}
-
-/// Checks that keys and database belong together; those of the first start are noted.
-pub(crate) async fn check_keys(db: &mut store::Connection, keys: &Keys) -> anyhow::Result<()> {
-    for (name, value) in keys.checks() {
-        sqlx::query("INSERT INTO key_checks (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING")
-            .bind(name)
-            .bind(value.as_slice())
-            .execute(&mut *db)
-            .await?;
-        let stored: Vec<u8> =
-            sqlx::query_scalar("SELECT value FROM key_checks WHERE name = $1").bind(name).fetch_one(&mut *db).await?;
-        anyhow::ensure!(
-            stored == value,
-            "the {name} key is not the one that this database was made with; put the old key back: \
-             with another one, no leaked token would be recognised or no gateway would believe the index"
-        );
-    }
-    Ok(())
 }
 
 /// Takes the administrator's token back and makes another; works beside a running server. Returns the file that holds it.

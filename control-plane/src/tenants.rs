@@ -161,6 +161,11 @@ pub async fn next_epoch(db: &mut Connection, tenant: TenantId, now: Time) -> Res
     Ok(epoch)
 }
 
+/// How often gateways have seen a token come to life or die.
+pub async fn life_changes(db: &mut Connection, tenant: TenantId) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar("SELECT life_changes FROM tenants WHERE id = $1").bind(tenant).fetch_one(db).await
+}
+
 /// How many leading bits the fingerprints of one shard of the tenant's index share.
 pub async fn shard_bits(db: &mut Connection, tenant: TenantId) -> Result<u8, sqlx::Error> {
     let stored = sqlx::query_scalar("SELECT shard_bits FROM tenants WHERE id = $1").bind(tenant).fetch_one(db).await?;

@@ -65,6 +65,8 @@ impl Envoy {
         command.arg("--config-path").arg(&file).arg("--admin-address-path").arg(&admin_file);
         command.args(["--concurrency", &WORKERS.to_string(), "--disable-hot-restart", "--log-level", "warning"]);
         command.args(["--component-log-level", "wasm:info"]);
+        // The VMs of a configuration that was replaced go on for that long: ten minutes, unless told otherwise.
+        command.args(["--drain-time-s", "2"]);
         command.env("STOPLEAK_CREDENTIAL", &setting.credential).env("STOPLEAK_PUBLIC_KEY", &setting.public_key);
         let mut running = Running::start("envoy", &mut command, &dir.join("envoy.log"))?;
 

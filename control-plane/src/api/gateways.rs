@@ -7,6 +7,7 @@ use axum::extract::State;
 use axum::response::NoContent;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use stopleak_contract::index::PublicKey;
 
 use super::input::{Asked, Body, IdInPath, line};
 use super::output::Created;
@@ -73,6 +74,8 @@ pub(super) struct GatewayList {
     epoch: i64,
     /// What gateways pin.
     public_key: String,
+    /// What they are to pin beside it, while the signing key is being changed: the key that takes its place, or whose place it has taken.
+    next_public_key: Option<String>,
     /// Whether the tenant's API Leaks module is on: while it is off, nothing is pushed, and gateways keep the index that they have.
     api_leaks: bool,
 }
@@ -157,6 +160,7 @@ pub(super) async fn list(
         epoch,
         api_leaks,
         public_key: app.keys.signing.public_key().to_hex(),
+        next_public_key: app.keys.next_public_key().map(PublicKey::to_hex),
     }))
 }
 

@@ -17,6 +17,7 @@ mod access_log;
 mod leaks;
 mod policies;
 mod responses;
+mod closed_leaks;
 mod guard_rails;
 mod jobs;
 mod attempts;

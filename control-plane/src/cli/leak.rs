@@ -136,6 +136,14 @@ enum Status {
     FalsePositive,
 }
 
+#[derive(Clone, Copy, ValueEnum, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Life {
+    Alive,
+    Dead,
+    Unseen,
+}
+
 #[derive(Serialize)]
 struct NewLeak<'a> {
     title: &'a str,
@@ -208,15 +216,24 @@ fn show(leak: &Value) -> Result<(), Fault> {
         ("observed", "attempts/observed"),
         ("blocked", "attempts/blocked"),
         ("last use", "attempts/last_seen_at"),
+        ("life", "life"),
+        ("since", "life_since"),
+        ("newcomer", "new_client/client"),
+        ("seen", "new_client/at"),
+        ("watched", "observed_until"),
+        ("used", "used_after_close_at"),
     ] {
         table::print(&format!("{name:9} {}", cell(leak, member)))?;
     }
     for token in items(leak, "tokens") {
         table::print(&format!(
-            "token     {}  rule {}  weakness {}",
+            "token     {}  rule {}  weakness {}  {} since {}  last use {}",
             cell(token, "preview"),
             cell(token, "rule"),
-            cell(token, "weakness")
+            cell(token, "weakness"),
+            cell(token, "life"),
+            cell(token, "life_since"),
+            cell(token, "used_at")
         ))?;
         for occurrence in items(token, "occurrences") {
             let [path, line, column, commit] = ["path", "line", "column", "commit"].map(|member| cell(occurrence, member));

@@ -191,6 +191,9 @@ impl Connection {
                 match attempts::store_batch(&app.store, tenant, gateway, &batch.attempts, app.max_attempts, Time::now()).await {
                     Ok(stored) => {
                         app.metrics.stored(&stored);
+                        if let Some(epoch) = stored.epoch {
+                            app.committed(tenant, epoch);
+                        }
                         return (wire::AttemptsAck { batch: batch.batch, worker: batch.worker }, stored);
                     }
                     Err(error) => {

@@ -17,7 +17,8 @@ use crate::tenants::Tenant;
 /// What comes before the first push.
 #[must_use]
 pub fn welcome(keys: &Keys, tenant: &Tenant) -> Encoded {
-    let welcome = wire::Welcome { fingerprint_key: keys.fingerprint(tenant.id).as_bytes().to_vec(), tenant: tenant.name.clone() };
+    let welcome =
+        wire::Welcome { fingerprint_key: keys.fingerprint(tenant.id).all().to_bytes().to_vec(), tenant: tenant.name.clone() };
     Encoded::of(Message::Welcome(welcome))
 }
 
@@ -46,7 +47,7 @@ struct Difference {
 pub(super) struct Differences(Mutex<BTreeMap<Option<[u8; 32]>, Arc<Difference>>>);
 
 /// Gateways come back with what they had at any time, but hardly with more different things than are remembered. Further ones begin anew.
-const MAX_DIFFERENCES: usize = 2 * super::RECENT;
+const MAX_DIFFERENCES: usize = 2 * super::recent::RECENT;
 
 /// Bytes of shards whose messages are kept: those of a decision, whose shards are of some 30 KB, and not those of a large index, which would be
 /// in memory twice.

@@ -6,6 +6,7 @@ use stopleak_contract::index::{IndexSource, SigningKey};
 use stopleak_contract::{FingerprintKey, Token};
 use stopleak_detector::Risk;
 
+use super::recent::{RECENT, RECENT_BYTES};
 use super::*;
 use crate::config::KeysConfig;
 use crate::leaks::{self, NewLeak, NewToken};
@@ -159,7 +160,7 @@ async fn what_the_module_cannot_read_or_judges_wrongly_is_not_proved() {
     let bench = Bench::start().await;
     bench.until(bench.leak(0, 50).await).await;
     let module = FilterModule::from_file(&filter()).unwrap();
-    let mut source = Source::load(&bench.store, bench.tenant.id).await.unwrap();
+    let mut source = Source::load(&bench.store, &bench.keys, bench.tenant.id).await.unwrap();
     source.fit(&bench.store, &bench.keys, bench.tenant.id).await.unwrap();
     let good = Arc::new(source.build(&bench.tenant, &bench.keys).unwrap());
     source.prove(&module, &bench.tenant, &bench.keys, &good).unwrap();

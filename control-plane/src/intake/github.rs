@@ -15,7 +15,6 @@ use std::time::Instant;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
-use stopleak_contract::FingerprintKey;
 use zeroize::Zeroizing;
 
 use super::{Delivery, IntakeError, NotGenuine, Receipt, take};
@@ -25,6 +24,7 @@ use crate::config::GithubConfig;
 use crate::findings::Target;
 use crate::imports::report::Reported;
 use crate::imports::{ReportError, taking};
+use crate::keys::TenantKeys;
 use crate::people::Caller;
 use crate::secret::SecretText;
 use crate::sources;
@@ -114,7 +114,7 @@ pub async fn receive(
     Ok(receipt)
 }
 
-fn read(body: &[u8], app: &App, key: &FingerprintKey) -> Result<Delivery, ReportError> {
+fn read(body: &[u8], app: &App, key: &TenantKeys) -> Result<Delivery, ReportError> {
     let alerts: Vec<Alert> = serde_json::from_slice(body)?;
     let mut delivery = Delivery::default();
     for alert in alerts {

@@ -12,13 +12,13 @@ use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::Serialize;
-use stopleak_contract::FingerprintKey;
 use tokio::sync::Semaphore;
 
 use crate::app::App;
 use crate::config::GithubConfig;
 use crate::findings::{self, Found, Target};
 use crate::imports::ReportError;
+use crate::keys::TenantKeys;
 use crate::time::Time;
 
 pub use self::turns::{Turn, Turns};
@@ -121,7 +121,7 @@ impl Delivery {
 async fn take(
     app: &Arc<App>,
     target: &Target,
-    read: impl FnOnce(&App, &FingerprintKey) -> Result<Delivery, ReportError> + Send + 'static,
+    read: impl FnOnce(&App, &TenantKeys) -> Result<Delivery, ReportError> + Send + 'static,
 ) -> Result<Receipt, IntakeError> {
     // The semaphore is never closed; without a turn, one delivery more would only take longer.
     let _turn = app.intake.taking.acquire().await;

@@ -167,6 +167,8 @@ const fn describe(topic: Topic) -> &'static str {
         Topic::LeakReopened => "a closed leak is back",
         Topic::AttemptObserved => "a leaked token was used",
         Topic::AttemptBlocked => "use of a leaked token was blocked",
+        Topic::LeakNewClient => "a leaked token was used from a new client",
+        Topic::LeakUsedAgain => "a closed leak's token was used",
     }
 }
 

@@ -92,15 +92,20 @@ fn happenings<'a>(event: &Event<'a>) -> Vec<Happening<'a>> {
             let decision = Decision { action, author: author.to_owned(), reason: reason.map(cut) };
             vec![Happening { topic, leak, decision: Some(decision), used: None }]
         }
-        Event::Attempts(uses) => {
-            let mut first = BTreeMap::new();
-            for used in uses {
-                first.entry((used.attempt.leak, Topic::of(used.outcome))).or_insert(*used);
-            }
-            let first = first.into_iter().take(LEAKS_AT_ONCE);
-            first.map(|((leak, topic), used)| Happening { topic, leak, decision: None, used: Some(used) }).collect()
-        }
+        Event::Attempts(uses) => first_of_leaks(uses, |used| Topic::of(used.outcome)),
+        Event::NewClients(uses) => first_of_leaks(uses, |_| Topic::LeakNewClient),
+        Event::UsedAgain(uses) => first_of_leaks(uses, |_| Topic::LeakUsedAgain),
     }
+}
+
+/// Of each leak the first use that is told in each topic.
+fn first_of_leaks<'a>(uses: &[Used<'a>], topic: impl Fn(&Used<'a>) -> Topic) -> Vec<Happening<'a>> {
+    let mut first = BTreeMap::new();
+    for used in uses {
+        first.entry((used.attempt.leak, topic(used))).or_insert(*used);
+    }
+    let first = first.into_iter().take(LEAKS_AT_ONCE);
+    first.map(|((leak, topic), used)| Happening { topic, leak, decision: None, used: Some(used) }).collect()
 }
 
 impl Wanting {

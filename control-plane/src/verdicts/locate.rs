@@ -2,7 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::Serialize;
-use stopleak_contract::{Canonical, Fingerprint, FingerprintKey};
+use stopleak_contract::{Canonical, Fingerprint, FingerprintKeys};
 
 use super::request::ParsedRequest;
 
@@ -17,7 +17,7 @@ pub struct Span {
 
 /// What is looked for.
 pub struct Needle {
-    key: FingerprintKey,
+    keys: FingerprintKeys,
     fingerprint: Fingerprint,
     /// Lengths that the text of the token may have.
     lengths: Vec<usize>,
@@ -37,12 +37,12 @@ const SECRET_LEN: usize = 16;
 
 impl Needle {
     /// A token with this fingerprint, whose canonical form has so many bytes.
-    pub fn new(key: FingerprintKey, fingerprint: Fingerprint, length: usize) -> Self {
+    pub fn new(keys: FingerprintKeys, fingerprint: Fingerprint, length: usize) -> Self {
         let mut lengths = vec![length];
         if length == UUID_DIGITS {
             lengths.push(UUID_DIGITS + UUID_DASHES);
         }
-        Self { key, fingerprint, lengths }
+        Self { keys, fingerprint, lengths }
     }
 
     /// Its first place in a text, as far as that can be told with bounded work. The ends of words are tried first.
@@ -92,7 +92,7 @@ impl Needle {
 
     fn is(&self, window: &[u8]) -> bool {
         let text = Canonical::of(window);
-        text.is_token() && Fingerprint::of_canonical(&self.key, &text) == self.fingerprint
+        text.is_token() && self.keys.iter().any(|key| Fingerprint::of_canonical(key, &text) == self.fingerprint)
     }
 
     /// Whether it stands there, as it is or percent-encoded.
@@ -153,8 +153,9 @@ mod tests {
     use super::*;
 
     fn needle(token: &str) -> Needle {
-        let (key, token) = (FingerprintKey::new([7; 32]), Token::parse(token.as_bytes()).unwrap());
-        Needle::new(FingerprintKey::new([7; 32]), Fingerprint::of(&key, &token), token.as_bytes().len())
+        let key = stopleak_contract::FingerprintKey::new([7; 32]);
+        let (key, token) = (key, Token::parse(token.as_bytes()).unwrap());
+        Needle::new(key.clone().into(), Fingerprint::of(&key, &token), token.as_bytes().len())
     }
 
     #[test]

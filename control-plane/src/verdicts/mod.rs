@@ -119,7 +119,8 @@ pub async fn judge(
         let Some(fingerprint) = fingerprint else { break };
         let Some(known) = known(&mut db, tenant, &fingerprint).await? else { break };
         drop(db);
-        let needle = Needle::new(app.keys.fingerprint(tenant), fingerprint, usize::try_from(known.length).unwrap_or(0));
+        let keys = app.keys.fingerprint(tenant).all().clone();
+        let needle = Needle::new(keys, fingerprint, usize::try_from(known.length).unwrap_or(0));
         let (matched, blanked, rest) = look(found, known, Arc::clone(&form), request, needle).await?;
         verdict.matches.push(matched);
         if verdict.matches.len() == MAX_MATCHES || !blanked {

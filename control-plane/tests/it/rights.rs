@@ -117,6 +117,7 @@ fn arguments(command: &str) -> Option<&'static [&'static str]> {
         | "pause show"
         | "pause end"
         | "response show"
+        | "closed-leaks show"
         | "response reset"
         | "notification list"
         | "notification deliveries"
@@ -133,6 +134,7 @@ fn arguments(command: &str) -> Option<&'static [&'static str]> {
         | "policy remove" => &["1"],
         "policy add" => &["a policy", "close", "--age-days", "9"],
         "response set" => &["--status", "410"],
+        "closed-leaks set" => &["--observe-days", "9"],
         "pause begin" => &["--for", "30m", "--reason", "a test"],
         "leak risk" => &["LK-1", "low"],
         "leak add" => &["--title", "a leak"],

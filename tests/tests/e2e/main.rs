@@ -3,6 +3,7 @@
 mod the_loop;
 mod decisions;
 mod scopes;
+mod life;
 mod places;
 mod evasion;
 mod bodies;
@@ -13,6 +14,7 @@ mod replicas;
 mod trap;
 mod contexts;
 mod hostile;
+mod keys;
 mod bad_input;
 mod secrecy;
 mod first_start;

@@ -87,6 +87,8 @@ const ROWS: &[Row] = &[
     ("GET", "/api/v1/settings/response", "What a blocked request is answered", &[]),
     ("PUT", "/api/v1/settings/response", "Choose what a blocked request is answered", &[]),
     ("DELETE", "/api/v1/settings/response", "Answer blocked requests as usual again", &[]),
+    ("GET", "/api/v1/settings/closed-leaks", "How long closed leaks are watched, and what happens when a token of one is used", &[]),
+    ("PUT", "/api/v1/settings/closed-leaks", "Choose what becomes of closed leaks", &[]),
     ("GET", "/api/v1/checks", "By what a caller finds out whether it hashes with the right key", &[]),
     ("POST", "/api/v1/checks", "Which fingerprints are those of leaked tokens", &[]),
     ("GET", "/api/v1/attempts", "List uses of leaked tokens, the newest first", &[]),

@@ -75,6 +75,8 @@ pub(super) struct AskImpact {
     /// Of so many days until now
     #[arg(long, default_value_t = 30)]
     days: u32,
+    #[command(flatten)]
+    scope: Scope,
 }
 
 impl Patch {
@@ -118,7 +120,15 @@ impl Decision {
 impl AskImpact {
     pub(super) fn run(self) -> Result<(), Fault> {
         let client = self.which.remote.client()?;
-        let impact = client.ask(&format!("/leaks/{}/impact", self.which.leak), &[("days", json!(self.days))])?;
+        let Scope { hosts, path_prefixes, exempt_networks, .. } = &self.scope;
+        let list = |entries: &[String]| if entries.is_empty() { Value::Null } else { json!(entries.join(",")) };
+        let asked = [
+            ("days", json!(self.days)),
+            ("hosts", list(hosts)),
+            ("path_prefixes", list(path_prefixes)),
+            ("exempt_networks", list(exempt_networks)),
+        ];
+        let impact = client.ask(&format!("/leaks/{}/impact", self.which.leak), &asked)?;
         if self.which.remote.json { table::json(&impact) } else { show_impact(&impact) }
     }
 }
