@@ -177,6 +177,8 @@ impl Shared {
             return;
         }
         let Ok(outbound) = TcpStream::connect(target) else { return };
+        // Messages are small: a link that waits to fill a packet would add the 40 ms of a delayed acknowledgement.
+        let _ = (inbound.set_nodelay(true), outbound.set_nodelay(true));
         let streams = [inbound.try_clone(), outbound.try_clone(), inbound.try_clone(), outbound.try_clone()];
         let [Ok(inbound_reader), Ok(outbound_writer), Ok(inbound_writer), Ok(outbound_reader)] = streams else { return };
         lock(&self.connections).extend([inbound, outbound]);

@@ -19,6 +19,7 @@ const FILLER: &str = "filler";
 
 impl SmallDisk {
     /// The beginning of a command whose folder, which is there, is such a disk of so many megabytes.
+    #[must_use]
     pub fn command(folder: &Path, megabytes: u64, program: &Path) -> Command {
         let mut command = Command::new("unshare");
         command.args(["--user", "--map-root-user", "--mount", "sh", "-c"]);

@@ -10,6 +10,7 @@ mod source;
 mod probe;
 mod proof;
 mod trial;
+mod recent;
 mod encoded;
 mod push;
 
@@ -25,6 +26,7 @@ use tokio::sync::{Notify, watch};
 pub use self::encoded::Encoded;
 pub use self::proof::Unproved;
 pub use self::push::{Push, welcome};
+use self::recent::worth_keeping;
 use self::source::Source;
 pub use self::trial::Trial;
 use crate::keys::Keys;
@@ -93,14 +95,6 @@ const PROVE_AGAIN: Duration = Duration::from_secs(10);
 
 /// Between two tries when the database cannot be read.
 const RETRY: Duration = Duration::from_millis(500);
-
-/// Indexes that are kept to tell the difference from. They share the shards that did not change, so that most cost little more than
-/// their header.
-const RECENT: usize = 16;
-
-/// Bytes of shards that are kept for that, when the newest index has fewer: changes of many tokens each leave nothing to share, and a
-/// difference from before them would be as large as the index.
-const RECENT_BYTES: usize = 16 * 1024 * 1024;
 
 impl Publisher {
     /// Publishes the index of every tenant, and goes on whenever it is woken.
@@ -371,27 +365,6 @@ impl Channel {
         recent.push_front(published);
         let kept = worth_keeping(&recent);
         recent.truncate(kept);
-    }
-}
-
-/// How many indexes, the newest first, have shards of their own of no more bytes than the newest has in all.
-fn worth_keeping(recent: &VecDeque<Arc<Published>>) -> usize {
-    let most = recent.front().map_or(0, |newest| newest.shards.iter().map(|shard| shard.len()).sum()).max(RECENT_BYTES);
-    let mut bytes = 0;
-    let pairs = recent.iter().zip(recent.iter().skip(1));
-    let kept = pairs.take_while(|(newer, older)| {
-        bytes += older.bytes_beside(newer);
-        bytes <= most
-    });
-    (kept.count() + 1).min(RECENT)
-}
-
-impl Published {
-    /// Of the shards that it does not share with a newer one.
-    fn bytes_beside(&self, newer: &Self) -> usize {
-        let is_shared = |place: usize, shard: &Arc<[u8]>| newer.shards.get(place).is_some_and(|other| Arc::ptr_eq(shard, other));
-        let own = self.shards.iter().enumerate().filter(|(place, shard)| !is_shared(*place, shard));
-        own.map(|(_, shard)| shard.len()).sum()
     }
 }
 

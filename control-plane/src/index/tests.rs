@@ -6,6 +6,7 @@ use stopleak_contract::index::{IndexSource, SigningKey};
 use stopleak_contract::{FingerprintKey, Token};
 use stopleak_detector::Risk;
 
+use super::recent::{RECENT, RECENT_BYTES};
 use super::*;
 use crate::config::KeysConfig;
 use crate::leaks::{self, NewLeak, NewToken};

@@ -26,11 +26,15 @@ fn growing(epoch: u64) -> Vec<Vec<u8>> {
     messages
 }
 
-/// The old index whole, or the new one whole; and the stream that follows is as good as ever.
-fn assert_all_or_nothing(mut leader: Leader, what: &str) {
+/// The old index whole, or the new one whole.
+fn assert_all_or_nothing(leader: &Leader, what: &str) {
     let expected = if leader.epoch() == 6 { [true, true] } else { [true, false] };
     assert!(matches!(leader.epoch(), 5 | 6), "{what}");
-    assert_eq!(found(&leader), expected, "{what}");
+    assert_eq!(found(leader), expected, "{what}");
+}
+
+/// The stream that follows is as good as ever.
+fn assert_goes_on(mut leader: Leader, what: &str) {
     leader.hello();
     leader.receive(&welcome("acme"));
     assert!(matches!(leader.receive_all(&growing(7)), Event::Complete), "{what}");
@@ -48,7 +52,12 @@ fn no_changed_byte_of_a_push_changes_what_is_in_force() {
             for message in &tampered {
                 leader.receive(message);
             }
-            assert_all_or_nothing(leader, &format!("byte {at} of message {message}"));
+            let what = format!("byte {at} of message {message}");
+            assert_all_or_nothing(&leader, &what);
+            // Takes longer than all else; what a changed byte could leave behind, its neighbours leave, too.
+            if at % 8 == 0 {
+                assert_goes_on(leader, &what);
+            }
         }
     }
 }
@@ -62,6 +71,7 @@ fn messages_that_are_lost_repeated_or_out_of_order_change_nothing() {
         for &message in order {
             leader.receive(&push[message]);
         }
-        assert_all_or_nothing(leader, &format!("{order:?}"));
+        assert_all_or_nothing(&leader, &format!("{order:?}"));
+        assert_goes_on(leader, &format!("{order:?}"));
     }
 }

@@ -123,11 +123,11 @@ impl FleetReport {
         );
         println!("  processor time of the control plane for it: {:.0} ms", milliseconds(self.cpu));
         println!(
-            "  its memory: {} MB before, {} MB with them, {} MB at most: {:.1} KB for each gateway",
+            "  its memory: {} MB before, {} MB with them, {} MB at most: {} bytes for each gateway",
             self.resident_before / 1_000_000,
             self.resident_after / 1_000_000,
             self.resident_peak / 1_000_000,
-            self.for_each() as f64 / 1_000.0
+            self.for_each()
         );
     }
 

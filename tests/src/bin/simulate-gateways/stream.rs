@@ -203,7 +203,7 @@ impl Stream {
 
 /// As long as those of the filter.
 pub fn worker_id(gateway: usize, worker: usize) -> Vec<u8> {
-    [(gateway as u32).to_be_bytes(), (worker as u32).to_be_bytes()].concat()
+    [gateway, worker].map(|number| u32::try_from(number).unwrap_or(u32::MAX).to_be_bytes()).concat()
 }
 
 fn to_control_plane(message: to_control_plane::Message) -> wire::ToControlPlane {

@@ -97,11 +97,11 @@ pub fn row(scale: Scale) -> Result<String> {
     let (envoy, (_, control_plane)) = (most, world.control_plane.resident_bytes()?);
     let (answered, decided): (Latencies, Latencies) = (answered.into_iter().collect(), decided.into_iter().collect());
     let seen = format!(
-        "{refused} requests refused by Envoy in {:.0} s ({:.1} million a minute), {dropped} of them dropped and reported, all others on \
+        "{refused} requests refused by Envoy in {:.0} s ({} a minute), {dropped} of them dropped and reported, all others on \
          record; {reported_uses} uses reported by {STREAMS} simulated gateways, stored in {intake_seconds:.1} s; {} decisions meanwhile \
          answered after {:.0} ms (median), {:.0} ms (worst), and in force everywhere after {:.0} ms and {:.0} ms; Envoy {} MB before and {} MB at most, control plane {} MB and {} MB",
         attacked_for.as_secs_f64(),
-        refused as f64 / attacked_for.as_secs_f64() * 60.0 / 1e6,
+        refused * 60 / attacked_for.as_secs().max(1),
         decided.count(),
         milliseconds(answered.quantile(0.5)),
         milliseconds(answered.worst()),
