@@ -17,9 +17,8 @@ use crate::tenants::Tenant;
 /// What comes before the first push.
 #[must_use]
 pub fn welcome(keys: &Keys, tenant: &Tenant) -> Encoded {
-    let welcome =
-        wire::Welcome { fingerprint_key: keys.fingerprint(tenant.id).all().to_bytes().to_vec(), tenant: tenant.name.clone() };
-    Encoded::of(Message::Welcome(welcome))
+    let fingerprint_key = keys.fingerprint(tenant.id).all().to_bytes().to_vec();
+    Encoded::of(Message::Welcome(wire::Welcome { fingerprint_key, tenant: tenant.name.clone() }))
 }
 
 /// What is left to send.
