@@ -41,6 +41,17 @@ pub struct TenantKeys {
     numbers: Numbers,
 }
 
+/// What the keys of one kind are recognised by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyCheck {
+    /// `fingerprint` or `signing`.
+    pub kind: &'static str,
+    /// Of the first.
+    pub first: [u8; 32],
+    /// Of the second.
+    pub second: Option<[u8; 32]>,
+}
+
 /// The numbers of the first fingerprint key and of the second.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Numbers {
@@ -115,12 +126,16 @@ impl Keys {
     /// Values to store with the database, by which [`Keys`] of another installation are recognised; they do not tell the keys. Of each
     /// kind the first key's, and the second's if there is one.
     #[must_use]
-    pub fn checks(&self) -> [(&'static str, [u8; 32], Option<[u8; 32]>); 2] {
+    pub fn checks(&self) -> [KeyCheck; 2] {
         let fingerprint = |key: &FingerprintKey| *blake3::keyed_hash(key.as_bytes(), b"stopleak key check v1").as_bytes();
         let signing = |key: &SigningKey| *blake3::hash(key.public_key().to_hex().as_bytes()).as_bytes();
         [
-            (FINGERPRINT.name, fingerprint(&self.fingerprint), self.second.as_ref().map(fingerprint)),
-            (SIGNING.name, signing(&self.signing), self.next_signing.as_ref().map(signing)),
+            KeyCheck {
+                kind: FINGERPRINT.name,
+                first: fingerprint(&self.fingerprint),
+                second: self.second.as_ref().map(fingerprint),
+            },
+            KeyCheck { kind: SIGNING.name, first: signing(&self.signing), second: self.next_signing.as_ref().map(signing) },
         ]
     }
 

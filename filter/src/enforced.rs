@@ -109,18 +109,18 @@ impl Enforced {
     /// is kept; when it cannot be believed, all stays as it is.
     pub fn restore(in_force: &mut Option<Self>, pinned: impl Into<Pinned>, records: &Records) -> Result<(), String> {
         let epoch = in_force.as_ref().map_or(0, |before| before.header.epoch);
-        let (trust, header) = Self::verified(pinned.into(), records, epoch)?;
+        let (trust, header) = Self::verified(&pinned.into(), records, epoch)?;
         trust.is_of_the_tenant_of(in_force.as_ref())?;
         let settings = Settings::read(&header.settings)?;
         *in_force = Some(Self::new(trust, header, settings, records.clone(), in_force.take()));
         Ok(())
     }
 
-    fn verified(pinned: Pinned, records: &Records, epoch: u64) -> Result<(Trust, IndexHeader), String> {
+    fn verified(pinned: &Pinned, records: &Records, epoch: u64) -> Result<(Trust, IndexHeader), String> {
         let Some(wire::State { welcome: Some(welcome), header: Some(header) }) = records.state() else {
             return Err("the state is not complete".to_owned());
         };
-        let trust = Trust::new(pinned, &welcome)?;
+        let trust = Trust::new(*pinned, &welcome)?;
         let header = trust.verify(header, None, epoch)?;
         Ok((trust, header))
     }

@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use serde::Serialize;
 use serde_json::json;
 
-use super::{FINGERPRINT, Keys, Numbers, SIGNING};
+use super::{FINGERPRINT, KeyCheck, Keys, Numbers, SIGNING};
 use crate::audit;
 use crate::notifications;
 use crate::people::Caller;
@@ -72,7 +72,7 @@ struct Row {
 
 /// Checks that keys and database belong together, and gives keys that are new their numbers; those of the first start are noted.
 pub async fn register(db: &mut Connection, keys: &mut Keys) -> anyhow::Result<()> {
-    for (kind, first, second) in keys.checks() {
+    for KeyCheck { kind, first, second } in keys.checks() {
         let mut known = known(db, kind).await?;
         if known.is_empty() {
             add(db, kind, &first).await?;
@@ -105,7 +105,7 @@ pub async fn register(db: &mut Connection, keys: &mut Keys) -> anyhow::Result<()
 /// All keys that were ever in force, and what is left under each.
 pub async fn status(db: &mut Connection, keys: &Keys) -> anyhow::Result<Vec<KeyView>> {
     let mut views = Vec::new();
-    for (kind, first, second) in keys.checks() {
+    for KeyCheck { kind, first, second } in keys.checks() {
         for row in known(db, kind).await? {
             let place = match row.key_check.as_slice() {
                 check if check == first => Place::First,

@@ -23,7 +23,7 @@ fn enforced() -> Enforced {
     let entries = vec![entry(PATCHED, 1, Action::Block), entry(OPEN, 2, Action::Observe)];
     let (signing_key, built) = (SigningKey::new(&[3; 32]), build("acme", &key, 1, 0, entries).unwrap());
     let trust = Trust::of(signing_key.public_key(), key, "acme".to_owned());
-    let records = Records::new(Rc::new(Memory::default()), "slg_test", &signing_key.public_key());
+    let records = Records::new(Rc::new(Memory::default()), "slg_test", signing_key.public_key());
     let state = trust.state(signing_key.seal(built.header).to_wire());
     records.install(&state, built.shards.iter().map(|shard| &**shard));
     let mut in_force = None;
@@ -69,7 +69,7 @@ fn an_observed_token_does_not_carry_another_past_a_page_that_cannot_be_read() {
     let built = IndexSource::from_entries(1, entries).unwrap().build("acme", &key, 1, 0).unwrap();
     let signing_key = SigningKey::new(&[3; 32]);
     let trust = Trust::of(signing_key.public_key(), key.clone(), "acme".to_owned());
-    let records = Records::new(Rc::new(Memory::default()), "slg_test", &signing_key.public_key());
+    let records = Records::new(Rc::new(Memory::default()), "slg_test", signing_key.public_key());
     records.install(&trust.state(signing_key.seal(built.header).to_wire()), [&*built.shards[0], b"damaged"]);
     let mut in_force = None;
     Enforced::restore(&mut in_force, trust.pinned, &records).unwrap();
