@@ -46,7 +46,7 @@ struct Difference {
 pub(super) struct Differences(Mutex<BTreeMap<Option<[u8; 32]>, Arc<Difference>>>);
 
 /// Gateways come back with what they had at any time, but hardly with more different things than are remembered. Further ones begin anew.
-const MAX_DIFFERENCES: usize = 2 * super::RECENT;
+const MAX_DIFFERENCES: usize = 2 * super::recent::RECENT;
 
 /// Bytes of shards whose messages are kept: those of a decision, whose shards are of some 30 KB, and not those of a large index, which would be
 /// in memory twice.
