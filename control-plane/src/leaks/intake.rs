@@ -182,10 +182,10 @@ async fn bring_under(db: &mut Connection, known: &Known, token: &NewToken, epoch
 pub async fn find_token(db: &mut Connection, tenant: TenantId, fingerprint: &Fingerprint) -> Result<Option<Known>, sqlx::Error> {
     sqlx::query_as(
         "SELECT t.id AS token, t.leak, l.status, t.key_number FROM tokens t
-         JOIN leaks l ON l.tenant_id = t.tenant_id AND l.number = t.leak
-         WHERE t.id IN (SELECT id FROM tokens WHERE tenant_id = $1 AND fingerprint = $2
-                        UNION ALL SELECT id FROM tokens WHERE tenant_id = $1 AND old_fingerprint = $2)
-           AND t.tenant_id = $1",
+         JOIN leaks l ON l.tenant_id = t.tenant_id AND l.number = t.leak WHERE t.tenant_id = $1 AND t.fingerprint = $2
+         UNION ALL
+         SELECT t.id AS token, t.leak, l.status, t.key_number FROM tokens t
+         JOIN leaks l ON l.tenant_id = t.tenant_id AND l.number = t.leak WHERE t.tenant_id = $1 AND t.old_fingerprint = $2",
     )
     .bind(tenant)
     .bind(fingerprint.as_bytes().as_slice())
