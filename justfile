@@ -40,6 +40,15 @@ bench-filter *ARGS: build
 bench-load *ARGS: build
     @"${CARGO_TARGET_DIR:-target}/debug/bench-load" "$@"
 
+# How fast a decision is in force: on a real Envoy, over 10,000 simulated gateways, and a first load of a million tokens
+bench-feed *ARGS: build
+    cargo build --release --package stopleak --package stopleak-tests --bin stopleak --bin bench-feed --bin simulate-gateways
+    @"${CARGO_TARGET_DIR:-target}/release/bench-feed" "$@"
+
+# Faults and load for a quarter of an hour, and what must hold meanwhile: decisions, kills, network, attack, database
+soak *ARGS: build
+    @"${CARGO_TARGET_DIR:-target}/debug/soak" "$@"
+
 # What lists, decisions and charts take on a large database: just bench-api --database sqlite --leaks 100000 --tokens 1000000 --attempts 1000000
 bench-api *ARGS: build
     cargo build --release --package stopleak --package stopleak-tests --bin stopleak --bin bench-api

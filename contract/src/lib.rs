@@ -8,12 +8,14 @@
 
 mod token;
 mod fingerprint;
+mod fingerprint_keys;
 pub mod index;
 pub mod feed;
 pub mod settings;
 mod plugin_config;
 
 pub use fingerprint::{Fingerprint, FingerprintKey};
+pub use fingerprint_keys::FingerprintKeys;
 pub use plugin_config::{BodySetting, HeaderSelection, OnNotReady, OnOverflow, PluginConfig, PluginConfigError};
 pub use token::{Canonical, Token, TokenError, Weakness};
 

@@ -3,7 +3,7 @@
 mod json;
 
 use self::json::At;
-use crate::index::PublicKey;
+use crate::index::{Pinned, PublicKey};
 
 /// The filter's settings, as JSON. Unknown keys are refused: a misspelt setting would otherwise be a setting that is not in force.
 #[derive(Clone, Debug, PartialEq)]
@@ -14,8 +14,9 @@ pub struct PluginConfig {
     pub authority: Option<String>,
     /// The gateway's credential. Absent: taken from the environment as `STOPLEAK_CREDENTIAL`, which keeps it out of config dumps.
     pub credential: Option<String>,
-    /// The control plane's public key, 64 hexadecimal digits. Absent: taken from the environment as `STOPLEAK_PUBLIC_KEY`.
-    pub public_key: Option<PublicKey>,
+    /// The control plane's public key, 64 hexadecimal digits, or a list of two while it is being changed. Absent: taken from the
+    /// environment as `STOPLEAK_PUBLIC_KEY`, where two have a comma between them.
+    pub public_key: Option<Pinned>,
     /// What becomes of requests before the first index has come.
     pub on_not_ready: OnNotReady,
     /// What becomes of requests that are too large to be looked at in full.
@@ -105,7 +106,7 @@ impl PluginConfig {
             cluster: cluster.text()?,
             authority: fields.take("authority").map(At::text).transpose()?,
             credential: fields.take("credential").map(At::text).transpose()?,
-            public_key: fields.take("public_key").map(|at| public_key(&at)).transpose()?,
+            public_key: fields.take("public_key").map(public_key).transpose()?,
             on_not_ready: fields
                 .take("on_not_ready")
                 .map_or(Ok(OnNotReady::default()), |at| allow_or_deny(&at, OnNotReady::Allow, OnNotReady::Deny))?,
@@ -188,11 +189,14 @@ fn allow_or_deny<T>(at: &At, allow: T, deny: T) -> Result<T, PluginConfigError> 
     }
 }
 
-fn public_key(at: &At) -> Result<PublicKey, PluginConfigError> {
-    match at.as_text().and_then(PublicKey::from_hex) {
+fn public_key(at: At) -> Result<Pinned, PluginConfigError> {
+    let read = |at: &At| match at.as_text().and_then(PublicKey::from_hex) {
         Some(key) => Ok(key),
         None => at.refuse("has 64 hexadecimal digits"),
-    }
+    };
+    let keys = at.items().iter().map(read).collect::<Result<Vec<_>, _>>()?;
+    Pinned::new(&keys)
+        .ok_or(PluginConfigError::value("public_key", "is one key, or a list of two while the key is being changed"))
 }
 
 #[cfg(test)]
@@ -226,6 +230,18 @@ mod tests {
     }
 
     #[test]
+    fn two_public_keys_may_be_pinned_and_not_three() {
+        let key = "3b6a27bcceb6a42d62a3a8d02a6f0d73653215771de243a63ac048a18b59da29";
+        let other = "8a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c";
+        let of = |keys: &str| PluginConfig::from_json(format!(r#"{{"cluster": "c", "public_key": {keys}}}"#).as_bytes());
+        let pinned = |keys: &str| of(keys).unwrap().public_key.unwrap().iter().map(|key| key.to_hex()).collect::<Vec<_>>();
+        assert_eq!(pinned(&format!("{key:?}")), [key]);
+        assert_eq!(pinned(&format!("[{key:?}]")), [key]);
+        assert_eq!(pinned(&format!("[{key:?}, {other:?}]")), [key, other]);
+        assert!(of(&format!("[{key:?}, {other:?}, {key:?}]")).unwrap_err().to_string().contains("`public_key`"));
+    }
+
+    #[test]
     fn bodies_are_looked_at_up_to_sixty_four_kilobytes_unless_told_otherwise() {
         let config = PluginConfig::from_json(br#"{"cluster": "c", "body": {}}"#).unwrap();
         assert_eq!(config.body, Some(BodySetting { limit: 65_536, hold_headers: false }));
@@ -241,6 +257,9 @@ mod tests {
             (r#"{"cluster": "c", "on_not_ready": "block"}"#, "`on_not_ready`"),
             (r#"{"cluster": "c", "on_overflow": "block"}"#, "`on_overflow`"),
             (r#"{"cluster": "c", "public_key": "abc"}"#, "`public_key`"),
+            (r#"{"cluster": "c", "public_key": []}"#, "`public_key`: is one key, or a list of two"),
+            (r#"{"cluster": "c", "public_key": ["abc"]}"#, "`public_key[0]`"),
+            (r#"{"cluster": "c", "public_key": {"first": "abc"}}"#, "`public_key`"),
             (r#"{"cluster": "c", "credential": ""}"#, "`credential`"),
             (r#"{"cluster": "c", "exempt_paths": ["health"]}"#, "`exempt_paths`"),
             (r#"{"cluster": "c", "headers": {"allow": []}}"#, "`headers`"),

@@ -116,7 +116,6 @@ impl App {
 
     /// To be called when a change of the index has committed, and not before.
     pub fn committed(&self, tenant: TenantId, epoch: i64) {
-        self.fleet.committed(tenant, u64::try_from(epoch).unwrap_or(0));
-        self.publisher.wake(tenant);
+        self.publisher.wake_for(tenant, epoch);
     }
 }

@@ -2,11 +2,16 @@
 //!
 //! A gateway sends a batch until it is acknowledged; each attempt is stored once, by its id. The full fingerprint of every attempt
 //! is compared with the tokens here, because the index at the gateway compares only a part of it. Of each tenant, the newest
-//! attempts are kept, up to a limit.
+//! attempts are kept, up to a limit. What they say is written down in the same transaction: whether the token still works, whether
+//! the client is a new one, and that a closed leak is not over.
 
 mod intake;
+mod signs;
+mod clients;
 
+pub use clients::MAX_CLIENTS;
 pub use intake::{place, store_batch};
+pub use signs::{Life, WINDOW};
 
 use std::borrow::Cow;
 use std::num::TryFromIntError;
@@ -98,6 +103,8 @@ pub struct Stored {
     pub malformed: u64,
     /// The first of the false matches: the leak that the gateway named, and whose the token is.
     pub false_match: Option<(LeakNumber, Option<LeakNumber>)>,
+    /// The new epoch, when a closed leak was reopened.
+    pub epoch: Option<i64>,
 }
 
 /// Attempts that are kept of one tenant, unless the configuration says otherwise: some 500 MB. Whoever holds a leaked token can

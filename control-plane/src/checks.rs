@@ -47,12 +47,19 @@ const AT_ONCE: usize = 500;
 /// Checks fingerprints; what is known of them comes in the order that they have.
 pub async fn check(db: &mut Connection, tenant: TenantId, fingerprints: &[Fingerprint]) -> Result<Vec<CheckView>, sqlx::Error> {
     let mut known = HashMap::new();
+    let of = |column: &str, fingerprints: usize| {
+        let list = placeholders(2, fingerprints);
+        format!(
+            "SELECT {column} AS fingerprint, t.leak, l.status, l.patched_at, t.created_at FROM tokens t
+             JOIN leaks l ON l.tenant_id = t.tenant_id AND l.number = t.leak WHERE t.tenant_id = $1 AND {column} IN ({list})"
+        )
+    };
     for some in fingerprints.chunks(AT_ONCE) {
         let sql = format!(
-            "SELECT t.fingerprint, t.leak, l.status, l.patched_at, t.created_at FROM tokens t
-             JOIN leaks l ON l.tenant_id = t.tenant_id AND l.number = t.leak
-             WHERE t.tenant_id = $1 AND t.fingerprint IN ({})",
-            placeholders(2, some.len())
+            "{} UNION ALL {}",
+            of("t.fingerprint", some.len()),
+            // Somebody may have hashed under the key that the token was under before.
+            of("t.old_fingerprint", some.len())
         );
         let query = sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(tenant);
         let query = some.iter().fold(query, |query, fingerprint| query.bind(fingerprint.as_bytes().as_slice()));

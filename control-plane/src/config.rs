@@ -87,6 +87,10 @@ pub struct KeysConfig {
     pub fingerprint_command: Option<Vec<String>>,
     /// Program and arguments; prints the signing key as 64 hexadecimal digits.
     pub signing_command: Option<Vec<String>>,
+    /// The same of the fingerprint key that is in force beside the first while it is being changed.
+    pub second_fingerprint_command: Option<Vec<String>>,
+    /// The same of the signing key that takes the place of the first, or has taken it.
+    pub second_signing_command: Option<Vec<String>>,
 }
 
 /// How log lines look.
@@ -151,6 +155,8 @@ impl Config {
             keys: KeysConfig {
                 fingerprint_command: self.keys.fingerprint_command.or(other.keys.fingerprint_command),
                 signing_command: self.keys.signing_command.or(other.keys.signing_command),
+                second_fingerprint_command: self.keys.second_fingerprint_command.or(other.keys.second_fingerprint_command),
+                second_signing_command: self.keys.second_signing_command.or(other.keys.second_signing_command),
             },
             rules: self.rules.or(other.rules),
             local_sources: if self.local_sources.is_empty() { other.local_sources } else { self.local_sources },
@@ -177,8 +183,14 @@ impl Config {
         if self.keys.fingerprint_command.as_ref().is_some_and(Vec::is_empty) {
             return refuse("keys.fingerprint_command", "is empty; give a program and its arguments");
         }
-        if self.keys.signing_command.as_ref().is_some_and(Vec::is_empty) {
-            return refuse("keys.signing_command", "is empty; give a program and its arguments");
+        for (key, command) in [
+            ("keys.signing_command", &self.keys.signing_command),
+            ("keys.second_fingerprint_command", &self.keys.second_fingerprint_command),
+            ("keys.second_signing_command", &self.keys.second_signing_command),
+        ] {
+            if command.as_ref().is_some_and(Vec::is_empty) {
+                return refuse(key, "is empty; give a program and its arguments");
+            }
         }
         self.check_database()?;
         if self.http_address() == self.feed_address() && self.http_address().port() != 0 {

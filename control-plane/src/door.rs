@@ -18,6 +18,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Sleep;
 use tonic::transport::server::Connected;
 
+use crate::feed::fleet::MAX_STREAMS_IN_ALL;
+
 /// A port that lets in only so many connections; others wait in the system's queue.
 pub struct Door {
     listener: TcpListener,
@@ -48,7 +50,8 @@ pub struct Room {
 }
 
 const MAX_API: usize = 512;
-const MAX_FEED: usize = 8_192;
+/// Some more than there may be streams: whoever comes too many is told so.
+const MAX_FEED: usize = MAX_STREAMS_IN_ALL + 256;
 /// Descriptors for the database, scans and the log.
 const RESERVED: usize = 128;
 /// Where nothing limits the descriptors, or it cannot be found out.
@@ -166,7 +169,7 @@ mod tests {
 
     #[test]
     fn descriptors_are_shared_out() {
-        for (descriptors, api, feed) in [(1_048_576, 512, 8_192), (4_096, 512, 3_456), (1_024, 256, 640), (16, 4, 1)] {
+        for (descriptors, api, feed) in [(1_048_576, 512, MAX_FEED), (4_096, 512, 3_456), (1_024, 256, 640), (16, 4, 1)] {
             assert_eq!(Room::within(descriptors), Room { api, feed }, "{descriptors}");
         }
     }

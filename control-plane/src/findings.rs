@@ -1,12 +1,12 @@
 //! Findings: one token at one place each, of a scan or of an import, and how they become leaks.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use stopleak_contract::FingerprintKey;
 use stopleak_contract::index::LeakNumber;
 use stopleak_detector::Risk;
 use stopleak_scanner::Finding;
 
+use crate::keys::TenantKeys;
 use crate::leaks::{self, Action, Asked, Carrier, NewLeak, NewToken, Origin, RecordError, Request, Status};
 use crate::notifications::{self, Event};
 use crate::people::Caller;
@@ -43,12 +43,15 @@ pub(crate) struct Written {
     pub(crate) epoch: Option<i64>,
 }
 
+const OPEN_LEAK_OF: &str = "SELECT number FROM leaks WHERE tenant_id = $1 AND source_id = $2 AND path = $3 AND status = $4
+   AND patched_at IS NULL ORDER BY number LIMIT 1";
+
 impl Found {
     /// Takes of a finding what may be kept; the token's text is gone when this returns.
-    pub(crate) fn of(key: &FingerprintKey, finding: &Finding, risk: Risk) -> Self {
+    pub(crate) fn of(keys: &TenantKeys, finding: &Finding, risk: Risk) -> Self {
         let number = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
         Self {
-            token: NewToken::of(key, &finding.token, Some(&finding.rule)),
+            token: NewToken::of(keys, &finding.token, Some(&finding.rule)),
             risk,
             path: without_token(finding),
             line: number(finding.line),
@@ -64,9 +67,9 @@ pub(crate) async fn write(db: &mut Connection, target: &Target, batch: &[&Found]
     let mut new = 0_i64;
     let mut carrier = Carrier::default();
     let mut leaks_of_paths = HashMap::new();
-    let (mut added, mut grown) = (BTreeSet::new(), BTreeSet::new());
+    let (mut added, mut grown, mut worst) = (BTreeSet::new(), BTreeSet::new(), BTreeMap::new());
     for found in batch {
-        let known = leaks::find_token(db, target.tenant, &found.token.fingerprint).await?;
+        let known = leaks::recognise(db, target.tenant, &found.token, &mut carrier, now).await?;
         let token = if let Some(known) = &known {
             known.token
         } else {
@@ -82,13 +85,17 @@ pub(crate) async fn write(db: &mut Connection, target: &Target, batch: &[&Found]
                 leak
             };
             leaks_of_paths.insert(&found.path, leak);
-            raise_risk(db, target.tenant, leak, found.risk, now).await?;
+            let risk = worst.entry(leak).or_insert(found.risk);
+            *risk = found.risk.max(*risk);
             leaks::insert_token(db, target.tenant, leak, &found.token, now).await?
         };
         let is_new_place = insert_occurrence(db, target, token, found, now).await?;
         if let Some(known) = known.filter(|known| is_new_place && known.status == Status::Closed) {
             reopen(db, target, known.leak, found, &mut carrier, now).await?;
         }
+    }
+    for (leak, risk) in worst {
+        raise_risk(db, target.tenant, leak, risk, now).await?;
     }
     // At the end, when each leak has all tokens of the batch and is as bad as the worst of them.
     let [added, grown] = [added, grown].map(|leaks| leaks.into_iter().collect::<Vec<_>>());
@@ -105,16 +112,13 @@ pub(crate) async fn write(db: &mut Connection, target: &Target, batch: &[&Found]
 /// The open leak of this source and path. One with a virtual patch is left as it is: its administrator decided to block the
 /// tokens that it had, and nobody has decided on this one.
 async fn open_leak_of(db: &mut Connection, target: &Target, found: &Found) -> Result<Option<LeakNumber>, sqlx::Error> {
-    let open: Option<i64> = sqlx::query_scalar(
-        "SELECT number FROM leaks WHERE tenant_id = $1 AND source_id = $2 AND path = $3 AND status = $4
-           AND patched_at IS NULL ORDER BY number LIMIT 1",
-    )
-    .bind(target.tenant)
-    .bind(target.source)
-    .bind(&found.path)
-    .bind(Status::Open.as_str())
-    .fetch_optional(db)
-    .await?;
+    let open: Option<i64> = sqlx::query_scalar(OPEN_LEAK_OF)
+        .bind(target.tenant)
+        .bind(target.source)
+        .bind(&found.path)
+        .bind(Status::Open.as_str())
+        .fetch_optional(db)
+        .await?;
     open.map(number).transpose()
 }
 
@@ -199,5 +203,21 @@ fn without_token(finding: &Finding) -> String {
     match std::str::from_utf8(finding.token.as_bytes()) {
         Ok(token) => finding.path.replace(token, &finding.preview),
         Err(_) => finding.path.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{Database, Store};
+
+    #[tokio::test]
+    async fn the_open_leak_of_a_place_is_found_by_the_place_however_many_are_open() {
+        let data = tempfile::tempdir().unwrap();
+        let store = Store::connect(&Database::Sqlite(data.path().to_owned())).await.unwrap();
+        let explain = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {OPEN_LEAK_OF}"));
+        let steps: Vec<(i64, i64, i64, String)> =
+            sqlx::query_as(explain).fetch_all(&mut *store.read().await.unwrap()).await.unwrap();
+        assert!(steps.len() == 1 && steps[0].3.contains("leaks_of_place (tenant_id=? AND source_id=? AND path=?"), "{steps:?}");
     }
 }

@@ -17,6 +17,7 @@ pub mod signature;
 pub mod outbound;
 pub mod time;
 pub mod store;
+pub mod epochs;
 pub mod tenants;
 pub mod people;
 pub mod audit;

@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, text};
@@ -21,15 +20,18 @@ pub struct Metrics {
     tokens: Gauge,
     epoch: Family<TenantLabels, Gauge>,
     gateways_connected: Gauge,
+    gateway_workers: Gauge,
+    gateways_behind: Gauge,
+    gateways_refusing: Gauge,
     attempts: Family<OutcomeLabels, Counter>,
     attempts_dropped: Counter,
     attempts_malformed: Counter,
     false_matches: Counter,
+    index_builds: Counter,
     proof_failures: Counter,
     proving: Gauge,
     pushes: Family<PushLabels, Counter>,
     decision_to_enforced: Histogram,
-    decisions_enforced: AtomicU64,
 }
 
 /// What the database says when metrics are read.
@@ -41,8 +43,21 @@ pub struct Counted {
     pub tokens: i64,
     /// Each tenant's epoch.
     pub epochs: Vec<(String, i64)>,
-    /// Gateways with a connected worker.
-    pub gateways_connected: usize,
+    /// Gateways that are connected to this server.
+    pub gateways: Watched,
+}
+
+/// How the gateways are that are connected to this server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Watched {
+    /// How many there are.
+    pub connected: usize,
+    /// Their workers.
+    pub workers: usize,
+    /// Those in which a push is not in force though it was sent a while ago.
+    pub behind: usize,
+    /// Those that have refused a push, and have taken none since.
+    pub refusing: usize,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -85,15 +100,18 @@ impl Metrics {
             tokens: Gauge::default(),
             epoch: Family::default(),
             gateways_connected: Gauge::default(),
+            gateway_workers: Gauge::default(),
+            gateways_behind: Gauge::default(),
+            gateways_refusing: Gauge::default(),
             attempts: Family::default(),
             attempts_dropped: Counter::default(),
             attempts_malformed: Counter::default(),
             false_matches: Counter::default(),
+            index_builds: Counter::default(),
             proof_failures: Counter::default(),
             proving: Gauge::default(),
             pushes: Family::default(),
             decision_to_enforced: Histogram::new(SECONDS),
-            decisions_enforced: AtomicU64::new(0),
         };
         metrics.register();
         // A counter that is not there yet looks like a mistake in the dashboard.
@@ -114,10 +132,23 @@ impl Metrics {
         for (tenant, epoch) in &counted.epochs {
             self.epoch.get_or_create(&TenantLabels { tenant: tenant.clone() }).set(*epoch);
         }
-        self.gateways_connected.set(i64::try_from(counted.gateways_connected).unwrap_or(i64::MAX));
+        let Watched { connected, workers, behind, refusing } = counted.gateways;
+        for (gauge, count) in [
+            (&self.gateways_connected, connected),
+            (&self.gateway_workers, workers),
+            (&self.gateways_behind, behind),
+            (&self.gateways_refusing, refusing),
+        ] {
+            gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
+        }
         let mut out = String::new();
         text::encode(&mut out, &self.registry)?;
         Ok(out)
+    }
+
+    /// An index was built.
+    pub fn index_built(&self) {
+        self.index_builds.inc();
     }
 
     /// An index was built that is not published.
@@ -157,13 +188,6 @@ impl Metrics {
     /// A decision is in force in every connected worker.
     pub fn enforced(&self, elapsed: Duration) {
         self.decision_to_enforced.observe(elapsed.as_secs_f64());
-        self.decisions_enforced.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// How many decisions are in force everywhere.
-    #[must_use]
-    pub fn enforced_count(&self) -> u64 {
-        self.decisions_enforced.load(Ordering::Relaxed)
     }
 
     fn register(&mut self) {
@@ -171,7 +195,22 @@ impl Metrics {
         registry.register("leaks", "Leaks by status, with and without a virtual patch", self.leaks.clone());
         registry.register("tokens", "Leaked tokens", self.tokens.clone());
         registry.register("index_epoch", "Epoch of the tenant's index", self.epoch.clone());
-        registry.register("gateways_connected", "Gateways with a connected worker", self.gateways_connected.clone());
+        registry.register("gateways_connected", "Gateways that are connected to this server", self.gateways_connected.clone());
+        registry.register(
+            "gateway_workers",
+            "Workers of the gateways that are connected to this server",
+            self.gateway_workers.clone(),
+        );
+        registry.register(
+            "gateways_behind",
+            "Gateways connected to this server in which a push is not in force five seconds after it was sent",
+            self.gateways_behind.clone(),
+        );
+        registry.register(
+            "gateways_refusing",
+            "Gateways connected to this server that have refused a push and have taken none since",
+            self.gateways_refusing.clone(),
+        );
         registry.register("attempts", "Uses of leaked tokens, by what the gateway did", self.attempts.clone());
         registry.register(
             "attempts_dropped",
@@ -184,6 +223,7 @@ impl Metrics {
             "Attempts whose fingerprint does not belong to the leak that the gateway named",
             self.false_matches.clone(),
         );
+        registry.register("index_builds", "Indexes that this server has built", self.index_builds.clone());
         registry.register(
             "index_proof_failures",
             "Indexes that were built and not published, since the filter module did not read them or judged wrongly by them",
@@ -197,7 +237,7 @@ impl Metrics {
         registry.register("pushes", "Indexes sent to workers, by their answer", self.pushes.clone());
         registry.register(
             "decision_to_enforced_seconds",
-            "From a decision's commit to the last connected worker that has it in force",
+            "From a decision's commit to the last connected worker, of any server, that has it in force",
             self.decision_to_enforced.clone(),
         );
     }

@@ -134,7 +134,8 @@ impl Row {
         let Self { request: first, begun_at, status, location, answer } = self;
         match status {
             _ if first != request => Begun::Otherwise,
-            None if begun_at > now.minus(LONGEST) => Begun::UnderWay,
+            // One that lies ahead is of a clock that was set back since.
+            None if begun_at.age(now) < LONGEST && now.age(begun_at) < LONGEST => Begun::UnderWay,
             None | Some(BROKEN) => Begun::Broken,
             Some(status) => Begun::Done(Kept { status: u16::try_from(status).unwrap_or_default(), location, answer }),
         }

@@ -5,7 +5,11 @@ use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundK
 use zeroize::Zeroizing;
 
 /// A tenant's key for what it keeps sealed.
-pub struct SealingKey(LessSafeKey);
+pub struct SealingKey {
+    key: LessSafeKey,
+    /// That what is there was sealed under, while the key is being changed.
+    other: Option<LessSafeKey>,
+}
 
 /// Why something sealed cannot be read: it was changed, belongs elsewhere, or was sealed under another key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -20,7 +24,13 @@ impl SealingKey {
     /// Never: the algorithm refuses keys of another length only.
     #[must_use]
     pub fn new(key: &[u8; 32]) -> Self {
-        Self(LessSafeKey::new(UnboundKey::new(&CHACHA20_POLY1305, key).expect("the algorithm's keys have 32 bytes")))
+        Self { key: algorithm(key), other: None }
+    }
+
+    /// The same, for opening what was sealed under another key too.
+    #[must_use]
+    pub fn opening_also(self, other: &[u8; 32]) -> Self {
+        Self { other: Some(algorithm(other)), ..self }
     }
 
     /// Seals a text for one purpose: a random nonce, the encrypted text and its tag.
@@ -34,7 +44,7 @@ impl SealingKey {
         getrandom::fill(&mut nonce)?;
         let mut encrypted = Zeroizing::new(text.to_vec());
         let tag = self
-            .0
+            .key
             .seal_in_place_separate_tag(Nonce::assume_unique_for_key(nonce), Aad::from(purpose), &mut encrypted)
             .expect("a text in memory is shorter than the algorithm's limit of 256 GiB");
         Ok([&nonce, encrypted.as_slice(), tag.as_ref()].concat())
@@ -43,12 +53,19 @@ impl SealingKey {
     /// Opens what was sealed for that purpose.
     pub fn open(&self, purpose: &str, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, Unopenable> {
         let (nonce, encrypted) = sealed.split_first_chunk::<NONCE_LEN>().ok_or(Unopenable)?;
-        let mut buffer = Zeroizing::new(encrypted.to_vec());
-        let opened = self.0.open_in_place(Nonce::assume_unique_for_key(*nonce), Aad::from(purpose), &mut buffer);
-        let length = opened.map_err(|_| Unopenable)?.len();
-        buffer.truncate(length);
-        Ok(buffer)
+        let open = |key: &LessSafeKey| {
+            let mut buffer = Zeroizing::new(encrypted.to_vec());
+            let opened = key.open_in_place(Nonce::assume_unique_for_key(*nonce), Aad::from(purpose), &mut buffer);
+            let length = opened.ok()?.len();
+            buffer.truncate(length);
+            Some(buffer)
+        };
+        open(&self.key).or_else(|| self.other.as_ref().and_then(open)).ok_or(Unopenable)
     }
+}
+
+fn algorithm(key: &[u8; 32]) -> LessSafeKey {
+    LessSafeKey::new(UnboundKey::new(&CHACHA20_POLY1305, key).expect("the algorithm's keys have 32 bytes"))
 }
 
 #[cfg(test)]
@@ -65,6 +82,10 @@ mod tests {
 
         assert_eq!(key.open("email", &sealed), Err(Unopenable));
         assert_eq!(other.open("slack", &sealed), Err(Unopenable));
+        let both = other.opening_also(&[1; 32]);
+        assert_eq!(both.open("slack", &sealed).unwrap().as_slice(), b"https://hooks.example/T0");
+        let resealed = both.seal("slack", b"https://hooks.example/T0").unwrap();
+        assert_eq!(key.open("slack", &resealed), Err(Unopenable), "the new key seals");
         for at in 0..sealed.len() {
             let mut changed = sealed.clone();
             changed[at] ^= 1;

@@ -23,7 +23,7 @@ use crate::door::{Door, Room};
 use crate::feed::Fleet;
 use crate::index::Publisher;
 use crate::intake::Intake;
-use crate::keys::{Keys, create_private_folder, write_private};
+use crate::keys::{Keys, create_private_folder, rotation, write_private};
 use crate::metrics::Metrics;
 use crate::people::{Passwords, Role};
 use crate::secret::{Purpose, Secret};
@@ -64,6 +64,8 @@ pub const ADMIN_TOKEN: &str = "admin-token";
 pub const ADDRESSES: &str = "addresses.json";
 const CLONES: &str = "clones";
 const LOCK: &str = "lock";
+/// Characters of the host's name within that of the process: as many as one label of a domain has.
+const MAX_HOST: usize = 63;
 /// What is under way may take that long to end when the server stops.
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -79,8 +81,8 @@ impl Server {
         let database = config.database()?;
         let store = Store::connect(&database).await.map_err(|error| explain(error, &database))?;
         let in_use = has_keys(&store).await.map_err(|error| explain(error, &database))?;
-        let keys = Keys::load(&data_dir, &config.keys, in_use)?;
-        let first_start = prepare(&store, &keys, &data_dir).await.map_err(|error| match error.downcast() {
+        let mut keys = Keys::load(&data_dir, &config.keys, in_use)?;
+        let first_start = prepare(&store, &mut keys, &data_dir).await.map_err(|error| match error.downcast() {
             Ok(error) => explain(error, &database),
             Err(error) => error,
         })?;
@@ -144,6 +146,7 @@ impl Server {
             }
         });
         let due = tokio::spawn(leaks::run_due(Arc::clone(&app)));
+        let exchanging = tokio::spawn(feed::exchange(Arc::clone(&app)));
         let notifying = tokio::spawn(notifications::work(Arc::clone(&app)));
         tokio::select! {
             ended = &mut serving => { ended?; }
@@ -164,6 +167,9 @@ impl Server {
         if tokio::time::timeout(GRACE, notifying).await.is_err() {
             tracing::warn!("some notifications were cut short; the next start sends them again");
         }
+        if tokio::time::timeout(GRACE, exchanging).await.is_err() {
+            tracing::warn!("what is in force where is not written down in full; the next start finds it anew");
+        }
         let _ = fs::remove_file(data_dir.join(ADDRESSES));
         app.store.close().await;
         Ok(())
@@ -180,7 +186,9 @@ pub(crate) fn assemble(
     feed: SocketAddr,
     clones: PathBuf,
 ) -> anyhow::Result<Arc<App>> {
-    let fleet = Fleet::new(Arc::clone(&metrics));
+    let process = process_name()?;
+    let is_shared = matches!(store.database(), Database::Postgres(_));
+    let fleet = Fleet::new(Arc::clone(&metrics), process.clone(), is_shared);
     let stopping = watch::Sender::new(false);
     Ok(Arc::new(App {
         store,
@@ -201,7 +209,7 @@ pub(crate) fn assemble(
         metrics,
         detector: LazyDetector::new(rules(config)?),
         job_queued: Notify::new(),
-        process: process_name()?,
+        process,
         notifications: notifications::Sender::new(config)?,
         clones,
         feed,
@@ -213,46 +221,30 @@ pub(crate) fn assemble(
 fn process_name() -> anyhow::Result<String> {
     let mut random = [0; 4];
     getrandom::fill(&mut random).map_err(|error| anyhow::Error::msg(error.to_string()))?;
-    Ok(format!("{}-{:08x}", std::process::id(), u32::from_le_bytes(random)))
+    let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let host = host.trim().get(..MAX_HOST).unwrap_or(host.trim());
+    let host = if host.is_empty() { "stopleak" } else { host };
+    Ok(format!("{host}-{}-{:08x}", std::process::id(), u32::from_le_bytes(random)))
 }
 
 /// Whether the database was made with keys: then none are made any more.
 pub(crate) async fn has_keys(store: &Store) -> Result<bool, sqlx::Error> {
-    let keys: i64 = sqlx::query_scalar("SELECT count(*) FROM key_checks").fetch_one(&mut *store.read().await?).await?;
+    let keys: i64 = sqlx::query_scalar("SELECT count(*) FROM known_keys").fetch_one(&mut *store.read().await?).await?;
     Ok(keys > 0)
 }
 
 /// Makes what the first start has to make, and checks that keys and database belong together.
-async fn prepare(store: &Store, keys: &Keys, data_dir: &Path) -> anyhow::Result<bool> {
+async fn prepare(store: &Store, keys: &mut Keys, data_dir: &Path) -> anyhow::Result<bool> {
     let now = Time::now();
     let mut db = store.write().await?;
-    check_keys(&mut db, keys).await?;
     let tenant = tenants::ensure(&mut db, tenants::DEFAULT, now).await?;
+    rotation::register(&mut db, keys).await?;
     let first = !api_tokens::any(&mut db, tenant.id).await?;
     if first {
         make_admin_token(&mut db, tenant.id, data_dir, now).await?;
     }
     db.commit().await?;
     Ok(first)
-}
-
-/// Checks that keys and database belong together; those of the first start are noted.
-pub(crate) async fn check_keys(db: &mut store::Connection, keys: &Keys) -> anyhow::Result<()> {
-    for (name, value) in keys.checks() {
-        sqlx::query("INSERT INTO key_checks (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING")
-            .bind(name)
-            .bind(value.as_slice())
-            .execute(&mut *db)
-            .await?;
-        let stored: Vec<u8> =
-            sqlx::query_scalar("SELECT value FROM key_checks WHERE name = $1").bind(name).fetch_one(&mut *db).await?;
-        anyhow::ensure!(
-            stored == value,
-            "the {name} key is not the one that this database was made with; put the old key back: \
-             with another one, no leaked token would be recognised or no gateway would believe the index"
-        );
-    }
-    Ok(())
 }
 
 /// Takes the administrator's token back and makes another; works beside a running server. Returns the file that holds it.
@@ -357,7 +349,7 @@ pub(crate) fn explain(error: sqlx::Error, database: &Database) -> anyhow::Error 
                 "the database {database} cannot be used; look whether the server answers, takes this user and password, and has free space"
             ),
         }),
-        Trouble::Defect => anyhow::Error::new(error).context(format!("the database {database}")),
+        Trouble::Defect | Trouble::Text => anyhow::Error::new(error).context(format!("the database {database}")),
     }
 }
 

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use stopleak_contract::index::{LeakNumber, MAX_LEAK};
 
+use crate::epochs;
 use crate::store::{Connection, number};
 use crate::time::Time;
 
@@ -92,6 +93,10 @@ pub async fn add(db: &mut Connection, name: &str, title: &str, now: Time) -> Res
 
 /// The tenant of this name.
 pub async fn find(db: &mut Connection, name: &str) -> Result<Option<Tenant>, sqlx::Error> {
+    // Anybody may ask for any text, and PostgreSQL takes no zero byte for one.
+    if !name.bytes().all(|b| b.is_ascii_graphic()) {
+        return Ok(None);
+    }
     sqlx::query_as("SELECT id, name FROM tenants WHERE name = $1").bind(name).fetch_optional(db).await
 }
 
@@ -147,11 +152,18 @@ pub async fn epoch(db: &mut Connection, tenant: TenantId) -> Result<Epoch, sqlx:
 
 /// The next epoch, in the transaction of the change that it carries.
 pub async fn next_epoch(db: &mut Connection, tenant: TenantId, now: Time) -> Result<i64, sqlx::Error> {
-    sqlx::query_scalar("UPDATE tenants SET epoch = epoch + 1, epoch_at = $2 WHERE id = $1 RETURNING epoch")
+    let epoch = sqlx::query_scalar("UPDATE tenants SET epoch = epoch + 1, epoch_at = $2 WHERE id = $1 RETURNING epoch")
         .bind(tenant)
         .bind(now)
-        .fetch_one(db)
-        .await
+        .fetch_one(&mut *db)
+        .await?;
+    epochs::begin(db, tenant, epoch).await?;
+    Ok(epoch)
+}
+
+/// How often gateways have seen a token come to life or die.
+pub async fn life_changes(db: &mut Connection, tenant: TenantId) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar("SELECT life_changes FROM tenants WHERE id = $1").bind(tenant).fetch_one(db).await
 }
 
 /// How many leading bits the fingerprints of one shard of the tenant's index share.

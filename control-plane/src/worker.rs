@@ -10,10 +10,10 @@ use anyhow::Context as _;
 use crate::config::Config;
 use crate::index::Publisher;
 use crate::jobs;
-use crate::keys::{Keys, create_private_folder};
+use crate::keys::{Keys, create_private_folder, rotation};
 use crate::metrics::Metrics;
 use crate::replicas;
-use crate::serve::{assemble, check_keys, empty_folder, explain, has_keys};
+use crate::serve::{assemble, empty_folder, explain, has_keys};
 use crate::store::{Database, Store};
 
 /// Workers that may share a data folder.
@@ -30,10 +30,11 @@ pub async fn run(config: &Config, stop: impl Future<Output = ()>) -> anyhow::Res
     let store = Store::connect(&database).await.map_err(|error| explain(error, &database))?;
     let in_use = has_keys(&store).await.map_err(|error| explain(error, &database))?;
     anyhow::ensure!(in_use, "the database {database} is empty: start `stopleak serve` on it first");
-    let keys = Arc::new(Keys::load(&data_dir, &config.keys, true)?);
+    let mut keys = Keys::load(&data_dir, &config.keys, true)?;
     let mut db = store.write().await?;
-    check_keys(&mut db, &keys).await?;
+    rotation::register(&mut db, &mut keys).await?;
     db.commit().await?;
+    let keys = Arc::new(keys);
     let (clones, _lock) = own_folder(&data_dir)?;
     let metrics = Metrics::new();
     let publisher = Publisher::silent(store.clone(), Arc::clone(&keys), Arc::clone(&metrics));

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use stopleak_contract::feed::Message as _;
+use stopleak_contract::feed::Message;
 use stopleak_contract::feed::wire::{self, to_control_plane, to_gateway};
 
 use crate::module::HostError;
@@ -44,7 +44,7 @@ impl Vm {
     /// keeps these instead of copies.
     pub fn feed(
         &mut self,
-        messages: impl IntoIterator<Item = wire::ToGateway>,
+        messages: impl IntoIterator<Item = impl Message>,
         pages: impl IntoIterator<Item = Arc<[u8]>>,
     ) -> Result<Answer, HostError> {
         self.store.data_mut().pages.extend(pages);

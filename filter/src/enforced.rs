@@ -9,9 +9,9 @@ use std::cell::{Cell, RefCell};
 use std::ops::ControlFlow;
 
 use stopleak_contract::feed::{Message as _, wire};
-use stopleak_contract::index::{Hit, IndexHeader, Prefilter, PublicKey, SealedHeader, Shard, ShardSum};
+use stopleak_contract::index::{Hit, IndexHeader, Pinned, Prefilter, SealedHeader, Shard, ShardSum};
 use stopleak_contract::settings::Settings;
-use stopleak_contract::{Canonical, Fingerprint, FingerprintKey};
+use stopleak_contract::{Canonical, Fingerprint, FingerprintKeys};
 
 use crate::candidates;
 use crate::records::{MAX_ANNOUNCED, Records};
@@ -22,9 +22,10 @@ use crate::verdict::Match;
 #[derive(Clone, Debug)]
 pub struct Trust {
     /// The control plane's, pinned.
-    pub public_key: PublicKey,
-    /// The tenant's.
-    pub key: FingerprintKey,
+    pub pinned: Pinned,
+    /// The tenant's, and which of them this is.
+    pub keys: FingerprintKeys,
+    check: [u8; 32],
     /// Whose gateway this is.
     pub tenant: String,
 }
@@ -65,16 +66,23 @@ pub enum LookUp {
 
 impl Trust {
     /// What a welcome brings.
-    pub fn new(public_key: PublicKey, welcome: &wire::Welcome) -> Result<Self, String> {
-        let key = FingerprintKey::from_slice(&welcome.fingerprint_key)
-            .ok_or_else(|| format!("a fingerprint key has 32 bytes, not {}", welcome.fingerprint_key.len()))?;
-        Ok(Self { public_key, key, tenant: welcome.tenant.clone() })
+    pub fn new(pinned: impl Into<Pinned>, welcome: &wire::Welcome) -> Result<Self, String> {
+        let keys = FingerprintKeys::from_slice(&welcome.fingerprint_key)
+            .ok_or_else(|| format!("a fingerprint key has 32 bytes, and two have 64, not {}", welcome.fingerprint_key.len()))?;
+        Ok(Self::of(pinned, keys, welcome.tenant.clone()))
+    }
+
+    /// These keys, of this tenant.
+    #[must_use]
+    pub fn of(pinned: impl Into<Pinned>, keys: impl Into<FingerprintKeys>, tenant: String) -> Self {
+        let keys = keys.into();
+        Self { pinned: pinned.into(), check: keys.check(), keys, tenant }
     }
 
     /// Believes a header, or says why not. One that names only what has changed is completed from `base`.
     pub fn verify(&self, header: wire::IndexHeader, base: Option<&IndexHeader>, epoch: u64) -> Result<IndexHeader, String> {
         let sealed = SealedHeader::from_wire(header, base).map_err(|error| error.to_string())?;
-        sealed.verify(&self.public_key, &self.tenant, &self.key, epoch).map_err(|error| error.to_string())
+        sealed.verify_by(&self.pinned, &self.tenant, &self.check, epoch).map_err(|error| error.to_string())
     }
 
     /// A gateway stays with its tenant: only its first index may be of any.
@@ -86,7 +94,7 @@ impl Trust {
     }
 
     fn to_wire(&self) -> wire::Welcome {
-        wire::Welcome { fingerprint_key: self.key.as_bytes().to_vec(), tenant: self.tenant.clone() }
+        wire::Welcome { fingerprint_key: self.keys.to_bytes().to_vec(), tenant: self.tenant.clone() }
     }
 
     /// What other VMs need to put an index into force.
@@ -99,20 +107,20 @@ impl Trust {
 impl Enforced {
     /// Puts into force what lies in shared data, verified like what comes over the feed. What is known of shards that have not changed
     /// is kept; when it cannot be believed, all stays as it is.
-    pub fn restore(in_force: &mut Option<Self>, public_key: PublicKey, records: &Records) -> Result<(), String> {
+    pub fn restore(in_force: &mut Option<Self>, pinned: impl Into<Pinned>, records: &Records) -> Result<(), String> {
         let epoch = in_force.as_ref().map_or(0, |before| before.header.epoch);
-        let (trust, header) = Self::verified(public_key, records, epoch)?;
+        let (trust, header) = Self::verified(&pinned.into(), records, epoch)?;
         trust.is_of_the_tenant_of(in_force.as_ref())?;
         let settings = Settings::read(&header.settings)?;
         *in_force = Some(Self::new(trust, header, settings, records.clone(), in_force.take()));
         Ok(())
     }
 
-    fn verified(public_key: PublicKey, records: &Records, epoch: u64) -> Result<(Trust, IndexHeader), String> {
+    fn verified(pinned: &Pinned, records: &Records, epoch: u64) -> Result<(Trust, IndexHeader), String> {
         let Some(wire::State { welcome: Some(welcome), header: Some(header) }) = records.state() else {
             return Err("the state is not complete".to_owned());
         };
-        let trust = Trust::new(public_key, &welcome)?;
+        let trust = Trust::new(*pinned, &welcome)?;
         let header = trust.verify(header, None, epoch)?;
         Ok((trust, header))
     }
@@ -166,17 +174,33 @@ impl Enforced {
     pub fn knows(&self, text: &[u8]) -> bool {
         candidates::visit_value(text, &self.header.kinds, &mut |candidate| {
             let text = Canonical::of(candidate.text);
-            let known =
-                text.is_token() && self.header.kinds.hold_text(&text) && self.look_up(&self.fingerprint(&text)) != LookUp::Miss;
+            let known = text.is_token() && self.header.kinds.hold_text(&text) && self.find(&text).1 != LookUp::Miss;
             if known { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         })
         .is_break()
     }
 
-    /// Of a text, under the tenant's key.
+    /// What the index says of a text, and the fingerprint that it says it of: the one under the tenant's key, or the one under its other
+    /// key, when there are two and the first says nothing.
     #[must_use]
-    pub fn fingerprint(&self, text: &Canonical<'_>) -> Fingerprint {
-        Fingerprint::of_canonical(&self.trust.key, text)
+    pub fn find(&self, text: &Canonical<'_>) -> (Fingerprint, LookUp) {
+        let fingerprint = Fingerprint::of_canonical(&self.trust.keys.first, text);
+        let found = self.look_up(&fingerprint);
+        if self.trust.keys.second.is_some() && !matches!(found, LookUp::Hit(_)) {
+            return self.find_by_second(text, (fingerprint, found));
+        }
+        (fingerprint, found)
+    }
+
+    /// Out of the way: a tenant's key is hardly ever being changed.
+    #[cold]
+    fn find_by_second(&self, text: &Canonical<'_>, first: (Fingerprint, LookUp)) -> (Fingerprint, LookUp) {
+        let Some(key) = &self.trust.keys.second else { return first };
+        let fingerprint = Fingerprint::of_canonical(key, text);
+        match self.look_up(&fingerprint) {
+            LookUp::Miss => first,
+            found => (fingerprint, found),
+        }
     }
 
     /// What the index says of a fingerprint. Most are dismissed by their shard's prefilter, without a host call.

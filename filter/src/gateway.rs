@@ -12,7 +12,7 @@ use std::rc::Rc;
 use stopleak_contract::PluginConfig;
 use stopleak_contract::feed::wire::{local, to_control_plane};
 use stopleak_contract::feed::{Message as _, wire};
-use stopleak_contract::index::PublicKey;
+use stopleak_contract::index::Pinned;
 
 use self::leader::Leader;
 use crate::attempts::{AttemptBuffer, Use};
@@ -59,7 +59,7 @@ pub struct Settings {
     /// Of this gateway.
     pub credential: String,
     /// Of the control plane.
-    pub public_key: PublicKey,
+    pub pinned: Pinned,
 }
 
 /// What is so right now, for Envoy's gauges.
@@ -131,6 +131,7 @@ impl Gateway {
     pub fn tick(&mut self) {
         if self.queue.is_none() {
             self.queue = self.proxy.open_queue(&self.records.queue_name(&self.id));
+            self.records.settle();
         }
         self.catch_up();
         self.lead_or_follow();
@@ -252,7 +253,7 @@ impl Gateway {
             return false;
         }
         self.looked_at = version;
-        let restored = Enforced::restore(&mut self.enforced, self.settings.public_key, &self.records);
+        let restored = Enforced::restore(&mut self.enforced, self.settings.pinned, &self.records);
         if let Err(reason) = &restored {
             self.proxy.log(Level::Warn, &format!("the index in shared data is not used: {reason}"));
         }

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use stopleak_contract::feed::{Message, wire};
-use stopleak_contract::index::PublicKey;
+use stopleak_contract::index::{Pinned, PublicKey};
 
 use crate::proxy::Shared;
 
@@ -12,6 +12,8 @@ use crate::proxy::Shared;
 pub struct Records {
     shared: Rc<dyn Shared>,
     prefix: String,
+    /// What they would begin with if another pinned key came first.
+    others: Vec<String>,
 }
 
 /// Another VM may write between reading and writing; with many of them that can happen several times in a row.
@@ -24,12 +26,26 @@ pub const MAX_ANNOUNCED: usize = 8;
 impl Records {
     /// The records of the gateway with this credential: all plugins of an Istio proxy share one space of keys, and two gateways of
     /// different tenants may be in one proxy. Whoever believes another public key can use nothing of what lies there, and must not wait
-    /// for a leader that refuses what it would believe.
+    /// for a leader that refuses what it would believe. With two pinned keys, they are those that a configuration with one of them has left
+    /// there, or will look for: no index is fetched anew when the key is changed.
     #[must_use]
-    pub fn new(shared: Rc<dyn Shared>, credential: &str, public_key: &PublicKey) -> Self {
-        let owner = [credential, &public_key.to_hex()].concat();
-        let owner = blake3::Hash::from(blake3::derive_key("stopleak shared data v3", owner.as_bytes()));
-        Self { shared, prefix: format!("stopleak.3.{}.", owner.to_hex()) }
+    pub fn new(shared: Rc<dyn Shared>, credential: &str, pinned: impl Into<Pinned>) -> Self {
+        let mut others: Vec<String> = pinned.into().iter().map(|key| prefix(credential, key)).collect();
+        let moved = others.iter().find_map(|of| {
+            let (moved, _) = shared.read(&moved_key(of))?;
+            String::from_utf8(moved).ok().filter(|moved| moved.len() == of.len())
+        });
+        let has_index = |of: &&String| shared.read(&format!("{of}changed")).is_some();
+        let prefix = moved.or_else(|| others.iter().find(has_index).or(others.first()).cloned()).unwrap_or_default();
+        others.retain(|other| *other != prefix);
+        Self { shared, prefix, others }
+    }
+
+    /// Tells configurations that pin but one of the keys where the records are.
+    pub fn settle(&self) {
+        for other in &self.others {
+            let _ = self.shared.write(&moved_key(other), self.prefix.as_bytes(), None);
+        }
     }
 
     /// The name of a queue of this gateway.
@@ -163,4 +179,14 @@ impl Records {
     fn page_key(&self, shard_bits: u8, shard: usize) -> String {
         format!("{}page.{shard_bits}.{shard}", self.prefix)
     }
+}
+
+fn prefix(credential: &str, public_key: &PublicKey) -> String {
+    let owner = [credential, &public_key.to_hex()].concat();
+    let owner = blake3::Hash::from(blake3::derive_key("stopleak shared data v3", owner.as_bytes()));
+    format!("stopleak.3.{}.", owner.to_hex())
+}
+
+fn moved_key(prefix: &str) -> String {
+    format!("{prefix}moved")
 }

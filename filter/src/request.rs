@@ -84,7 +84,7 @@ impl<'a> Request<'a> {
     #[must_use]
     pub fn smallest(self, most: usize) -> Pairs<'a> {
         let mut headers = self.headers.to_vec();
-        headers.sort_by_key(|(_, value)| value.len());
+        headers.sort_unstable_by_key(|(_, value)| value.len());
         let mut left = Some(most);
         headers.retain(|(_, value)| {
             left = left.and_then(|left| left.checked_sub(value.len()));

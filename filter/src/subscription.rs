@@ -7,14 +7,14 @@
 use stopleak_contract::CONTRACT_VERSION;
 use stopleak_contract::feed::wire::{self, to_control_plane, to_gateway};
 use stopleak_contract::feed::{Assembly, MAX_MESSAGE, Message as _};
-use stopleak_contract::index::{IndexHeader, PublicKey};
+use stopleak_contract::index::{IndexHeader, Pinned};
 
 use crate::enforced::{Enforced, Trust};
 use crate::records::Records;
 
 /// The leader's subscription. It outlives the streams that it runs over.
 pub struct Subscription {
-    public_key: PublicKey,
+    pinned: Pinned,
     records: Records,
     trust: Option<Trust>,
     arriving: Option<Arriving>,
@@ -47,12 +47,12 @@ struct Arriving {
 }
 
 impl Subscription {
-    /// Believes only what is sealed with this key.
+    /// Believes only what is sealed with a pinned key.
     #[must_use]
-    pub fn new(public_key: PublicKey, records: Records) -> Self {
+    pub fn new(pinned: impl Into<Pinned>, records: Records) -> Self {
         // The VM that led before may have left in the middle of a push.
         let torn = records.announced().next().is_some();
-        Self { public_key, records, trust: None, arriving: None, torn }
+        Self { pinned: pinned.into(), records, trust: None, arriving: None, torn }
     }
 
     /// The first message of a stream. Whatever was arriving on the stream before is void.
@@ -101,7 +101,7 @@ impl Subscription {
     }
 
     fn welcome(&mut self, welcome: &wire::Welcome) -> Event {
-        match Trust::new(self.public_key, welcome) {
+        match Trust::new(self.pinned, welcome) {
             Ok(trust) => {
                 // What is arriving was verified with the key before: with this one it would be written down as something else.
                 self.arriving = None;

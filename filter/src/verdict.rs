@@ -247,8 +247,8 @@ impl<'e> Search<'e> {
             Some(left) => left,
             None => return self.give_up(),
         };
-        let fingerprint = self.enforced.fingerprint(&text);
-        match self.enforced.look_up(&fingerprint) {
+        let (fingerprint, found) = self.enforced.find(&text);
+        match found {
             LookUp::Hit(hit) => self.hit(hit, fingerprint, candidate),
             LookUp::Miss => ControlFlow::Continue(()),
             LookUp::Unreadable => {

@@ -33,7 +33,7 @@ thread_local! {
 pub fn feed(data: &[u8]) {
     let store = Rc::new(Store::default());
     let shared: Rc<Store> = Rc::clone(&store);
-    let records = Records::new(shared, "slg_fuzz", &signing_key().public_key());
+    let records = Records::new(shared, "slg_fuzz", signing_key().public_key());
     let mut subscription = Subscription::new(signing_key().public_key(), records.clone());
     let mut enforced: Option<Enforced> = None;
     let mut bytes = Bytes(data);

@@ -78,10 +78,10 @@ pub fn sealed(signing_key: &SigningKey, tenant: &str, epoch: u64, entries: Vec<E
 pub fn enforced() -> Enforced {
     let entries = vec![entry(PATCHED, 1, Action::Block), entry(OPEN, 2, Action::Observe), entry(SHORT, 3, Action::Observe)];
     let (header, built) = sealed(&signing_key(), "acme", 1, entries);
-    let trust = Trust { public_key: signing_key().public_key(), key: key(), tenant: "acme".to_owned() };
-    let records = Records::new(Rc::new(Store::default()), "slg_fuzz", &signing_key().public_key());
+    let trust = Trust::of(signing_key().public_key(), key(), "acme".to_owned());
+    let records = Records::new(Rc::new(Store::default()), "slg_fuzz", signing_key().public_key());
     records.install(&trust.state(header.to_wire()), built.shards.iter().map(|shard| &**shard));
     let mut enforced = None;
-    Enforced::restore(&mut enforced, trust.public_key, &records).expect("what was just sealed is believed");
+    Enforced::restore(&mut enforced, trust.pinned, &records).expect("what was just sealed is believed");
     enforced.expect("it was put into force")
 }

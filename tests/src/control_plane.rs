@@ -9,7 +9,9 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::{Value, json};
 
+use crate::api::Api;
 use crate::running::Running;
+use crate::small_disk::SmallDisk;
 use crate::tools::Tools;
 use crate::world::eventually;
 
@@ -22,7 +24,9 @@ pub struct ControlPlane {
     config: String,
     running: Running,
     addresses: Addresses,
-    agent: ureq::Agent,
+    api: Api,
+    /// Of its disk, when it has one of its own.
+    megabytes: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -30,6 +34,9 @@ struct Addresses {
     http: SocketAddr,
     feed: SocketAddr,
 }
+
+/// Where it says where it listens.
+const ADDRESSES: &str = "addresses.json";
 
 /// How long a start may take: an index of ten million tokens is read and proved before.
 const PATIENCE: Duration = Duration::from_mins(10);
@@ -48,11 +55,33 @@ impl ControlPlane {
 
     /// Starts one with some keys of its configuration.
     pub fn start_with(tools: &Tools, data_dir: &Path, config: String) -> Result<Self> {
-        let (running, addresses) = serve(tools, data_dir, &config)?;
-        let agent =
-            ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(Duration::from_secs(30))).build();
-        let data_dir = data_dir.to_owned();
-        Ok(Self { tools: tools.clone(), data_dir, config, running, addresses, agent: agent.into() })
+        Self::begin(tools, data_dir, config, None)
+    }
+
+    /// Starts one whose data directory is a disk of its own, of so many megabytes. It does not outlive the process.
+    pub fn start_on_small_disk(tools: &Tools, data_dir: &Path, megabytes: u64) -> Result<Self> {
+        Self::begin(tools, data_dir, String::new(), Some(megabytes))
+    }
+
+    fn begin(tools: &Tools, data_dir: &Path, config: String, megabytes: Option<u64>) -> Result<Self> {
+        let (running, addresses, api) = serve(tools, data_dir, &config, megabytes)?;
+        Ok(Self { tools: tools.clone(), data_dir: data_dir.to_owned(), config, running, addresses, api, megabytes })
+    }
+
+    /// Starts another server with the same keys on the same database.
+    pub fn another(&self, data_dir: &Path, database: Option<String>) -> Result<Self> {
+        for file in ["keys/fingerprint.key", "keys/signing.key", "admin-token"] {
+            let to = data_dir.join(file);
+            fs::create_dir_all(to.parent().unwrap_or(data_dir))?;
+            fs::copy(self.data_dir.join(file), to)?;
+        }
+        Self::start_on(&self.tools, data_dir, database)
+    }
+
+    /// Whether a server calls itself so: the number of its process is a part of the name.
+    #[must_use]
+    pub fn is_called(&self, name: &str) -> bool {
+        name.rsplit('-').nth(1) == Some(&self.running.id().to_string())
     }
 
     /// Ends it without a chance to tidy up.
@@ -63,7 +92,7 @@ impl ControlPlane {
     /// Starts it again on its data, on other ports.
     pub fn restart(&mut self) -> Result<()> {
         self.running.kill();
-        (self.running, self.addresses) = serve(&self.tools, &self.data_dir, &self.config)?;
+        (self.running, self.addresses, self.api) = serve(&self.tools, &self.data_dir, &self.config, self.megabytes)?;
         Ok(())
     }
 
@@ -96,6 +125,11 @@ impl ControlPlane {
         Ok((self.running.resident_bytes()?, self.running.peak_bytes()?))
     }
 
+    /// Processor time that it has taken since it was started last.
+    pub fn cpu_time(&self) -> Result<Duration> {
+        self.running.cpu_time()
+    }
+
     /// Runs a command of the same binary against it.
     pub fn cli(&self, arguments: &[&str]) -> Result<Output> {
         Ok(Command::new(&self.tools.stopleak).args(arguments).env("STOPLEAK_DATA_DIR", &self.data_dir).output()?)
@@ -110,27 +144,24 @@ impl ControlPlane {
 
     /// `POST`, expecting success.
     pub fn post(&self, path: &str, body: &Value) -> Result<Value> {
-        let (status, answer) = self.call("POST", path, Some(body))?;
-        ensure!((200..300).contains(&status), "POST {path}: {status} {answer}");
-        Ok(answer)
+        self.api.post(path, body)
     }
 
     /// Any call as the administrator; the status and the body, `null` when there is none.
     pub fn call(&self, method: &str, path: &str, body: Option<&Value>) -> Result<(u16, Value)> {
-        let token = fs::read_to_string(self.data_dir.join("admin-token"))?;
-        let request = ureq::http::Request::builder()
-            .method(method)
-            .uri(format!("http://{}{path}", self.addresses.http))
-            .header("authorization", format!("Bearer {}", token.trim()));
-        let mut response = match body {
-            Some(body) => {
-                let json = request.header("content-type", "application/json").body(serde_json::to_vec(body)?)?;
-                self.agent.run(json)?
-            }
-            None => self.agent.run(request.body(())?)?,
-        };
-        let text = response.body_mut().read_to_string()?;
-        Ok((response.status().as_u16(), serde_json::from_str(&text).unwrap_or(Value::Null)))
+        self.api.call(method, path, body)
+    }
+
+    /// The client that it is called with.
+    #[must_use]
+    pub fn api(&self) -> Api {
+        self.api.clone()
+    }
+
+    /// Its disk, when it has one of its own.
+    #[must_use]
+    pub fn disk(&self) -> Option<SmallDisk> {
+        self.megabytes.map(|_| SmallDisk::of(self.running.id(), &self.data_dir))
     }
 
     /// Records a manual leak; its number.
@@ -182,16 +213,21 @@ pub fn id(object: &Value) -> Result<String> {
     }
 }
 
-fn serve(tools: &Tools, data_dir: &Path, more: &str) -> Result<(Running, Addresses)> {
-    let file = data_dir.join("addresses.json");
+fn serve(tools: &Tools, data_dir: &Path, more: &str, megabytes: Option<u64>) -> Result<(Running, Addresses, Api)> {
     // Of a server that was killed.
-    let _ = fs::remove_file(&file);
+    let _ = fs::remove_file(data_dir.join(ADDRESSES));
     // The repositories of tests and demo are on this machine.
     let config = data_dir.with_extension("toml");
     // As a string of TOML.
     let filter = json!(tools.filter);
     fs::write(&config, format!("local_sources = [\"/\"]\nfilter = {filter}\n{more}"))?;
-    let mut command = Command::new(&tools.stopleak);
+    let mut command = match megabytes {
+        Some(megabytes) => {
+            fs::create_dir_all(data_dir)?;
+            SmallDisk::command(data_dir, megabytes, &tools.stopleak)
+        }
+        None => Command::new(&tools.stopleak),
+    };
     command.arg("serve").arg("--config").arg(config).arg("--data-dir").arg(data_dir).args([
         "--http",
         "127.0.0.1:0",
@@ -199,14 +235,16 @@ fn serve(tools: &Tools, data_dir: &Path, more: &str) -> Result<(Running, Address
         "127.0.0.1:0",
     ]);
     let mut running = Running::start("stopleak serve", &mut command, &data_dir.with_extension("log"))?;
+    let folder = megabytes.map_or_else(|| data_dir.to_owned(), |_| SmallDisk::of(running.id(), data_dir).folder().to_owned());
     let addresses = eventually("the control plane listens", PATIENCE, || {
         if let Some(status) = running.ended() {
             bail!("stopleak serve ended with {status}:\n{}", running.log());
         }
-        let Ok(text) = fs::read_to_string(&file) else { return Ok(None) };
+        let Ok(text) = fs::read_to_string(folder.join(ADDRESSES)) else { return Ok(None) };
         let Ok(json) = serde_json::from_str::<Value>(&text) else { return Ok(None) };
         let address = |name: &str| json[name].as_str().and_then(|address| address.parse().ok());
         Ok(address("http").zip(address("feed")).map(|(http, feed)| Addresses { http, feed }))
     })?;
-    Ok((running, addresses))
+    let api = Api::new(addresses.http, &fs::read_to_string(folder.join("admin-token"))?);
+    Ok((running, addresses, api))
 }

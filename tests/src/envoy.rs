@@ -31,6 +31,8 @@ pub struct EnvoySetting {
     pub upstream: SocketAddr,
     /// Where the feed is.
     pub feed: SocketAddr,
+    /// Further servers that offer the same feed.
+    pub other_feeds: Vec<SocketAddr>,
     /// The gateway's credential.
     pub credential: String,
     /// The control plane's public key.
@@ -63,6 +65,8 @@ impl Envoy {
         command.arg("--config-path").arg(&file).arg("--admin-address-path").arg(&admin_file);
         command.args(["--concurrency", &WORKERS.to_string(), "--disable-hot-restart", "--log-level", "warning"]);
         command.args(["--component-log-level", "wasm:info"]);
+        // The VMs of a configuration that was replaced go on for that long: ten minutes, unless told otherwise.
+        command.args(["--drain-time-s", "2"]);
         command.env("STOPLEAK_CREDENTIAL", &setting.credential).env("STOPLEAK_PUBLIC_KEY", &setting.public_key);
         let mut running = Running::start("envoy", &mut command, &dir.join("envoy.log"))?;
 
@@ -156,8 +160,17 @@ fn adapt(bootstrap: &mut Value, setting: &EnvoySetting, listener_file: &Path) ->
                 "explicit_http_config": {"http_protocol_options": {"enable_trailers": true}},
             }});
         }
-        cluster["load_assignment"]["endpoints"][0]["lb_endpoints"][0]["endpoint"]["address"] =
-            socket_address(&to.ip().to_string(), to.port());
+        let is_feed = cluster["name"] == "stopleak_feed";
+        let endpoints = &mut cluster["load_assignment"]["endpoints"][0]["lb_endpoints"];
+        endpoints[0]["endpoint"]["address"] = socket_address(&to.ip().to_string(), to.port());
+        if is_feed && !setting.other_feeds.is_empty() {
+            // As README.md beside the bootstrap says.
+            let others = setting.other_feeds.iter().map(|to| socket_address(&to.ip().to_string(), to.port()));
+            let others = others.map(|address| json!({"endpoint": {"address": address}}));
+            endpoints.as_array_mut().context("no endpoints")?.extend(others);
+            cluster["type"] = json!("STRICT_DNS");
+            cluster["lb_policy"] = json!("ROUND_ROBIN");
+        }
     }
 
     let listeners = bootstrap["static_resources"]["listeners"].take();

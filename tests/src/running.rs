@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
@@ -66,6 +67,15 @@ impl Running {
     /// The most bytes of memory that it ever had in use.
     pub fn peak_bytes(&self) -> Result<u64> {
         self.bytes("VmHWM:")
+    }
+
+    /// Processor time that all of its threads have taken, to a hundredth of a second.
+    pub fn cpu_time(&self) -> Result<Duration> {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
+        // The name of the program, in brackets, may hold anything.
+        let (_, fields) = stat.rsplit_once(')').context("no name")?;
+        let ticks = fields.split_whitespace().skip(11).take(2).map(str::parse::<u64>).sum::<Result<u64, _>>()?;
+        Ok(Duration::from_millis(10 * ticks))
     }
 
     fn bytes(&self, name: &str) -> Result<u64> {

@@ -48,6 +48,13 @@ impl Tools {
         Ok(tools)
     }
 
+    /// What simulates gateways.
+    pub fn simulator(&self) -> Result<PathBuf> {
+        let path = self.stopleak.with_file_name("simulate-gateways");
+        ensure!(path.is_file(), "{} is missing: run `just build`", path.display());
+        Ok(path)
+    }
+
     /// The module that does nothing, to compare with: as cargo builds it.
     pub fn noop_filter(&self) -> Result<PathBuf> {
         let path = self.target.join("wasm32-wasip1/filter/stopleak_noop_filter.wasm");

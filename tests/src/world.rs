@@ -26,6 +26,8 @@ pub struct World {
     pub network: Network,
     /// The control plane.
     pub control_plane: ControlPlane,
+    /// Other servers on the same database.
+    pub others: Vec<ControlPlane>,
     /// The protected service.
     pub upstream: Upstream,
     /// The control plane's database, where it is not a file.
@@ -48,6 +50,10 @@ pub struct Setting {
     pub connection_manager: Value,
     /// The control plane's database is on a server of its own.
     pub on_postgres: bool,
+    /// The control plane's data lies on a disk of its own, of so many megabytes.
+    pub on_small_disk: Option<u64>,
+    /// Further servers on it, which the gateway knows, too.
+    pub other_servers: usize,
     /// Instead of the module that is shipped: the one that traps on demand.
     pub trapping: bool,
 }
@@ -67,7 +73,14 @@ impl World {
         let dir = tempfile::Builder::new().prefix("stopleak-").tempdir()?;
         let postgres = if setting.on_postgres { Some(Postgres::start()?) } else { None };
         let database = postgres.as_ref().map(Postgres::url);
-        let control_plane = ControlPlane::start_on(&tools, &dir.path().join("control-plane"), database)?;
+        let data_dir = dir.path().join("control-plane");
+        let control_plane = match setting.on_small_disk {
+            Some(megabytes) => ControlPlane::start_on_small_disk(&tools, &data_dir, megabytes)?,
+            None => ControlPlane::start_on(&tools, &data_dir, database.clone())?,
+        };
+        let others = (0..setting.other_servers)
+            .map(|n| control_plane.another(&dir.path().join(format!("other-{n}")), database.clone()))
+            .collect::<Result<Vec<_>>>()?;
         let upstream = Upstream::start()?;
         let network = Network::start(control_plane.feed())?;
         let gateway = control_plane.post("/api/v1/gateways", &json!({"name": GATEWAY}))?;
@@ -75,6 +88,7 @@ impl World {
         let envoy_setting = EnvoySetting {
             upstream: upstream.address(),
             feed: network.address(),
+            other_feeds: others.iter().map(ControlPlane::feed).collect(),
             credential: setting.credential.map_or_else(|| text("credential"), Ok)?,
             public_key: text("public_key")?,
             plugin: setting.plugin,
@@ -82,7 +96,7 @@ impl World {
             filter: if setting.trapping { tools.trapping_filter()? } else { tools.filter.clone() },
         };
         let envoy = Envoy::start(&tools, &dir.path().join("envoy"), &envoy_setting)?;
-        let world = Self { envoy, network, control_plane, upstream, postgres, tools, setting: envoy_setting, dir };
+        let world = Self { envoy, network, control_plane, others, upstream, postgres, tools, setting: envoy_setting, dir };
         if !setting.without_index {
             world.wait_for_epoch(0)?;
         }
@@ -159,6 +173,12 @@ impl World {
             let attempts = self.control_plane.attempts()?;
             Ok((attempts.len() >= count).then_some(attempts))
         })
+    }
+
+    /// What the binaries are.
+    #[must_use]
+    pub fn tools(&self) -> &Tools {
+        &self.tools
     }
 
     /// Where all of its files are.

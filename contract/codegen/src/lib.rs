@@ -21,6 +21,9 @@ mod tests {
         builder().build_server(false).out_dir(&messages).compile_fds(descriptors.clone()).unwrap();
         builder()
             .extern_path(".stopleak.feed.v1", "::stopleak_contract::feed::wire")
+            // Encoded once, for all gateways.
+            .extern_path(".stopleak.feed.v1.ToGateway", "crate::index::Encoded")
+            .codec_path("crate::feed::codec::FeedCodec")
             .out_dir(&service)
             .compile_fds(descriptors)
             .unwrap();

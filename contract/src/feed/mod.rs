@@ -22,7 +22,7 @@ pub const METHOD: &str = "Subscribe";
 /// Largest part of a shard in one message: a larger message would stall the worker that receives it.
 pub const MAX_PART: usize = 1024 * 1024;
 
-/// Largest message that either side accepts: a part and its frame.
+/// Largest message that a gateway accepts: a part and its frame.
 pub const MAX_MESSAGE: usize = MAX_PART + 64 * 1024;
 
 impl SealedHeader {

@@ -3,7 +3,7 @@
 use ed25519_dalek::{Signer as _, VerifyingKey};
 
 use super::sharding::{self, MAX_SHARD_BITS};
-use super::{FORMAT, Kinds};
+use super::{FORMAT, Kinds, Pinned};
 use crate::settings::Settings;
 use crate::{Fingerprint, FingerprintKey};
 
@@ -24,7 +24,7 @@ pub struct IndexHeader {
     pub format: u32,
     /// The tenant that the index belongs to.
     pub tenant: String,
-    /// [`FingerprintKey::check`] of the key that the fingerprints were made with.
+    /// [`FingerprintKeys::check`](crate::FingerprintKeys::check) of the keys that the fingerprints were made with.
     pub key_check: [u8; 32],
     /// Only grows.
     pub epoch: u64,
@@ -196,16 +196,31 @@ impl SealedHeader {
         fingerprint_key: &FingerprintKey,
         epoch_in_force: u64,
     ) -> Result<IndexHeader, HeaderError> {
+        self.verify_by(&Pinned::from(*key), tenant, &fingerprint_key.check(), epoch_in_force)
+    }
+
+    /// The same for a gateway that may pin two public keys and hash under two fingerprint keys, of which this is the
+    /// [check](crate::FingerprintKeys::check).
+    pub fn verify_by(
+        self,
+        pinned: &Pinned,
+        tenant: &str,
+        key_check: &[u8; 32],
+        epoch_in_force: u64,
+    ) -> Result<IndexHeader, HeaderError> {
         let Self { header, signature } = self;
         if header.format != FORMAT {
             return Err(HeaderError::Format { expected: FORMAT, got: header.format });
         }
         let signature = ed25519_dalek::Signature::from_bytes(&signature);
-        key.0.verify_strict(&header.root(), &signature).map_err(|_| HeaderError::Signature)?;
+        let root = header.root();
+        if !pinned.iter().any(|key| key.0.verify_strict(&root, &signature).is_ok()) {
+            return Err(HeaderError::Signature);
+        }
         if header.tenant != tenant {
             return Err(HeaderError::Tenant { expected: tenant.to_owned(), got: header.tenant });
         }
-        if header.key_check != fingerprint_key.check() {
+        if header.key_check != *key_check {
             return Err(HeaderError::Key);
         }
         if header.epoch < epoch_in_force {

@@ -17,11 +17,13 @@ mod prefilter;
 mod path;
 mod shard;
 mod header;
+mod pinned;
 
 pub use build::{BuildError, BuiltIndex, build};
 pub use entry::{Action, Entry, Hit, LeakNumber, MAX_LEAK};
 pub use header::{HeaderError, IndexHeader, PublicKey, SealedHeader, ShardSum, Signature, SigningKey};
 pub use kinds::Kinds;
+pub use pinned::Pinned;
 pub use prefilter::Prefilter;
 pub use shard::{Shard, ShardError};
 pub use sharding::{MAX_SHARD_BITS, shard_bits};

@@ -2,6 +2,7 @@
 
 mod changes;
 mod seal;
+mod tampering;
 
 use std::collections::BTreeMap;
 

@@ -72,11 +72,19 @@ impl At {
 
     pub fn texts(self) -> Result<Vec<String>> {
         match self.json {
+            Json::List(_) => self.items().into_iter().map(Self::text).collect(),
+            _ => self.refuse("is a list of texts"),
+        }
+    }
+
+    /// The values of a list; of what is none, itself.
+    pub fn items(self) -> Vec<Self> {
+        match self.json {
             Json::List(list) => {
-                let at = |(n, json)| Self { path: format!("{}[{n}]", self.path), json }.text();
+                let at = |(n, json)| Self { path: format!("{}[{n}]", self.path), json };
                 list.into_iter().enumerate().map(at).collect()
             }
-            _ => self.refuse("is a list of texts"),
+            _ => vec![self],
         }
     }
 

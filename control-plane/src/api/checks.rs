@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use stopleak_contract::Fingerprint;
+use stopleak_contract::{Fingerprint, FingerprintKey};
 
 use super::input::Body;
 use super::problem::{Answer, Problem};
@@ -35,13 +35,21 @@ pub(super) struct CheckKey {
     tenant_number: i64,
     /// Tells the key from others, and does not tell it.
     key_check: String,
+    /// The same of the key that is in force beside it while the fingerprint key is being changed: tokens may be known by either.
+    second_key_check: Option<String>,
 }
 
 const MAX_FINGERPRINTS: usize = 10_000;
 
 pub(super) async fn key(State(app): State<Arc<App>>, caller: Caller) -> Answer<Json<CheckKey>> {
-    let key_check = blake3::Hash::from_bytes(app.keys.fingerprint(caller.tenant.id).check()).to_hex().to_string();
-    Ok(Json(CheckKey { tenant: caller.tenant.name, tenant_number: caller.tenant.id.0, key_check }))
+    let keys = app.keys.fingerprint(caller.tenant.id);
+    let check = |key: &FingerprintKey| blake3::Hash::from_bytes(key.check()).to_hex().to_string();
+    Ok(Json(CheckKey {
+        tenant: caller.tenant.name,
+        tenant_number: caller.tenant.id.0,
+        key_check: check(&keys.all().first),
+        second_key_check: keys.all().second.as_ref().map(check),
+    }))
 }
 
 pub(super) async fn check(State(app): State<Arc<App>>, caller: Caller, Body(request): Body<Check>) -> Answer<Json<Checks>> {

@@ -7,6 +7,7 @@ use axum::extract::State;
 use axum::response::NoContent;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use stopleak_contract::index::PublicKey;
 
 use super::input::{Asked, Body, IdInPath, line};
 use super::output::Created;
@@ -18,6 +19,7 @@ use crate::feed::GatewayState;
 use crate::gateways::{self, Gateway};
 use crate::people::Caller;
 use crate::secret::{Purpose, Secret};
+use crate::store::number;
 use crate::tenants;
 use crate::time::Time;
 
@@ -72,6 +74,8 @@ pub(super) struct GatewayList {
     epoch: i64,
     /// What gateways pin.
     public_key: String,
+    /// What they are to pin beside it, while the signing key is being changed: the key that takes its place, or whose place it has taken.
+    next_public_key: Option<String>,
     /// Whether the tenant's API Leaks module is on: while it is off, nothing is pushed, and gateways keep the index that they have.
     api_leaks: bool,
 }
@@ -84,6 +88,8 @@ list_query! {
         revoked: Option<bool>,
         /// Whether any Envoy of it is connected.
         connected: Option<bool>,
+        /// Whether a connected worker of it does not have the newest epoch.
+        behind: Option<bool>,
     }
 }
 
@@ -125,28 +131,45 @@ pub(super) async fn list(
     Asked(asked): Asked<ListGateways>,
 ) -> Answer<Json<GatewayList>> {
     let mut db = app.store.read().await?;
-    let now = Time::now();
-    let mut gateways = gateways::list(&mut db, caller.tenant.id).await?;
+    let (now, tenant) = (Time::now(), caller.tenant.id);
+    let epoch = tenants::epoch(&mut db, tenant).await?.epoch;
+    let overview = app.fleet.overview(&mut db, tenant, number(epoch)?).await?;
+    let mut gateways = gateways::list(&mut db, tenant).await?;
+    let is_wanted = |id| {
+        if asked.connected.is_none() && asked.behind.is_none() {
+            return true;
+        }
+        let state = overview.gateway(id, now);
+        asked.connected.is_none_or(|connected| state.connected == connected)
+            && asked.behind.is_none_or(|behind| state.is_behind() == behind)
+    };
     gateways.retain(|gateway| {
         has(&gateway.name, asked.text.as_deref())
             && asked.revoked.is_none_or(|revoked| gateway.revoked_at.is_some() == revoked)
-            && asked.connected.is_none_or(|connected| app.fleet.gateway(gateway.id, now).connected == connected)
+            && is_wanted(gateway.id)
     });
     let page = asked.page().of(gateways)?;
-    let epoch = tenants::epoch(&mut db, caller.tenant.id).await?.epoch;
-    let api_leaks = tenants::is_on(&mut db, caller.tenant.id).await?;
+    let api_leaks = tenants::is_on(&mut db, tenant).await?;
+    let view = |gateway: Gateway| {
+        let state = overview.gateway(gateway.id, now);
+        view(gateway, state)
+    };
     Ok(Json(GatewayList {
-        gateways: page.items.into_iter().map(|gateway| view(&app, gateway, now)).collect(),
+        gateways: page.items.into_iter().map(view).collect(),
         next: page.next,
         epoch,
         api_leaks,
         public_key: app.keys.signing.public_key().to_hex(),
+        next_public_key: app.keys.next_public_key().map(PublicKey::to_hex),
     }))
 }
 
 pub(super) async fn show(State(app): State<Arc<App>>, caller: Caller, IdInPath(id): IdInPath) -> Answer<Json<GatewayView>> {
-    let gateway = gateways::get(&mut *app.store.read().await?, caller.tenant.id, id).await?;
-    gateway.map(|gateway| Json(view(&app, gateway, Time::now()))).ok_or(Problem::NotFound { what: "gateway" })
+    let (mut db, tenant) = (app.store.read().await?, caller.tenant.id);
+    let gateway = gateways::get(&mut db, tenant, id).await?.ok_or(Problem::NotFound { what: "gateway" })?;
+    let epoch = tenants::epoch(&mut db, tenant).await?.epoch;
+    let overview = app.fleet.overview(&mut db, tenant, number(epoch)?).await?;
+    Ok(Json(view(gateway, overview.gateway(id, Time::now()))))
 }
 
 pub(super) async fn revoke(State(app): State<Arc<App>>, caller: Caller, IdInPath(id): IdInPath) -> Answer<NoContent> {
@@ -162,8 +185,7 @@ pub(super) async fn revoke(State(app): State<Arc<App>>, caller: Caller, IdInPath
     Ok(NoContent)
 }
 
-fn view(app: &App, gateway: Gateway, now: Time) -> GatewayView {
-    let state = app.fleet.gateway(gateway.id, now);
+fn view(gateway: Gateway, state: GatewayState) -> GatewayView {
     let last_seen_at = gateway.last_seen_at.max(state.last_seen_at);
     let Gateway { id, name, created_at, revoked_at, .. } = gateway;
     GatewayView { id, name, created_at, revoked_at, last_seen_at, state }

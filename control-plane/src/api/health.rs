@@ -12,6 +12,7 @@ use super::problem::{Answer, NoIndex, Problem};
 use crate::app::App;
 use crate::metrics::Counted;
 use crate::tenants::{self, Tenant};
+use crate::time::Time;
 
 /// Metrics as Prometheus reads them.
 pub(super) struct Exposition(String);
@@ -50,7 +51,7 @@ pub(super) async fn metrics(State(app): State<Arc<App>>) -> Answer<Exposition> {
     let leaks = leaks.fetch_all(&mut *db).await?;
     let tokens = sqlx::query_scalar("SELECT count(*) FROM tokens").fetch_one(&mut *db).await?;
     let epochs = sqlx::query_as("SELECT name, epoch FROM tenants").fetch_all(&mut *db).await?;
-    let counted = Counted { leaks, tokens, epochs, gateways_connected: app.fleet.connected() };
+    let counted = Counted { leaks, tokens, epochs, gateways: app.fleet.watched(Time::now()) };
     let text = app.metrics.encode(&counted).map_err(|error| Problem::Internal(error.into()))?;
     Ok(Exposition(text))
 }

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use axum::body::{Body, Bytes, to_bytes};
-use axum::extract::{FromRequest as _, Request, State};
+use axum::body::{Body, to_bytes};
+use axum::extract::{Request, State};
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
-use super::input::unreadable;
-use super::problem::{Answer, Problem, Repeat};
+use super::input::all_of_it;
+use super::problem::{Answer, BrokeOff, Problem, Repeat};
 use crate::app::App;
 use crate::people::Caller;
 use crate::repeats::{self, Begun, Kept, MAX_ANSWER};
@@ -35,7 +35,7 @@ pub(super) async fn once(State(app): State<Arc<App>>, request: Request, next: Ne
 async fn carry_out(app: &App, caller: &Caller, key: &HeaderValue, request: Request, next: Next) -> Answer<Response> {
     let key = readable(key)?;
     let (parts, body) = request.into_parts();
-    let body = read(Request::from_parts(parts.clone(), body)).await?;
+    let body = all_of_it(Request::from_parts(parts.clone(), body), &()).await?;
     let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
     let digest = app.keys.digest(caller.tenant.id, &[target.as_bytes(), &body]);
 
@@ -50,7 +50,7 @@ async fn carry_out(app: &App, caller: &Caller, key: &HeaderValue, request: Reque
         Begun::Done(kept) => return answer_again(kept),
     };
     let (answer, kept) = look_at(next.run(Request::from_parts(parts, Body::from(body))).await).await?;
-    if let Err(error) = note(app, id, answer.status(), kept).await {
+    if let Err(error) = note(app, id, is_undone(&answer), kept).await {
         // The caller has its answer; a repeat will be told that the outcome is unknown.
         tracing::warn!(%error, "the answer to a request with an idempotency key was not written down");
     }
@@ -61,10 +61,6 @@ fn readable(key: &HeaderValue) -> Answer<&str> {
     let detail = format!("{KEY}: is not a text of 1 to {MAX_KEY} visible ASCII characters, such as a UUID");
     let text = key.to_str().ok().filter(|text| (1..=MAX_KEY).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic()));
     text.ok_or(Problem::Malformed(detail))
-}
-
-async fn read(request: Request) -> Answer<Bytes> {
-    Bytes::from_request(request, &()).await.map_err(|rejection| unreadable(&rejection))
 }
 
 /// What may be kept of an answer, beside the answer as it was. What must not be stored by those who get it is not stored here either:
@@ -84,12 +80,19 @@ async fn look_at(answer: Response) -> Answer<(Response, Option<Kept>)> {
     Ok((Response::from_parts(parts, Body::from(body)), Some(kept)))
 }
 
-/// What was refused, and what the database could not do, changed nothing.
-async fn note(app: &App, id: i64, status: StatusCode, kept: Option<Kept>) -> Result<(), sqlx::Error> {
+/// What was refused changed nothing, and neither did what the database did not begin. What broke off may have been committed: of a
+/// connection that is lost meanwhile, nobody knows.
+fn is_undone(answer: &Response) -> bool {
+    let status = answer.status();
+    let broke_off = answer.extensions().get::<BrokeOff>().is_some();
+    status.is_client_error() || status == StatusCode::SERVICE_UNAVAILABLE && !broke_off
+}
+
+async fn note(app: &App, id: i64, is_undone: bool, kept: Option<Kept>) -> Result<(), sqlx::Error> {
     let mut db = app.store.write().await?;
     match kept {
         Some(kept) => repeats::keep(&mut db, id, &kept).await?,
-        None if status.is_client_error() || status == StatusCode::SERVICE_UNAVAILABLE => repeats::release(&mut db, id).await?,
+        None if is_undone => repeats::release(&mut db, id).await?,
         None => repeats::broke(&mut db, id).await?,
     }
     db.commit().await
@@ -107,4 +110,26 @@ fn answer_again(kept: Kept) -> Answer<Response> {
         headers.insert(header::LOCATION, location);
     }
     Ok(response)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[test]
+    fn what_may_have_been_done_is_not_sent_again() {
+        let lost = || sqlx::Error::Io(io::ErrorKind::ConnectionReset.into());
+        for (problem, undone) in [
+            (Problem::NotFound { what: "leak" }, true),
+            (Problem::Busy { what: "tests run" }, true),
+            (Problem::Store(sqlx::Error::PoolTimedOut), true),
+            (Problem::Store(lost()), false),
+            (Problem::Internal(lost().into()), false),
+        ] {
+            let told = format!("{problem:?}");
+            assert_eq!(is_undone(&problem.into_response()), undone, "{told}");
+        }
+    }
 }

@@ -1,5 +1,7 @@
 //! What callers send: bodies, queries and numbers in paths. Whatever is wrong with them is told without repeating them.
 
+use std::time::Duration;
+
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
@@ -17,6 +19,8 @@ use crate::leaks::{LeakNumber, parse_leak_id};
 pub const LEAK_ID: &str = "^(LK-|lk-)?[0-9]{1,9}$";
 /// Most entries of a list.
 pub const MAX_LIMIT: u32 = 1000;
+/// For all of a body: at the limit, 70 kB a second. Whoever takes longer gives their connection to others.
+pub const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 /// Most days that numbers are of.
 pub const MAX_DAYS: u32 = 366;
 
@@ -28,6 +32,9 @@ pub struct Asked<T>(pub T);
 
 /// The leak that the path names, as `7` or `LK-7`.
 pub struct LeakInPath(pub LeakNumber);
+
+/// The tenant's name at the end of a path.
+pub struct NameInPath(pub String);
 
 /// The number at the end of a path.
 pub struct IdInPath(pub i64);
@@ -54,7 +61,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
         if !media_type.eq_ignore_ascii_case("application/json") {
             return Err(Problem::NotJson);
         }
-        let bytes = Bytes::from_request(request, state).await.map_err(|rejection| unreadable(&rejection))?;
+        let bytes = all_of_it(request, state).await?;
         let parsed = parse(&bytes);
         // Shared only with nobody: the body came in pieces that were joined, or in one that nobody else holds.
         if let Ok(mut bytes) = bytes.try_into_mut() {
@@ -89,6 +96,14 @@ impl<S: Send + Sync> FromRequestParts<S> for IdInPath {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let text = in_path(parts, state).await;
         text.and_then(|text| text.parse().ok()).map(Self).ok_or(Problem::NotFound { what: "object" })
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for NameInPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        in_path(parts, state).await.map(Self).ok_or(Problem::NotFound { what: "tenant" })
     }
 }
 
@@ -171,8 +186,15 @@ async fn in_path<S: Send + Sync>(parts: &mut Parts, state: &S) -> Option<String>
     Path::<String>::from_request_parts(parts, state).await.ok().map(|Path(text)| text)
 }
 
+/// All of a body, within the limits of its length and time.
+pub async fn all_of_it<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Problem> {
+    let late = |_| Problem::Malformed(format!("the body did not come to its end within {} s", BODY_TIMEOUT.as_secs()));
+    let read = tokio::time::timeout(BODY_TIMEOUT, Bytes::from_request(request, state)).await.map_err(late)?;
+    read.map_err(|rejection| unreadable(&rejection))
+}
+
 /// Why a body could not be had.
-pub fn unreadable(rejection: &BytesRejection) -> Problem {
+fn unreadable(rejection: &BytesRejection) -> Problem {
     match rejection.status() {
         StatusCode::PAYLOAD_TOO_LARGE => Problem::TooLarge,
         _ => Problem::Malformed("the body could not be read to its end".to_owned()),

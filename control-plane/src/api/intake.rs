@@ -2,11 +2,13 @@
 
 use std::convert::Infallible;
 use std::marker::PhantomData;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Json;
 use axum::body::Body as Stream;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{FromRequestParts, Path, State};
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
@@ -15,6 +17,7 @@ use zeroize::{Zeroize as _, Zeroizing};
 
 use super::MAX_BODY;
 use super::input::IdInPath;
+use super::peer::{Peer, network};
 use super::problem::{Answer, Problem};
 use crate::app::App;
 use crate::intake::{NotGenuine, Receipt, github, webhooks};
@@ -24,6 +27,7 @@ use crate::time::Time;
 /// The headers of what is signed; whether they are there and right, the handler says.
 pub(super) struct Signed<Sender> {
     headers: HeaderMap,
+    peer: Peer,
     by: PhantomData<Sender>,
 }
 
@@ -45,7 +49,7 @@ const WAITING: Duration = Duration::from_secs(5);
 pub(super) async fn webhook(
     State(app): State<Arc<App>>,
     IdInPath(id): IdInPath,
-    Signed { headers, .. }: Signed<ByWebhook>,
+    Signed { headers, peer, .. }: Signed<ByWebhook>,
     body: Stream,
 ) -> Answer<Json<Receipt>> {
     let now = Time::now();
@@ -54,22 +58,24 @@ pub(super) async fn webhook(
     if !signature.is_timely(now) {
         return Err(Problem::NotGenuine(NotGenuine::Untimely));
     }
-    let body = receive(&app, body).await?;
+    let body = receive(&app, app.proxies.client(&headers, peer), body).await?;
     Ok(Json(webhooks::receive(&app, id, signature, body, now).await?))
 }
 
-/// Answers with an empty list: GitHub reads there which of its findings were false, and whether they are is decided later.
+/// Answers with an empty list: GitHub reads there which of its findings were false, and whether they are is decided later. What GitHub did
+/// not sign is told the same whether the tenant takes part or not.
 pub(super) async fn github(
     State(app): State<Arc<App>>,
-    Path(tenant): Path<String>,
-    Signed { headers, .. }: Signed<ByGithub>,
+    path: Result<Path<String>, PathRejection>,
+    Signed { headers, peer, .. }: Signed<ByGithub>,
     body: Stream,
 ) -> Answer<Json<[(); 0]>> {
-    let receiver = app.intake.github.as_ref().filter(|receiver| receiver.is_for(&tenant)).ok_or(Problem::NoSuchRoute)?;
+    let receiver = app.intake.github.as_ref().ok_or(Problem::NoSuchRoute)?;
+    let Path(tenant) = path.map_err(|_| Problem::NotGenuine(NotGenuine::Signature))?;
     let (key, signature) = (only(&headers, github::KEY_HEADER)?, only(&headers, github::SIGNATURE_HEADER)?);
     let signed = receiver.signed(key, signature, Instant::now()).await?;
-    let body = receive(&app, body).await?;
-    github::receive(&app, &tenant, &signed, body).await?;
+    let body = receive(&app, app.proxies.client(&headers, peer), body).await?;
+    github::receive(&app, receiver, &tenant, &signed, body).await?;
     Ok(Json([]))
 }
 
@@ -85,7 +91,8 @@ impl<S: Send + Sync, Sender> FromRequestParts<S> for Signed<Sender> {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        Ok(Self { headers: parts.headers.clone(), by: PhantomData })
+        let peer = parts.extensions.get().copied().unwrap_or_default();
+        Ok(Self { headers: parts.headers.clone(), peer, by: PhantomData })
     }
 }
 
@@ -99,9 +106,10 @@ fn only<'h>(headers: &'h HeaderMap, name: &'static str) -> Answer<&'h str> {
 }
 
 /// The whole body, as it was signed. It is overwritten when it is dropped, for it holds tokens.
-async fn receive(app: &App, body: Stream) -> Answer<Zeroizing<Vec<u8>>> {
+async fn receive(app: &App, address: Option<IpAddr>, body: Stream) -> Answer<Zeroizing<Vec<u8>>> {
     let busy = |_| Problem::Busy { what: "deliveries are being received" };
-    let _turn = tokio::time::timeout(WAITING, app.intake.receiving.acquire()).await.map_err(busy)?;
+    let turn = app.intake.receiving.turn(address.map(network));
+    let _turn = tokio::time::timeout(WAITING, turn).await.map_err(busy)?;
     let late = || Problem::Malformed(format!("the body did not come to its end within {} s", RECEIVING.as_secs()));
     tokio::time::timeout(RECEIVING, collect(body)).await.map_err(|_| late())?
 }

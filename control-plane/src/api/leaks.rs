@@ -185,5 +185,7 @@ pub(super) async fn say(app: &App, caller: &Caller, field: &'static str, text: S
 }
 
 async fn load(app: &App, caller: &Caller, number: LeakNumber) -> Answer<LeakDetail> {
-    leaks::show(&mut *app.store.read().await?, caller.tenant.id, number).await?.ok_or(Problem::NotFound { what: "leak" })
+    let (mut db, tenant) = (app.store.read().await?, caller.tenant.id);
+    let floors = app.fleet.all_floors(&mut db, tenant).await?;
+    leaks::show(&mut db, tenant, number, &floors).await?.ok_or(Problem::NotFound { what: "leak" })
 }

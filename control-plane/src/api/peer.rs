@@ -82,4 +82,12 @@ mod tests {
             assert_eq!(client, expected.parse().ok(), "{peer} {forwarded}");
         }
     }
+
+    #[test]
+    fn a_network_of_ipv6_is_one() {
+        let of = |text: &str| network(text.parse().unwrap());
+        assert_eq!(of("2001:db8::1"), of("2001:db8::ffff:2"));
+        assert_ne!(of("2001:db8::1"), of("2001:db8:0:1::1"));
+        assert_ne!(of("192.0.2.1"), of("192.0.2.2"));
+    }
 }

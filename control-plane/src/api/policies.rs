@@ -16,6 +16,7 @@ use super::output::{Created, Tagged, tag};
 use super::page::{Page, has, list_query};
 use super::problem::{Answer, Problem};
 use crate::app::App;
+use crate::attempts::Life;
 use crate::audit;
 use crate::leaks::{Action, RiskName};
 use crate::people::Caller;
@@ -70,15 +71,6 @@ list_query! {
         enabled: Option<bool>,
         action: Option<Action>,
     }
-}
-
-/// What gateways have seen of a token.
-#[derive(Clone, Copy, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-enum Life {
-    Alive,
-    Dead,
-    Unseen,
 }
 
 const MAX_NAME: usize = 100;
@@ -186,10 +178,5 @@ async fn checked(app: &App, caller: &Caller, body: AddPolicy) -> Answer<NewPolic
     }
     let name = say(app, caller, "name", line("name", &body.name, MAX_NAME)?).await?;
     let rule = rule.map(|rule| line("rule", &rule, MAX_NAME)).transpose()?;
-    let life = life.map(|life| match life {
-        Life::Alive => "alive",
-        Life::Dead => "dead",
-        Life::Unseen => "unseen",
-    });
     Ok(NewPolicy { name, action, rule, own_format, risk, life, life_days, age_days })
 }

@@ -167,6 +167,10 @@ struct Told {
     retry_after: Option<u64>,
 }
 
+/// Beside an answer: the database broke off, and nobody knows whether it was before or after the commit.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct BrokeOff;
+
 /// A result whose error is told to the caller.
 pub type Answer<T> = Result<T, Problem>;
 
@@ -270,7 +274,9 @@ impl IntoResponse for Problem {
         let told = self.told();
         debug_assert!(kinds::has(told.status, told.kind), "{} {} is not in KINDS", told.status, told.kind);
         match &self {
-            Self::Store(error) => tracing::error!(%error, kind = told.kind, "a request failed"),
+            Self::Store(error) if trouble(error) != Trouble::Text => {
+                tracing::error!(%error, kind = told.kind, "a request failed");
+            }
             Self::Internal(error) => tracing::error!(error = format!("{error:#}"), "a request failed"),
             _ => tracing::debug!(kind = told.kind, "a request was refused"),
         }
@@ -286,9 +292,13 @@ impl IntoResponse for Problem {
         if told.status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"stopleak\""));
         }
+        let broke_off = matches!(&self, Self::Store(error) if trouble(error) == Trouble::Unavailable);
         let busy = (told.status == StatusCode::SERVICE_UNAVAILABLE).then_some(1);
         if let Some(seconds) = told.retry_after.or(busy) {
             headers.insert(header::RETRY_AFTER, seconds.into());
+        }
+        if broke_off {
+            response.extensions_mut().insert(BrokeOff);
         }
         response
     }
@@ -350,6 +360,12 @@ fn store(error: &sqlx::Error) -> Told {
             "Database unavailable",
             "the database cannot be used: look for a full or read-only disk, or a server that does not answer, then send the request again; \
              gateways go on with the last index",
+        ),
+        Trouble::Text => told(
+            StatusCode::BAD_REQUEST,
+            "malformed",
+            "Malformed request",
+            "a text has a zero byte (\\u0000 in JSON, %00 in an address), which the database cannot store; take it out",
         ),
         Trouble::Defect => internal(),
     }

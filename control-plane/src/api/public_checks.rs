@@ -1,16 +1,16 @@
 //! `/public/v1/{tenant}/checks`: for anybody, and off until a tenant switches it on.
 
-use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::Instant;
 
 use axum::Extension;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 
 use super::openapi::{Operation, Tells};
-use super::peer::Peer;
+use super::peer::{Peer, network};
 use super::problem::{Answer, Problem};
 use crate::app::App;
 use crate::public_checks::{self, Prefix};
@@ -21,12 +21,13 @@ pub(super) struct Range(String);
 pub(super) async fn range(
     State(app): State<Arc<App>>,
     Extension(peer): Extension<Peer>,
-    Path((tenant, prefix)): Path<(String, String)>,
+    path: Result<Path<(String, String)>, PathRejection>,
     headers: HeaderMap,
 ) -> Answer<Range> {
     // Before anything that costs something.
     let client = app.proxies.client(&headers, peer).map(network);
     app.limits.public_checks.take(client, Instant::now()).map_err(|left| Problem::RateLimited { left })?;
+    let Path((tenant, prefix)) = path.map_err(|_| Problem::NoSuchRoute)?;
     let mut db = app.store.read().await?;
     // A tenant that is not there and one that has none look alike.
     let tenant = public_checks::tenant(&mut db, &tenant).await?.ok_or(Problem::NoSuchRoute)?;
@@ -46,26 +47,5 @@ impl IntoResponse for Range {
 impl Tells for Range {
     fn describe(operation: &mut Operation<'_>) {
         String::describe(operation);
-    }
-}
-
-/// Whoever has one address of IPv6 has all of its network.
-fn network(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64)).into(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_network_of_ipv6_is_one() {
-        let of = |text: &str| network(text.parse().unwrap());
-        assert_eq!(of("2001:db8::1"), of("2001:db8::ffff:2"));
-        assert_ne!(of("2001:db8::1"), of("2001:db8:0:1::1"));
-        assert_ne!(of("192.0.2.1"), of("192.0.2.2"));
     }
 }

@@ -11,8 +11,8 @@ use axum::routing::{MethodRouter, delete, get, patch, post, put};
 
 use super::openapi::{self, Describe, describe};
 use super::{
-    api_tokens, attempts, audit, checks, gateways, guard_rails, health, imports, intake, jobs, leaks, notifications, policies,
-    public_checks, responses, scans, session, sources, sso, tenants, users, verdicts, webhooks,
+    api_tokens, attempts, audit, checks, closed_leaks, epochs, gateways, guard_rails, health, imports, intake, jobs, leaks,
+    notifications, policies, public_checks, responses, scans, session, sources, sso, tenants, users, verdicts, webhooks,
 };
 use crate::app::App;
 use crate::people::Role;
@@ -123,6 +123,8 @@ pub fn routes() -> Vec<Route> {
         get    "/api/v1/settings/response"         See     responses::show;
         put    "/api/v1/settings/response"         Decide  responses::choose;
         delete "/api/v1/settings/response"         Decide  responses::reset;
+        get    "/api/v1/settings/closed-leaks"     See     closed_leaks::show;
+        put    "/api/v1/settings/closed-leaks"     Decide  closed_leaks::choose;
         get    "/api/v1/guard-rails"               See     guard_rails::show;
         post   "/api/v1/guard-rails/second-approver" Decide  guard_rails::want_second_approver;
         delete "/api/v1/guard-rails/second-approver" Tenants guard_rails::waive_second_approver;
@@ -153,6 +155,7 @@ pub fn routes() -> Vec<Route> {
         post   "/api/v1/gateways"                  Operate gateways::add;
         get    "/api/v1/gateways/{id}"             See     gateways::show;
         delete "/api/v1/gateways/{id}"             Operate gateways::revoke;
+        get    "/api/v1/epochs/{epoch}"            See     epochs::show;
 
         get    "/api/v1/jobs"                      Operate jobs::list;
         post   "/api/v1/jobs/{id}/retry"           Operate jobs::retry;
@@ -216,6 +219,10 @@ pub const COMMANDS: &[(&str, Needs)] = &[
     ("restore", Needs::Machine),
     ("export", Needs::Machine),
     ("admin-token", Needs::Machine),
+    ("keys status", Needs::Machine),
+    ("keys add", Needs::Machine),
+    ("keys swap", Needs::Machine),
+    ("keys retire", Needs::Machine),
     ("scan", Needs::Nothing),
     ("index bench", Needs::Nothing),
     ("completions", Needs::Nothing),
@@ -255,6 +262,8 @@ pub const COMMANDS: &[(&str, Needs)] = &[
     ("response show", Needs::Api(Right::See)),
     ("response set", Needs::Api(Right::Decide)),
     ("response reset", Needs::Api(Right::Decide)),
+    ("closed-leaks show", Needs::Api(Right::See)),
+    ("closed-leaks set", Needs::Api(Right::Decide)),
     ("attempts list", Needs::Api(Right::See)),
     ("try", Needs::Api(Right::See)),
     ("source list", Needs::Api(Right::See)),

@@ -11,6 +11,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 
+use super::patience::Patient;
 use super::peer::Peer;
 use crate::app::App;
 use crate::door::Door;
@@ -37,7 +38,7 @@ pub async fn serve(app: Arc<App>, door: Door) {
                     request.extensions_mut().insert(peer);
                     service.call(request)
                 });
-                let connection = under_way.watch(http.serve_connection(TokioIo::new(guest), service));
+                let connection = under_way.watch(http.serve_connection(TokioIo::new(Patient::new(guest)), service));
                 tokio::spawn(async move {
                     if let Err(error) = connection.await {
                         tracing::debug!(%error, "a connection ended");

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::input::{Asked, Body, IfMatchTag, line};
+use super::input::{Asked, Body, IfMatchTag, NameInPath, line};
 use super::output::{Created, Tagged, tag};
 use super::page::{Page, has, list_query};
 use super::problem::{Answer, Problem};
@@ -99,7 +99,11 @@ pub(super) async fn add(
 }
 
 /// Whoever belongs to one tenant sees that one.
-pub(super) async fn show(State(app): State<Arc<App>>, caller: Caller, Path(name): Path<String>) -> Answer<Tagged<TenantView>> {
+pub(super) async fn show(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    NameInPath(name): NameInPath,
+) -> Answer<Tagged<TenantView>> {
     let mut db = app.store.read().await?;
     let tenant = tenants::find(&mut db, &name).await?;
     let tenant = tenant.filter(|tenant| caller.role.is_global() || tenant.id == caller.tenant.id);
@@ -110,7 +114,7 @@ pub(super) async fn show(State(app): State<Arc<App>>, caller: Caller, Path(name)
 pub(super) async fn change(
     State(app): State<Arc<App>>,
     caller: Caller,
-    Path(name): Path<String>,
+    NameInPath(name): NameInPath,
     seen: IfMatchTag,
     Body(request): Body<ChangeTenant>,
 ) -> Answer<Tagged<TenantView>> {

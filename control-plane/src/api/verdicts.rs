@@ -48,7 +48,7 @@ pub(super) async fn judge(State(app): State<Arc<App>>, caller: Caller, Body(aske
     let trial = app.publisher.trial(tenant).ok_or(Problem::NoIndex(missing))?;
     let turn = tokio::time::timeout(PATIENCE, app.trying.acquire()).await;
     let turn = turn.ok().and_then(Result::ok).ok_or(Problem::Busy { what: "requests are being tried" })?;
-    verdicts::judge(&app, tenant, trial, &form, request, turn).await.map(Json).map_err(|error| match error {
+    verdicts::judge(&app, tenant, trial, form, request, turn).await.map(Json).map_err(|error| match error {
         TryError::Store(error) => Problem::Store(error),
         error => Problem::Internal(error.into()),
     })

@@ -3,19 +3,22 @@
 use stopleak_contract::Fingerprint;
 use stopleak_contract::feed::wire;
 
-use super::{Outcome, Stored};
-use crate::leaks;
+use super::clients::Clients;
+use super::{Outcome, Stored, signs};
+use crate::leaks::{self, Status};
 use crate::notifications::{self, Event, Used};
 use crate::store::{Connection, Store};
 use crate::tenants::TenantId;
 use crate::time::Time;
 
 /// An attempt that belongs to a token.
-struct Checked<'a> {
-    attempt: &'a wire::Attempt,
-    outcome: Outcome,
+pub(super) struct Checked<'a> {
+    pub(super) attempt: &'a wire::Attempt,
+    pub(super) outcome: Outcome,
     place: &'static str,
-    token: i64,
+    pub(super) token: i64,
+    /// Where its leak stood just now.
+    status: Status,
 }
 
 /// Longest texts that are kept; what is longer is cut.
@@ -26,11 +29,11 @@ const MAX_PATH: usize = 2048;
 const REMOVED_AT_ONCE: u64 = 1_024;
 
 /// Stores a batch: all of it that can be stored, or nothing. Then the tenant's oldest attempts go, those beyond `max`.
-pub async fn store_batch(
+pub async fn store_batch<'a>(
     store: &Store,
     tenant: TenantId,
     gateway: i64,
-    attempts: &[wire::Attempt],
+    attempts: &'a [wire::Attempt],
     max: u64,
     now: Time,
 ) -> Result<Stored, sqlx::Error> {
@@ -41,11 +44,12 @@ pub async fn store_batch(
     if checked.is_empty() {
         return Ok(stored);
     }
+    let clients = Clients::load(&mut *store.read().await?, tenant, &checked, now).await?;
     let mut db = store.write().await?;
     let mut new = Vec::new();
     for checked in &checked {
         if insert(&mut db, tenant, gateway, checked).await? {
-            new.push(Used { attempt: checked.attempt, outcome: checked.outcome, gateway });
+            new.push(checked);
             match checked.outcome {
                 Outcome::Observed => stored.observed += u64::from(checked.attempt.count),
                 Outcome::Blocked => stored.blocked += u64::from(checked.attempt.count),
@@ -53,7 +57,14 @@ pub async fn store_batch(
         }
     }
     remove_oldest(&mut db, tenant, max).await?;
-    notifications::tell(&mut db, tenant, &Event::Attempts(&new), now).await?;
+    signs::read(&mut db, tenant, &new, now).await?;
+    let strangers = clients.remember(&mut db, tenant, &new, now).await?;
+    let uses = |checked: &[&Checked<'a>]| checked.iter().map(|checked| checked.used(gateway)).collect::<Vec<_>>();
+    notifications::tell(&mut db, tenant, &Event::Attempts(&uses(&new)), now).await?;
+    notifications::tell(&mut db, tenant, &Event::NewClients(&uses(&strangers)), now).await?;
+    // Under the lock it is asked again where a leak stands.
+    let closed: Vec<_> = new.into_iter().filter(|checked| checked.is_use_of_closed()).collect();
+    stored.epoch = leaks::used_after_close(&mut db, tenant, &uses(&closed), now).await?;
     db.commit().await?;
     Ok(stored)
 }
@@ -75,7 +86,7 @@ async fn check<'a>(
         };
         match leaks::find_token(&mut db, tenant, &fingerprint).await? {
             Some(known) if known.leak == attempt.leak => {
-                checked.push(Checked { attempt, outcome, place, token: known.token });
+                checked.push(Checked { attempt, outcome, place, token: known.token, status: known.status });
             }
             known => {
                 stored.false_matches += 1;
@@ -88,7 +99,7 @@ async fn check<'a>(
 
 /// Whether the attempt is new.
 async fn insert(db: &mut Connection, tenant: TenantId, gateway: i64, checked: &Checked<'_>) -> Result<bool, sqlx::Error> {
-    let &Checked { attempt, outcome, place, token } = checked;
+    let &Checked { attempt, outcome, place, token, .. } = checked;
     let done = sqlx::query(
         "INSERT INTO attempts (tenant_id, attempt, gateway_id, leak, token_id, outcome, place, header, client, method,
                                host, path, status, first_seen_at, last_seen_at, count)
@@ -128,6 +139,17 @@ async fn remove_oldest(db: &mut Connection, tenant: TenantId, max: u64) -> Resul
             .await?;
     }
     Ok(())
+}
+
+impl<'a> Checked<'a> {
+    fn used(&self, gateway: i64) -> Used<'a> {
+        Used { attempt: self.attempt, outcome: self.outcome, gateway }
+    }
+
+    /// A token that its owner has revoked is often tried again, and refused: that is what closing the leak was for.
+    fn is_use_of_closed(&self) -> bool {
+        self.status == Status::Closed && self.outcome == Outcome::Observed && !signs::is_refused(self)
+    }
 }
 
 fn outcome(attempt: &wire::Attempt) -> Option<Outcome> {

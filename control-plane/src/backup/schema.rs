@@ -40,9 +40,13 @@ const REFERENCES_OF_POSTGRES: &str =
 
 /// What triggers keep of other tables. Written last: it takes the place of what they have counted while those were restored, which lacks what
 /// is gone since.
-pub(super) const COUNTED: [&str; 5] = ["attempt_counts", "day_counts", "leak_counts", "leak_rules", "token_lengths"];
+pub(super) const COUNTED: [&str; 6] =
+    ["attempt_counts", "day_counts", "leak_counts", "leak_rules", "life_counts", "token_lengths"];
 
-/// All tables of the database.
+/// What servers that run know of each other and of their gateways: nothing of it is true of another database.
+const PASSING: [&str; 2] = ["servers", "server_gateways"];
+
+/// All tables of the database that a backup has.
 pub(super) async fn tables(database: &Database, db: &mut Connection) -> Result<Vec<Table>, sqlx::Error> {
     let (columns, references) = match database {
         Database::Sqlite(_) => (COLUMNS_OF_SQLITE, REFERENCES_OF_SQLITE),
@@ -51,7 +55,7 @@ pub(super) async fn tables(database: &Database, db: &mut Connection) -> Result<V
     let columns: Vec<(String, String, String)> = sqlx::query_as(columns).fetch_all(&mut *db).await?;
     let references: Vec<(String, String)> = sqlx::query_as(references).fetch_all(&mut *db).await?;
     let mut tables: BTreeMap<String, Vec<Column>> = BTreeMap::new();
-    for (table, name, kind) in columns {
+    for (table, name, kind) in columns.into_iter().filter(|(table, ..)| !PASSING.contains(&table.as_str())) {
         let kind = Kind::of(&kind).ok_or_else(|| sqlx::Error::Decode(format!("{table}.{name} is a {kind}").into()))?;
         tables.entry(table).or_default().push(Column { name, kind });
     }

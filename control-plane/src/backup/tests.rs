@@ -18,7 +18,7 @@ async fn filled(fresh: &Fresh) -> (Store, TenantId) {
     let leak = leaks::insert_leak(&mut db, tenant, &NewLeak { title, risk: stopleak_detector::Risk::Low, place: None }, now)
         .await
         .unwrap();
-    let key = stopleak_contract::FingerprintKey::new([7; 32]);
+    let key = stopleak_contract::FingerprintKey::new([7; 32]).into();
     for n in 0..500 {
         let token = stopleak_contract::Token::parse(format!("fk_9aQ7zLm2Xw4RtB8v{n}").as_bytes()).unwrap();
         leaks::insert_token(&mut db, tenant, leak, &NewToken::of(&key, &token, Some("own-format")), now).await.unwrap();

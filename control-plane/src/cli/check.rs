@@ -42,7 +42,8 @@ pub(super) struct Check {
 struct Hashed {
     line: u64,
     preview: String,
-    fingerprint: Fingerprint,
+    /// One under each key.
+    fingerprints: Vec<Fingerprint>,
 }
 
 /// What the server takes in one request.
@@ -53,17 +54,19 @@ const MAX_LINE: u64 = 64 * 1024;
 impl Check {
     pub(super) fn run(self) -> Result<(), Fault> {
         let client = self.remote.client()?;
-        let key = self.key(&client)?;
+        let keys = self.keys(&client)?;
         let mut lines = BufReader::new(self.open()?);
         let (mut leaked, mut all, mut line) = (0, Vec::new(), 0);
         loop {
-            let hashed = read(&mut lines, &mut line, &key)?;
+            let hashed = read(&mut lines, &mut line, &keys)?;
             if hashed.is_empty() {
                 break;
             }
-            let fingerprints: Vec<String> = hashed.iter().map(|hashed| hex(hashed.fingerprint.as_bytes())).collect();
+            let fingerprints: Vec<String> = hashed.iter().flat_map(|hashed| &hashed.fingerprints).map(hex).collect();
             let checks = client.post("/checks", &json!({"fingerprints": fingerprints}))?;
-            for (hashed, check) in hashed.iter().zip(items(&checks, "checks")) {
+            for (hashed, checks) in hashed.iter().zip(items(&checks, "checks").chunks(keys.len())) {
+                // Under one of the keys at most, it is known.
+                let Some(check) = checks.iter().find(|check| !check["leak"].is_null()).or(checks.first()) else { continue };
                 leaked += u64::from(check["leaked"] == true);
                 if self.remote.json || check["leaked"] == true {
                     let mut check = check.clone();
@@ -90,32 +93,37 @@ impl Check {
         Ok(Box::new(file))
     }
 
-    /// The tenant's key, when it is the server's: with another one, nothing would look leaked.
-    fn key(&self, client: &Client) -> Result<FingerprintKey, Fault> {
+    /// The tenant's keys that the server has in force: with others, nothing would look leaked.
+    fn keys(&self, client: &Client) -> Result<Vec<FingerprintKey>, Fault> {
         let config = self.config.as_deref().map(Config::read).transpose().map_err(|error| Fault::Usage(error.to_string()))?;
         let config = config.unwrap_or_default();
         let data_dir = self.remote.data_dir().or_else(|| config.data_dir().ok());
         let server = client.get("/checks")?;
         let tenant = TenantId(server["tenant_number"].as_i64().unwrap_or_default());
-        let key = keys::fingerprint_key(&data_dir.unwrap_or_default(), &config.keys, tenant);
-        let key = key.map_err(|error| Fault::Refused(error.to_string()))?;
-        if server["key_check"] == hex(&key.check()) {
-            return Ok(key);
-        }
-        Err(Fault::Refused(
+        let here = keys::fingerprint_keys(&data_dir.unwrap_or_default(), &config.keys, tenant);
+        let here = here.map_err(|error| Fault::Refused(error.to_string()))?;
+        let wanted = [&server["key_check"], &server["second_key_check"]].into_iter().filter_map(Value::as_str);
+        let of = |check: &str| here.iter().find(|key| check_hex(key) == check).cloned();
+        wanted.map(of).collect::<Option<Vec<_>>>().filter(|keys| !keys.is_empty()).ok_or_else(|| {
+            Fault::Refused(
             "the fingerprint key here is not the server's, so that no token would be recognised; give the server's data folder \
              (--data-dir), its configuration (--config), or its key in STOPLEAK_FINGERPRINT_KEY"
                 .to_owned(),
-        ))
+        )
+        })
     }
 }
 
+fn check_hex(key: &FingerprintKey) -> String {
+    blake3::Hash::from_bytes(key.check()).to_hex().to_string()
+}
+
 /// The next tokens, hashed.
-fn read(lines: &mut impl BufRead, line: &mut u64, key: &FingerprintKey) -> Result<Vec<Hashed>, Fault> {
+fn read(lines: &mut impl BufRead, line: &mut u64, keys: &[FingerprintKey]) -> Result<Vec<Hashed>, Fault> {
     let mut hashed = Vec::new();
     // With room for all of a line: growing would leave copies behind that are not overwritten.
     let mut text = Zeroizing::new(Vec::with_capacity(usize::try_from(MAX_LINE).unwrap_or_default()));
-    while hashed.len() < AT_ONCE {
+    while hashed.len() < AT_ONCE / keys.len().max(1) {
         text.zeroize();
         let read = lines.by_ref().take(MAX_LINE).read_until(b'\n', &mut text);
         *line += 1;
@@ -125,7 +133,8 @@ fn read(lines: &mut impl BufRead, line: &mut u64, key: &FingerprintKey) -> Resul
             _ if text.trim_ascii().is_empty() => {}
             _ => {
                 let token = Token::parse(&text).map_err(|error| Fault::Usage(format!("line {line}: {error}")))?;
-                hashed.push(Hashed { line: *line, preview: token.preview(), fingerprint: Fingerprint::of(key, &token) });
+                let fingerprints = keys.iter().map(|key| Fingerprint::of(key, &token)).collect();
+                hashed.push(Hashed { line: *line, preview: token.preview(), fingerprints });
             }
         }
     }
@@ -140,6 +149,6 @@ fn show(checks: &[Value]) -> Result<(), Fault> {
     table::rows(&["LINE", "TOKEN", "LEAK", "STATUS", "PATCHED", "FIRST SEEN"], &rows)
 }
 
-fn hex(bytes: &[u8; 32]) -> String {
-    blake3::Hash::from_bytes(*bytes).to_hex().to_string()
+fn hex(fingerprint: &Fingerprint) -> String {
+    blake3::Hash::from_bytes(*fingerprint.as_bytes()).to_hex().to_string()
 }

@@ -24,7 +24,7 @@ pub(super) struct Gateway {
 enum Command {
     /// Make a gateway's credential, which is shown this once
     Add(Add),
-    /// List gateways: the epoch in force, its tokens and age, and refused pushes
+    /// List gateways: how many workers have the newest index, which one is in force, since when, and refused pushes
     List(Remote),
     /// Take a gateway's credential back; its streams end at once
     Revoke(Revoke),
@@ -74,22 +74,50 @@ fn list(remote: &Remote) -> Result<(), Fault> {
             (true, true) => "connected",
             (true, false) => "away",
         };
+        let alarm = match (gateway["refuses"] == true, gateway["behind_since"].is_null()) {
+            (true, _) => "refuses",
+            (false, false) => "behind",
+            (false, true) => "-",
+        };
+        let current = format!("{} of {}", cell(gateway, "workers_current"), cell(gateway, "workers"));
+        let mut row = vec![cell(gateway, "id"), cell(gateway, "name"), state.to_owned(), alarm.to_owned(), current];
         let members = [
-            "workers",
             "epoch",
             "tokens",
+            "index_bytes",
             "index_age_seconds",
+            "envoys",
+            "connected_since",
             "last_seen_at",
             "filter_versions",
             "attempts_dropped",
+            "nacks",
             "last_nack/reason",
         ];
-        let mut row = vec![cell(gateway, "id"), cell(gateway, "name"), state.to_owned()];
         row.extend(members.map(|member| cell(gateway, member)));
+        let servers: Vec<String> = items(gateway, "servers").iter().map(|server| cell(server, "server")).collect();
+        row.push(if servers.is_empty() { "-".to_owned() } else { servers.join(",") });
         row
     };
     let rows: Vec<_> = items(&list, "gateways").iter().map(row).collect();
-    let headings =
-        ["ID", "GATEWAY", "STATE", "WORKERS", "EPOCH", "TOKENS", "AGE (S)", "LAST SEEN", "FILTER", "DROPPED", "LAST NACK"];
+    let headings = [
+        "ID",
+        "GATEWAY",
+        "STATE",
+        "ALARM",
+        "CURRENT",
+        "EPOCH",
+        "TOKENS",
+        "BYTES",
+        "AGE (S)",
+        "ENVOYS",
+        "SINCE",
+        "LAST SEEN",
+        "FILTER",
+        "DROPPED",
+        "NACKS",
+        "LAST NACK",
+        "SERVERS",
+    ];
     table::rows(&headings, &rows)
 }

@@ -25,6 +25,7 @@ use self::pending::{ListPending, Settle, SettleWhy};
 use super::Fault;
 use super::client::Remote;
 use super::table::{self, cell, items};
+use super::wait;
 use crate::leaks::{LeakNumber, parse_leak_id};
 
 /// List leaks, add them, and decide on them
@@ -34,6 +35,7 @@ Examples:
   stopleak leak list --status open --risk high
   stopleak leak add --title 'laptop of the on-call' tokens.txt
   stopleak leak patch LK-7 --reason 'still in use by CI'
+  stopleak leak patch LK-7 --wait
   stopleak leak patch LK-7 --at 2h --expires 7d
   stopleak leak patch LK-7 --host api.example.com --path-prefix /v2 --exempt 10.0.0.0/8
   stopleak leak decide close --source 3 --reason 'rotated' --dry-run
@@ -134,6 +136,14 @@ enum Status {
     FalsePositive,
 }
 
+#[derive(Clone, Copy, ValueEnum, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Life {
+    Alive,
+    Dead,
+    Unseen,
+}
+
 #[derive(Serialize)]
 struct NewLeak<'a> {
     title: &'a str,
@@ -206,15 +216,24 @@ fn show(leak: &Value) -> Result<(), Fault> {
         ("observed", "attempts/observed"),
         ("blocked", "attempts/blocked"),
         ("last use", "attempts/last_seen_at"),
+        ("life", "life"),
+        ("since", "life_since"),
+        ("newcomer", "new_client/client"),
+        ("seen", "new_client/at"),
+        ("watched", "observed_until"),
+        ("used", "used_after_close_at"),
     ] {
         table::print(&format!("{name:9} {}", cell(leak, member)))?;
     }
     for token in items(leak, "tokens") {
         table::print(&format!(
-            "token     {}  rule {}  weakness {}",
+            "token     {}  rule {}  weakness {}  {} since {}  last use {}",
             cell(token, "preview"),
             cell(token, "rule"),
-            cell(token, "weakness")
+            cell(token, "weakness"),
+            cell(token, "life"),
+            cell(token, "life_since"),
+            cell(token, "used_at")
         ))?;
         for occurrence in items(token, "occurrences") {
             let [path, line, column, commit] = ["path", "line", "column", "commit"].map(|member| cell(occurrence, member));
@@ -228,7 +247,7 @@ fn show(leak: &Value) -> Result<(), Fault> {
     }
     for decision in items(leak, "decisions") {
         let [at, action, author, reason] = ["at", "action", "author", "reason"].map(|member| cell(decision, member));
-        table::print(&format!("decision  {at}  {action}  by {author}  reason {reason}"))?;
+        table::print(&format!("decision  {at}  {action}  by {author}  reason {reason}  {}", wait::in_words(decision)))?;
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! The command line: one binary that serves, scans, and calls a server's API.
 //!
-//! `serve`, `worker`, `scan`, `index`, `profile`, `backup`, `restore`, `export` and `admin-token` do their work here; every other command is a call of the API by the `client`, shown by `table` or,
+//! `serve`, `worker`, `scan`, `index`, `profile`, `backup`, `restore`, `export`, `admin-token` and `keys` do their work here; every other command is a call of the API by the `client`, shown by `table` or,
 //! with `--json`, as the API's own JSON.
 
 mod serve;
@@ -8,6 +8,7 @@ mod worker;
 mod scan;
 mod client;
 mod table;
+mod wait;
 mod moment;
 mod pages;
 mod revoke;
@@ -19,6 +20,7 @@ mod policy;
 mod guard_rails;
 mod pause;
 mod response;
+mod closed_leaks;
 mod source;
 mod import;
 mod webhook;
@@ -32,6 +34,7 @@ mod audit;
 mod index;
 mod backup;
 mod admin_token;
+mod keys;
 mod profile;
 mod completions;
 mod openapi;
@@ -61,6 +64,7 @@ enum Command {
     GuardRails(guard_rails::GuardRails),
     Pause(pause::Pause),
     Response(response::Response),
+    ClosedLeaks(closed_leaks::ClosedLeaks),
     Source(source::Source),
     Import(import::Import),
     Webhook(webhook::Webhook),
@@ -76,6 +80,7 @@ enum Command {
     Restore(backup::Restore),
     Export(backup::Export),
     AdminToken(admin_token::AdminToken),
+    Keys(keys::KeysCommand),
     Profile(profile::ProfileCommand),
     Completions(completions::Completions),
     #[command(name = "openapi")]
@@ -115,6 +120,7 @@ impl Cli {
             Command::GuardRails(rails) => rails.run(),
             Command::Pause(pause) => pause.run(),
             Command::Response(response) => response.run(),
+            Command::ClosedLeaks(closed) => closed.run(),
             Command::Source(source) => source.run(),
             Command::Import(import) => import.run(),
             Command::Webhook(webhook) => webhook.run(),
@@ -130,6 +136,7 @@ impl Cli {
             Command::Restore(restore) => restore.run(),
             Command::Export(export) => export.run(),
             Command::AdminToken(admin_token) => admin_token.run(),
+            Command::Keys(keys) => keys.run(),
             Command::Profile(profile) => profile.run(),
             Command::Completions(completions) => completions.run(),
             Command::OpenApi(document) => document.run(),

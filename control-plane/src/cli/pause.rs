@@ -7,6 +7,7 @@ use super::Fault;
 use super::client::Remote;
 use super::moment::Moment;
 use super::table::{self, cell};
+use super::wait::Wait;
 
 /// Pause all virtual patches: until the end, gateways only observe
 #[derive(Args)]
@@ -38,6 +39,8 @@ struct Begin {
     #[arg(long)]
     reason: String,
     #[command(flatten)]
+    wait: Wait,
+    #[command(flatten)]
     remote: Remote,
 }
 
@@ -47,7 +50,9 @@ impl Pause {
             Command::Show(remote) => told(&remote, &remote.client()?.get("/pause")?),
             Command::Begin(begin) => {
                 let request = json!({"until": begin.until, "reason": begin.reason});
-                told(&begin.remote, &begin.remote.client()?.post("/pause", &request)?)
+                let client = begin.remote.client()?;
+                let mut begun = client.post("/pause", &request)?;
+                begin.wait.after(&client, begin.remote.json, &mut begun, in_words)
             }
             Command::End(remote) => {
                 let client = remote.client()?;
@@ -59,9 +64,10 @@ impl Pause {
 }
 
 fn told(remote: &Remote, answer: &Value) -> Result<(), Fault> {
-    if remote.json {
-        return table::json(answer);
-    }
+    if remote.json { table::json(answer) } else { in_words(answer) }
+}
+
+fn in_words(answer: &Value) -> Result<(), Fault> {
     if answer["pause"].is_null() {
         return table::print("no pause: virtual patches block");
     }

@@ -11,11 +11,12 @@ use tokio::sync::{mpsc, watch};
 use tonic::{Status, Streaming};
 
 use super::fleet::Member;
+use super::known::InForce;
 use super::session::{Event, Session, Violation};
 use crate::app::App;
 use crate::attempts::{self, Stored};
-use crate::gateways::{self, Subscriber};
-use crate::index::{Published, Push, welcome};
+use crate::gateways::Subscriber;
+use crate::index::{Encoded, Published, Push, welcome};
 use crate::leaks::leak_id;
 use crate::time::Time;
 
@@ -28,14 +29,14 @@ pub(super) struct Connection {
     /// What the gateway has when everything that was sent is in force there.
     pub(super) base: Option<Arc<Published>>,
     pub(super) inbound: Streaming<wire::ToControlPlane>,
-    pub(super) outbound: mpsc::Sender<Result<wire::ToGateway, Status>>,
+    pub(super) outbound: mpsc::Sender<Result<Encoded, Status>>,
 }
 
 /// What waits to be sent: small answers first, then one index, message by message. A gateway that is slower than decisions are
 /// taken gets only the newest index afterwards.
 #[derive(Default)]
 struct Outbox {
-    answers: VecDeque<wire::ToGateway>,
+    answers: VecDeque<Encoded>,
     push: Option<Push>,
 }
 
@@ -43,6 +44,7 @@ struct Outbox {
 #[derive(Default)]
 struct Intake {
     waiting: VecDeque<wire::AttemptBatch>,
+    waiting_bytes: usize,
     storing: Option<Storing>,
 }
 
@@ -51,8 +53,9 @@ type Storing = Pin<Box<dyn Future<Output = (wire::AttemptsAck, Stored)> + Send>>
 
 /// A stream without Hello for that long is of no use.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
-/// Beside the one that is being stored. The gateway keeps what is not acknowledged, so reading can wait.
-const MAX_BATCHES: usize = 1;
+/// Bytes of batches that wait beside the one that is being stored; what comes on top is not read. Each worker has one on its way, of some
+/// 40 KB: as long as those of all workers find room, nobody's acknowledgement waits behind the storing of attempts.
+const MAX_WAITING: usize = 512 * 1024;
 /// A gateway that sends but does not read would let them pile up.
 const MAX_ANSWERS: usize = 16;
 /// Batches of all streams that are being stored at once: half the readers stay free, and a decision waits behind that many at most.
@@ -92,12 +95,12 @@ impl Connection {
                 }
                 (ack, stored) = intake.stored() => {
                     self.look_at(&stored);
-                    outbox.answers.push_back(to_gateway(Message::AttemptsAck(ack)));
+                    outbox.answers.push_back(Encoded::of(Message::AttemptsAck(ack)));
                     intake.next(|batch| self.store(batch));
                 }
                 received = self.inbound.message(), if intake.has_room() && outbox.answers.len() < MAX_ANSWERS => {
                     let Some(message) = received? else { return Ok(()) };
-                    self.heard();
+                    self.member.heard(Time::now());
                     let event = session.receive(message).map_err(|violation| close(&violation))?;
                     self.handle(event, &mut session, &mut outbox, &mut intake);
                 }
@@ -131,17 +134,17 @@ impl Connection {
                          was the database restored from an old backup?"
                     );
                 }
-                self.member.join(&hello);
+                self.member.join(&hello, Time::now());
                 self.base = self.app.publisher.find(self.subscriber.tenant.id, &hello.root);
                 outbox.answers.push_back(welcome(&self.app.keys, &self.subscriber.tenant));
                 self.push(session, outbox);
             }
             Event::Enforced(ack) => {
                 tracing::debug!(gateway, epoch = ack.epoch, tokens = ack.tokens, "index in force");
-                let built_at = self.built_at(ack.epoch);
-                self.member.enforced(ack, built_at);
+                let in_force = self.in_force(&ack);
+                self.member.enforced(ack.worker, in_force, Time::now());
             }
-            Event::Gone(gone) => self.member.gone(&gone.worker),
+            Event::Gone(gone) => self.member.gone(&gone.worker, Time::now()),
             Event::Kept(nack) => {
                 if let Some(unlogged) = self.app.fleet.complains(self.subscriber.gateway) {
                     let (epoch, reason) = (nack.epoch, nack.reason.as_str());
@@ -155,7 +158,7 @@ impl Connection {
                 }
             }
             Event::Reported(batch) => {
-                intake.waiting.push_back(batch);
+                intake.push(batch);
                 if intake.storing.is_none() {
                     intake.next(|batch| self.store(batch));
                 }
@@ -173,6 +176,7 @@ impl Connection {
         if session.push(published.epoch, &published.root) {
             let push = Push::new(Arc::clone(&published), self.base.as_deref());
             session.sent(push.is_whole());
+            self.member.owes(published.epoch, Time::now());
             outbox.push = Some(push);
             self.base = Some(published);
         }
@@ -187,6 +191,9 @@ impl Connection {
                 match attempts::store_batch(&app.store, tenant, gateway, &batch.attempts, app.max_attempts, Time::now()).await {
                     Ok(stored) => {
                         app.metrics.stored(&stored);
+                        if let Some(epoch) = stored.epoch {
+                            app.committed(tenant, epoch);
+                        }
                         return (wire::AttemptsAck { batch: batch.batch, worker: batch.worker }, stored);
                     }
                     Err(error) => {
@@ -224,27 +231,15 @@ impl Connection {
         }
     }
 
-    fn heard(&self) {
-        let now = Time::now();
-        if self.member.heard(now) {
-            let (store, gateway) = (self.app.store.clone(), self.subscriber.gateway);
-            tokio::spawn(async move {
-                let written = async {
-                    let mut db = store.write().await?;
-                    gateways::touch(&mut db, gateway, now).await?;
-                    db.commit().await
-                };
-                if let Err(error) = written.await {
-                    tracing::warn!(gateway, %error, "the gateway's last sign of life was not written down");
-                }
-            });
+    /// What a worker has in force, as far as that is still known.
+    fn in_force(&self, ack: &wire::Ack) -> InForce {
+        let published = self.app.publisher.find_epoch(self.subscriber.tenant.id, ack.epoch);
+        InForce {
+            epoch: ack.epoch,
+            tokens: Some(ack.tokens),
+            bytes: published.as_ref().map(|published| published.bytes),
+            built_at: published.map(|published| published.built_at),
         }
-    }
-
-    /// When the epoch began, as far as that is still known.
-    fn built_at(&self, epoch: u64) -> Option<Time> {
-        let published = self.index.borrow();
-        (published.epoch == epoch).then_some(published.built_at)
     }
 }
 
@@ -253,7 +248,7 @@ impl Outbox {
         self.answers.is_empty() && self.push.is_none()
     }
 
-    fn next(&mut self) -> Option<wire::ToGateway> {
+    fn next(&mut self) -> Option<Encoded> {
         if let Some(answer) = self.answers.pop_front() {
             return Some(answer);
         }
@@ -267,12 +262,19 @@ impl Outbox {
 }
 
 impl Intake {
+    fn push(&mut self, batch: wire::AttemptBatch) {
+        self.waiting_bytes += prost::Message::encoded_len(&batch);
+        self.waiting.push_back(batch);
+    }
+
     fn next(&mut self, store: impl FnOnce(wire::AttemptBatch) -> Storing) {
-        self.storing = self.waiting.pop_front().map(store);
+        let next = self.waiting.pop_front();
+        self.waiting_bytes -= next.as_ref().map_or(0, prost::Message::encoded_len);
+        self.storing = next.map(store);
     }
 
     fn has_room(&self) -> bool {
-        self.waiting.len() < MAX_BATCHES
+        self.waiting_bytes < MAX_WAITING
     }
 
     /// The batch that was stored; never when there is none.
@@ -301,8 +303,4 @@ fn close(violation: &Violation) -> Status {
         Violation::Contract { .. } => Status::failed_precondition(violation.to_string()),
         _ => Status::invalid_argument(violation.to_string()),
     }
-}
-
-fn to_gateway(message: Message) -> wire::ToGateway {
-    wire::ToGateway { message: Some(message) }
 }

@@ -1,16 +1,19 @@
-//! What is in force where: every connected worker of every gateway, in memory.
+//! What is in force where: every worker of every gateway that is connected to this server, in memory.
 
-use std::collections::{BTreeMap, VecDeque};
+mod live;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use schemars::JsonSchema;
-use serde::Serialize;
 use stopleak_contract::feed::wire;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
-use super::convergence::Convergence;
-use crate::metrics::Metrics;
+use self::live::Live;
+use super::convergence::{Convergence, Rise};
+use super::known::{InForce, Known, NackView, Row};
+use crate::epochs::Floors;
+use crate::metrics::{Metrics, Watched};
 use crate::tenants::TenantId;
 use crate::time::Time;
 
@@ -18,53 +21,17 @@ use crate::time::Time;
 pub struct Fleet {
     state: Mutex<State>,
     metrics: Arc<Metrics>,
+    server: String,
+    is_shared: bool,
+    changed: Notify,
 }
 
 /// One stream's place in the fleet; leaving is dropping it.
 pub struct Member {
     fleet: Arc<Fleet>,
-    tenant: TenantId,
     gateway: i64,
     connection: u64,
     revoked: watch::Receiver<bool>,
-}
-
-/// What is known of a gateway that is or was connected.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
-pub struct GatewayState {
-    /// Whether any of its Envoys is connected.
-    pub connected: bool,
-    /// How many workers its connected Envoys have.
-    pub workers: usize,
-    /// The epoch in force: the lowest of the workers'; the last known when none is connected.
-    pub epoch: Option<u64>,
-    /// The tokens of that epoch's index.
-    pub tokens: Option<u64>,
-    /// How long ago that epoch began, in seconds.
-    pub index_age_seconds: Option<u64>,
-    /// Envoy's node ids.
-    pub nodes: Vec<String>,
-    /// The filter's version; several while an update is under way.
-    pub filter_versions: Vec<String>,
-    /// The last push that a worker refused.
-    pub last_nack: Option<NackView>,
-    /// Attempts that found no room at the gateway, since this control plane started.
-    pub attempts_dropped: u64,
-    /// When any worker was last heard of.
-    #[serde(skip)]
-    pub last_seen_at: Option<Time>,
-}
-
-/// A push that a worker refused.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
-#[schemars(rename = "Nack")]
-pub struct NackView {
-    /// The epoch of the push.
-    pub epoch: u64,
-    /// What the worker says.
-    pub reason: String,
-    /// When.
-    pub at: Time,
 }
 
 #[derive(Default)]
@@ -73,63 +40,32 @@ struct State {
     streams: usize,
     gateways: BTreeMap<i64, Live>,
     tenants: BTreeMap<TenantId, Convergence>,
-}
-
-struct Live {
-    revoked: watch::Sender<bool>,
-    /// Streams that entered, and those of them that said Hello.
-    entered: usize,
-    streams: BTreeMap<u64, Stream>,
-    /// By the id that each has given itself.
-    workers: BTreeMap<Vec<u8>, Worker>,
-    /// Totals of workers that left lately: one that comes back goes on counting where it was.
-    departed: VecDeque<(Vec<u8>, u64)>,
-    last: Option<InForce>,
-    last_nack: Option<NackView>,
-    attempts_dropped: u64,
-    last_seen_at: Time,
-    written_at: Option<Instant>,
-    logged_at: Option<Instant>,
-    unlogged: u64,
-}
-
-struct Stream {
-    node: String,
-    filter_version: String,
-}
-
-struct Worker {
-    /// Over which it was heard of last: another VM of the same Envoy may have opened a stream since.
-    connection: u64,
-    in_force: InForce,
-    attempts_dropped: u64,
-}
-
-#[derive(Clone, Copy, Default)]
-struct InForce {
-    epoch: u64,
-    tokens: Option<u64>,
-    built_at: Option<Time>,
+    /// Of which the other servers have to know at once, and with the next beat.
+    urgent: BTreeSet<i64>,
+    stale: BTreeSet<i64>,
+    /// Of which the database is to be told that they were heard of.
+    heard: BTreeMap<i64, Time>,
 }
 
 /// How often the database is told that a gateway was heard of.
 const WRITE_STEP: Duration = Duration::from_secs(30);
-/// Bounds what gateways can make the control plane remember.
-const MAX_DEPARTED: usize = 64;
 /// Streams of one gateway, which has one for each Envoy.
 pub const MAX_STREAMS: usize = 1_024;
 /// Workers of one gateway, over all its streams; further ones are not counted.
 pub const MAX_WORKERS: usize = 16 * MAX_STREAMS;
-/// Streams of all gateways: a stream may hold up to two of the largest messages in memory.
-pub const MAX_STREAMS_IN_ALL: usize = 8_192;
+/// Streams of all gateways: an idle one takes some 50 KB, which makes 600 MB of all of them. One whose gateway does its worst may hold three of
+/// the largest messages that are taken: one that comes, one that waits and one that is being stored.
+pub const MAX_STREAMS_IN_ALL: usize = 12_288;
 /// One line of complaint about a gateway in that time: it can give reason for thousands.
 const LOG_STEP: Duration = Duration::from_secs(1);
+/// A push that is not in force after that time is an alarm; the promise is a second.
+pub(super) const LATE: Duration = Duration::from_secs(5);
 
 impl Fleet {
-    /// An empty one.
+    /// An empty one, of the server of this name. When the database is shared, the other servers are to know of it.
     #[must_use]
-    pub fn new(metrics: Arc<Metrics>) -> Arc<Self> {
-        Arc::new(Self { state: Mutex::default(), metrics })
+    pub fn new(metrics: Arc<Metrics>, server: String, is_shared: bool) -> Arc<Self> {
+        Arc::new(Self { state: Mutex::default(), metrics, server, is_shared, changed: Notify::new() })
     }
 
     /// Reserves a place for a stream; `None` when there are too many. Whether the gateway is revoked has to be read after this, so
@@ -139,7 +75,7 @@ impl Fleet {
         if state.streams >= MAX_STREAMS_IN_ALL {
             return None;
         }
-        let live = state.gateways.entry(gateway).or_insert_with(Live::new);
+        let live = state.gateways.entry(gateway).or_insert_with(|| Live::new(tenant, Time::now()));
         if live.entered >= MAX_STREAMS {
             return None;
         }
@@ -149,7 +85,7 @@ impl Fleet {
         state.connections += 1;
         let connection = state.connections;
         drop(state);
-        Some(Member { fleet: Arc::clone(self), tenant, gateway, connection, revoked })
+        Some(Member { fleet: Arc::clone(self), gateway, connection, revoked })
     }
 
     /// Whether a complaint about this gateway is to be logged now, and then how many were not since the last one that was.
@@ -172,24 +108,35 @@ impl Fleet {
         }
     }
 
-    /// A change committed: the time until every connected worker has it is measured from here.
-    pub fn committed(&self, tenant: TenantId, epoch: u64) {
-        let mut state = self.lock();
-        for elapsed in state.tenants.entry(tenant).or_default().committed(epoch) {
-            self.metrics.enforced(elapsed);
+    /// What this server knows of a gateway.
+    #[must_use]
+    pub(super) fn known(&self, gateway: i64) -> Option<Known> {
+        self.lock().gateways.get(&gateway).map(Live::known)
+    }
+
+    /// The epochs in force in the tenant's gateways that are connected here.
+    pub(super) fn floors(&self, tenant: TenantId) -> Floors {
+        let mut floors = Floors::default();
+        let state = self.lock();
+        for (gateway, live) in state.gateways.iter().filter(|(_, live)| live.tenant == tenant) {
+            if let Some(floor) = live.floor() {
+                floors.add(*gateway, floor);
+            }
         }
+        floors
     }
 
-    /// What is known of a gateway.
+    /// What operators watch.
     #[must_use]
-    pub fn gateway(&self, gateway: i64, now: Time) -> GatewayState {
-        self.lock().gateways.get(&gateway).map(|live| live.view(now)).unwrap_or_default()
-    }
-
-    /// Gateways with an open stream.
-    #[must_use]
-    pub fn connected(&self) -> usize {
-        self.lock().gateways.values().filter(|live| !live.streams.is_empty()).count()
+    pub fn watched(&self, now: Time) -> Watched {
+        let state = self.lock();
+        let count = |is: &dyn Fn(&Live) -> bool| state.gateways.values().filter(|live| live.is_connected() && is(live)).count();
+        Watched {
+            connected: count(&|_| true),
+            workers: state.gateways.values().map(Live::workers).sum(),
+            behind: count(&|live| live.behind_since().is_some_and(|since| since.age(now) >= LATE)),
+            refusing: count(&Live::refuses),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -205,162 +152,166 @@ impl Member {
     }
 
     /// The stream's Envoy said Hello.
-    pub fn join(&self, hello: &wire::Hello) {
-        let stream = Stream { node: hello.node.clone(), filter_version: hello.filter_version.clone() };
-        if let Some(live) = self.fleet.lock().gateways.get_mut(&self.gateway) {
-            live.streams.insert(self.connection, stream);
-        }
+    pub fn join(&self, hello: &wire::Hello, now: Time) {
+        let (node, version) = (hello.node.clone(), hello.filter_version.clone());
+        self.change(now, |live, connection| live.join(connection, node, version, now));
+    }
+
+    /// An epoch is sent.
+    pub fn owes(&self, epoch: u64, now: Time) {
+        self.change(now, |live, _| live.owes(epoch, now));
     }
 
     /// An epoch is in force in a worker; 0 when it has none yet.
-    pub fn enforced(&self, ack: wire::Ack, built_at: Option<Time>) {
-        if ack.epoch > 0 {
+    pub fn enforced(&self, worker: Vec<u8>, in_force: InForce, now: Time) {
+        if in_force.epoch > 0 {
             self.fleet.metrics.push_acked();
         }
-        let in_force = InForce { epoch: ack.epoch, tokens: Some(ack.tokens), built_at };
-        let mut state = self.fleet.lock();
-        let Some(live) = state.gateways.get_mut(&self.gateway) else { return };
-        let full = live.workers.len() >= MAX_WORKERS;
-        let before = match live.workers.get_mut(&ack.worker) {
-            Some(worker) => {
-                worker.connection = self.connection;
-                Some(std::mem::replace(&mut worker.in_force, in_force).epoch)
-            }
-            None if full => return,
-            None => {
-                let attempts_dropped = live.departed.iter().find(|(id, _)| *id == ack.worker).map_or(0, |&(_, n)| n);
-                live.workers.insert(ack.worker, Worker { connection: self.connection, in_force, attempts_dropped });
-                None
-            }
-        };
-        let convergence = state.tenants.entry(self.tenant).or_default();
-        convergence.swap(before, Some(ack.epoch));
-        for elapsed in convergence.settle() {
-            self.fleet.metrics.enforced(elapsed);
-        }
+        self.change(now, |live, connection| live.enforced(connection, worker, in_force, MAX_WORKERS));
     }
 
     /// A worker is not there any more.
-    pub fn gone(&self, worker: &[u8]) {
-        let mut state = self.fleet.lock();
-        let Some(live) = state.gateways.get_mut(&self.gateway) else { return };
-        let in_force = live.part(self.connection, |id| id == worker);
-        state.forget(self.tenant, in_force);
+    pub fn gone(&self, worker: &[u8], now: Time) {
+        self.change(now, |live, connection| live.part(connection, |id| id == worker));
     }
 
     /// A push was refused.
     pub fn kept(&self, nack: &wire::Nack, now: Time) {
         self.fleet.metrics.push_nacked();
-        let reason = nack.reason.clone();
-        if let Some(live) = self.fleet.lock().gateways.get_mut(&self.gateway) {
-            live.last_nack = Some(NackView { epoch: nack.epoch, reason, at: now });
-        }
+        let nack = NackView { epoch: nack.epoch, reason: nack.reason.clone(), at: now };
+        self.change(now, |live, _| live.kept(nack));
     }
 
     /// A worker's totals since its start.
     pub fn counted(&self, stats: &wire::Stats) {
         let mut state = self.fleet.lock();
         let Some(live) = state.gateways.get_mut(&self.gateway) else { return };
-        let Some(worker) = live.workers.get_mut(&stats.worker) else { return };
-        let new = stats.attempts_dropped.saturating_sub(worker.attempts_dropped);
-        worker.attempts_dropped = stats.attempts_dropped;
-        live.attempts_dropped = live.attempts_dropped.saturating_add(new);
-        self.fleet.metrics.attempts_dropped(new);
+        let new = live.counted(&stats.worker, stats.attempts_dropped);
+        // They come every few seconds, and mostly say nothing new.
+        if new > 0 {
+            state.stale.insert(self.gateway);
+            self.fleet.metrics.attempts_dropped(new);
+        }
     }
 
-    /// Something came over this stream; true when it is time to write that down.
-    #[must_use]
-    pub fn heard(&self, now: Time) -> bool {
+    /// Something came over this stream.
+    pub fn heard(&self, now: Time) {
         let mut state = self.fleet.lock();
-        let Some(live) = state.gateways.get_mut(&self.gateway) else { return false };
+        let Some(live) = state.gateways.get_mut(&self.gateway) else { return };
         live.last_seen_at = now;
-        let due = live.written_at.is_none_or(|at| at.elapsed() >= WRITE_STEP);
-        if due {
+        if live.written_at.is_none_or(|at| at.elapsed() >= WRITE_STEP) {
             live.written_at = Some(Instant::now());
+            state.heard.insert(self.gateway, now);
         }
-        due
+    }
+
+    /// Changes what is known of the gateway, and tells whom it concerns.
+    fn change<T>(&self, now: Time, change: impl FnOnce(&mut Live, u64) -> T) -> Option<T> {
+        let mut state = self.fleet.lock();
+        let changed = change(state.gateways.get_mut(&self.gateway)?, self.connection);
+        if state.refloor(self.gateway, now) {
+            self.fleet.changed.notify_one();
+        }
+        Some(changed)
     }
 }
 
 impl Drop for Member {
     fn drop(&mut self) {
-        let mut state = self.fleet.lock();
-        state.streams = state.streams.saturating_sub(1);
-        let Some(live) = state.gateways.get_mut(&self.gateway) else { return };
-        live.entered = live.entered.saturating_sub(1);
-        live.streams.remove(&self.connection);
-        let in_force = live.part(self.connection, |_| true);
-        state.forget(self.tenant, in_force);
+        {
+            let mut state = self.fleet.lock();
+            state.streams = state.streams.saturating_sub(1);
+        }
+        self.change(Time::now(), Live::leave);
     }
 }
 
 impl State {
-    /// Nobody is left to wait for, or those who are left have acknowledged before: neither is a time worth measuring.
-    fn forget(&mut self, tenant: TenantId, in_force: Vec<InForce>) {
-        let convergence = self.tenants.entry(tenant).or_default();
-        for in_force in in_force {
-            convergence.swap(Some(in_force.epoch), None);
-        }
-        convergence.settle();
+    /// After a change of a gateway; whether another epoch is in force in it now.
+    fn refloor(&mut self, gateway: i64, now: Time) -> bool {
+        let Some(live) = self.gateways.get_mut(&gateway) else { return false };
+        self.stale.insert(gateway);
+        let Some((before, after)) = live.refloor(now) else { return false };
+        self.tenants.entry(live.tenant).or_default().swap(before, after, now);
+        self.urgent.insert(gateway);
+        true
     }
 }
 
-impl Live {
-    fn new() -> Self {
-        Self {
-            revoked: watch::Sender::new(false),
-            entered: 0,
-            streams: BTreeMap::new(),
-            workers: BTreeMap::new(),
-            departed: VecDeque::new(),
-            last: None,
-            last_nack: None,
-            attempts_dropped: 0,
-            last_seen_at: Time::now(),
-            written_at: None,
-            logged_at: None,
-            unlogged: 0,
-        }
+/// What the [exchange](super::exchange) with the database needs.
+impl Fleet {
+    /// What this server is called.
+    pub(super) fn server(&self) -> &str {
+        &self.server
     }
 
-    /// Takes workers of a connection out and returns what was in force in them.
-    fn part(&mut self, connection: u64, which: impl Fn(&[u8]) -> bool) -> Vec<InForce> {
-        let leaves = |id: &Vec<u8>, worker: &mut Worker| worker.connection == connection && which(id);
-        let mut parted = Vec::new();
-        for (id, worker) in self.workers.extract_if(.., leaves) {
-            self.departed.retain(|(departed, _)| *departed != id);
-            if self.departed.len() == MAX_DEPARTED {
-                self.departed.pop_front();
+    /// Whether there may be others on the database.
+    pub(super) fn is_shared(&self) -> bool {
+        self.is_shared
+    }
+
+    /// Waits until another epoch is in force in a gateway than before.
+    pub(super) async fn changed(&self) {
+        self.changed.notified().await;
+    }
+
+    /// Rows that have to be written, up to a bound: at once, or also those that can wait for a beat.
+    pub(super) fn take_rows(&self, is_beat: bool, most: usize) -> Vec<Row> {
+        let mut state = self.lock();
+        let State { gateways, urgent, stale, .. } = &mut *state;
+        let mut rows = Vec::new();
+        for set in [Some(&mut *urgent), is_beat.then_some(&mut *stale)].into_iter().flatten() {
+            while rows.len() < most
+                && let Some(gateway) = set.pop_first()
+            {
+                rows.extend(gateways.get(&gateway).map(|live| live.row(gateway)));
             }
-            self.departed.push_back((id, worker.attempts_dropped));
-            self.last = Some(worker.in_force);
-            parted.push(worker.in_force);
         }
-        parted
+        for row in &rows {
+            urgent.remove(&row.gateway);
+            stale.remove(&row.gateway);
+        }
+        // Nobody asks for them.
+        if !self.is_shared {
+            urgent.clear();
+            stale.clear();
+        }
+        rows
     }
 
-    fn view(&self, now: Time) -> GatewayState {
-        let lowest = self.workers.values().map(|worker| worker.in_force).min_by_key(|in_force| in_force.epoch);
-        // Epoch 0 is none.
-        let in_force = lowest.or(self.last).filter(|in_force| in_force.epoch > 0);
-        let distinct = |of: fn(&Stream) -> &String| {
-            let mut texts: Vec<_> = self.streams.values().map(of).filter(|text| !text.is_empty()).cloned().collect();
-            texts.sort_unstable();
-            texts.dedup();
-            texts
-        };
-        GatewayState {
-            connected: !self.streams.is_empty(),
-            workers: self.workers.len(),
-            epoch: in_force.map(|in_force| in_force.epoch),
-            tokens: in_force.and_then(|in_force| in_force.tokens),
-            index_age_seconds: in_force.and_then(|in_force| in_force.built_at).map(|at| at.age(now).as_secs()),
-            nodes: distinct(|stream| &stream.node),
-            filter_versions: distinct(|stream| &stream.filter_version),
-            last_nack: self.last_nack.clone(),
-            attempts_dropped: self.attempts_dropped,
-            last_seen_at: Some(self.last_seen_at),
-        }
+    /// They were not written.
+    pub(super) fn give_back(&self, rows: &[Row]) {
+        self.lock().urgent.extend(rows.iter().map(|row| row.gateway));
+    }
+
+    /// All have to be written again.
+    pub(super) fn rewrite(&self) {
+        let mut state = self.lock();
+        let State { gateways, urgent, .. } = &mut *state;
+        urgent.extend(gateways.keys());
+    }
+
+    /// Whether the exchange has left something to do.
+    pub(super) fn is_urgent(&self) -> bool {
+        self.is_shared && !self.lock().urgent.is_empty()
+    }
+
+    /// Looks at the convergence of every tenant.
+    pub(super) fn tenants<T>(&self, look: impl FnOnce(&BTreeMap<TenantId, Convergence>) -> T) -> T {
+        look(&self.lock().tenants)
+    }
+
+    /// These were looked at, and the tenant's epochs are settled up to one.
+    pub(super) fn settled(&self, tenant: TenantId, rises: &[Rise], epoch: u64) {
+        let mut state = self.lock();
+        let convergence = state.tenants.entry(tenant).or_default();
+        convergence.looked_at(rises);
+        convergence.settle(epoch);
+    }
+
+    /// The gateways that were heard of since the last time.
+    pub(super) fn take_heard(&self) -> BTreeMap<i64, Time> {
+        std::mem::take(&mut self.lock().heard)
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use stopleak_contract::feed::{MAX_MESSAGE, wire};
+use stopleak_contract::feed::wire;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::metadata::MetadataMap;
@@ -19,13 +19,17 @@ use super::generated::feed_server::{Feed, FeedServer};
 use crate::app::App;
 use crate::door::{Admission, Door, Guest};
 use crate::gateways::{self, Subscriber};
+use crate::index::Encoded;
 use crate::secret::{Purpose, Secret};
 use crate::store::{Trouble, trouble};
 
 /// Messages between the stream's driver and its socket: enough to keep the socket busy.
 const OUTBOUND: usize = 4;
-/// A dead peer is noticed within twice that.
+/// Largest message that a gateway may send: its largest are batches of 256 attempts, whose texts it cuts, and which have 100 KB or so.
+const MAX_FROM_GATEWAY: usize = 512 * 1024;
+/// A peer that is gone without a word is noticed within both together: eight seconds, as an Envoy with the settings of `envoy/` notices us.
 const KEEPALIVE: Duration = Duration::from_secs(5);
+const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// A connection without a stream of a known gateway is of no use after that time.
 const ADMISSION: Duration = Duration::from_secs(10);
@@ -36,14 +40,14 @@ struct Service {
 
 /// Serves the feed until the control plane stops.
 pub async fn serve(app: Arc<App>, door: Door, tls: Option<ServerTlsConfig>) -> anyhow::Result<()> {
-    let service = FeedServer::new(Service { app: Arc::clone(&app) }).max_decoding_message_size(MAX_MESSAGE);
+    let service = FeedServer::new(Service { app: Arc::clone(&app) }).max_decoding_message_size(MAX_FROM_GATEWAY);
     let mut server = tonic::transport::Server::builder();
     if let Some(tls) = tls {
         server = server.tls_config(tls).context("feed_tls")?;
     }
     server
         .http2_keepalive_interval(Some(KEEPALIVE))
-        .http2_keepalive_timeout(Some(KEEPALIVE))
+        .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
         .add_service(service)
         .serve_with_incoming_shutdown(incoming(door), async move {
             app.stopped().await;
@@ -71,7 +75,7 @@ fn incoming(door: Door) -> ReceiverStream<io::Result<Guest>> {
 
 #[tonic::async_trait]
 impl Feed for Service {
-    type SubscribeStream = ReceiverStream<Result<wire::ToGateway, Status>>;
+    type SubscribeStream = ReceiverStream<Result<Encoded, Status>>;
 
     async fn subscribe(
         &self,
@@ -118,7 +122,9 @@ impl Service {
         let subscriber = found.await.map_err(|error| {
             tracing::error!(%error, trouble = ?trouble(&error), "a gateway's credential cannot be checked");
             match trouble(&error) {
-                Trouble::Defect => Status::internal("the credential cannot be checked; see the control plane's log"),
+                Trouble::Defect | Trouble::Text => {
+                    Status::internal("the credential cannot be checked; see the control plane's log")
+                }
                 _ => Status::unavailable("the control plane's database does not answer; reconnect"),
             }
         })?;

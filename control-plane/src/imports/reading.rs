@@ -4,7 +4,6 @@ use std::io::Read;
 use std::sync::Arc;
 use std::time::Duration;
 
-use stopleak_contract::FingerprintKey;
 use tokio::sync::mpsc;
 
 use super::report::{self, Lack, ReportError, Reported, Sink};
@@ -12,6 +11,7 @@ use super::taking;
 use crate::app::App;
 use crate::audit;
 use crate::findings::{self, Found, Target};
+use crate::keys::TenantKeys;
 use crate::people::Caller;
 use crate::time::Time;
 
@@ -89,7 +89,7 @@ enum Outcome {
 
 /// The thread's side.
 struct Reader<'a> {
-    key: FingerprintKey,
+    key: TenantKeys,
     app: &'a App,
     items: mpsc::Sender<Item>,
     behind: u64,
@@ -229,7 +229,7 @@ impl Reader<'_> {
     /// Counts one finding in, and hands it on when it was not written before. `false` ends the reading.
     fn step(&mut self, what: &[&[u8]], outcome: impl FnOnce(&Self) -> Outcome) -> bool {
         // Keyed, since the digest is stored and a secret may be guessable.
-        let mut hasher = blake3::Hasher::new_keyed(self.key.as_bytes());
+        let mut hasher = blake3::Hasher::new_keyed(self.key.all().first.as_bytes());
         hasher.update(self.digest.as_bytes());
         for part in what {
             hasher.update(&part.len().to_le_bytes()).update(part);

@@ -4,13 +4,14 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::fmt::strtime;
 use jiff::tz::TimeZone;
-use stopleak_contract::{FingerprintKey, Token};
+use stopleak_contract::Token;
 use stopleak_detector::{Confidence, Risk};
 use stopleak_scanner::Finding;
 
 use super::report::Reported;
 use crate::app::App;
 use crate::findings::Found;
+use crate::keys::TenantKeys;
 
 /// Longer names of paths and rules are cut: nothing that a scanner reports of a real repository has them.
 const MAX_PATH: usize = 1000;
@@ -19,7 +20,7 @@ const MAX_RULE: usize = 100;
 const UNNAMED: &str = "imported";
 
 /// Takes what may be kept; `None` when the text is too short for a token or too long.
-pub(crate) fn take(app: &App, key: &FingerprintKey, reported: &Reported) -> Option<Found> {
+pub(crate) fn take(app: &App, key: &TenantKeys, reported: &Reported) -> Option<Found> {
     let token = Token::parse(reported.secret.as_bytes()).ok()?;
     let (mut rule, mut risk) = (harmless(reported.rule.as_deref().unwrap_or(UNNAMED), MAX_RULE), Risk::Medium);
     let whole = 0..reported.secret.len();

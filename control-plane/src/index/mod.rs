@@ -10,6 +10,8 @@ mod source;
 mod probe;
 mod proof;
 mod trial;
+mod recent;
+mod encoded;
 mod push;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -21,8 +23,10 @@ use stopleak_contract::index::SealedHeader;
 use stopleak_filter_host::{FilterModule, SharedData};
 use tokio::sync::{Notify, watch};
 
+pub use self::encoded::Encoded;
 pub use self::proof::Unproved;
 pub use self::push::{Push, welcome};
+use self::recent::worth_keeping;
 use self::source::Source;
 pub use self::trial::Trial;
 use crate::keys::Keys;
@@ -41,9 +45,12 @@ pub struct Published {
     pub built_at: Time,
     /// The tokens in it.
     pub tokens: u64,
+    /// Bytes of its shards.
+    pub bytes: u64,
     sealed: SealedHeader,
     /// Those that did not change are shared with the index before.
     shards: Vec<Arc<[u8]>>,
+    differences: push::Differences,
 }
 
 /// Builds and hands out the newest index of each tenant.
@@ -88,14 +95,6 @@ const PROVE_AGAIN: Duration = Duration::from_secs(10);
 
 /// Between two tries when the database cannot be read.
 const RETRY: Duration = Duration::from_millis(500);
-
-/// Indexes that are kept to tell the difference from. They share the shards that did not change, so that most cost little more than
-/// their header.
-const RECENT: usize = 16;
-
-/// Bytes of shards that are kept for that, when the newest index has fewer: changes of many tokens each leave nothing to share, and a
-/// difference from before them would be as large as the index.
-const RECENT_BYTES: usize = 16 * 1024 * 1024;
 
 impl Publisher {
     /// Publishes the index of every tenant, and goes on whenever it is woken.
@@ -155,7 +154,7 @@ impl Publisher {
         if lock(&self.channels).contains_key(&tenant.id) {
             return Ok(());
         }
-        let source = Source::load(&self.store, tenant.id).await?;
+        let source = Source::load(&self.store, &self.keys, tenant.id).await?;
         let Built { source, published: first, shared_data, .. } = self.build(tenant, source).await?;
         let on = AtomicBool::new(tenants::is_on(&mut *self.store.read().await?, tenant.id).await?);
         let newest = watch::Sender::new(Arc::clone(&first));
@@ -212,6 +211,15 @@ impl Publisher {
         }
     }
 
+    /// The same, unless that epoch is published already: whoever has committed it may hear of it from the database, too.
+    pub fn wake_for(&self, tenant: TenantId, epoch: i64) {
+        if let Some(channel) = lock(&self.channels).get(&tenant)
+            && u64::try_from(epoch).is_ok_and(|epoch| epoch > channel.newest.borrow().epoch)
+        {
+            channel.wake.notify_one();
+        }
+    }
+
     /// The newest index of the tenant, now and later.
     pub fn subscribe(&self, tenant: TenantId) -> Option<watch::Receiver<Arc<Published>>> {
         lock(&self.channels).get(&tenant).map(|channel| channel.newest.subscribe())
@@ -221,6 +229,12 @@ impl Publisher {
     pub fn find(&self, tenant: TenantId, root: &[u8]) -> Option<Arc<Published>> {
         let channel = lock(&self.channels).get(&tenant).map(Arc::clone)?;
         lock(&channel.recent).iter().find(|published| published.root == root).map(Arc::clone)
+    }
+
+    /// The index of this epoch, as long as it is remembered.
+    pub fn find_epoch(&self, tenant: TenantId, epoch: u64) -> Option<Arc<Published>> {
+        let channel = lock(&self.channels).get(&tenant).map(Arc::clone)?;
+        lock(&channel.recent).iter().find(|published| published.epoch == epoch).map(Arc::clone)
     }
 
     async fn run(self: Arc<Self>, channel: Arc<Channel>, source: Source) {
@@ -249,13 +263,18 @@ impl Publisher {
     async fn publish(&self, channel: &Channel, source: Option<Source>) -> anyhow::Result<Source> {
         let started = Instant::now();
         let on = tenants::is_on(&mut *self.store.read().await?, channel.tenant.id).await?;
-        channel.on.store(on, Ordering::Relaxed);
+        let was_on = channel.on.swap(on, Ordering::Relaxed);
         let source = match source {
-            Some(source) => source.update(&self.store, channel.tenant.id).await?,
-            None => Source::load(&self.store, channel.tenant.id).await?,
+            Some(source) => source.update(&self.store, &self.keys, channel.tenant.id).await?,
+            None => Source::load(&self.store, &self.keys, channel.tenant.id).await?,
         };
         if !on {
             tracing::info!(tenant = channel.tenant.name, "the API Leaks module is off: nothing is pushed");
+            return Ok(source);
+        }
+        // On PostgreSQL a server hears of its own commits, too, and by then has often built what they carry. Gateways that were left without
+        // pushes while the module was off wait for one, though.
+        if was_on && source.epoch() == channel.newest.borrow().epoch {
             return Ok(source);
         }
         let Built { source, published, shared_data, proved_in } = self.build(&channel.tenant, source).await?;
@@ -277,6 +296,7 @@ impl Publisher {
     /// Builds the index, and proves it.
     async fn build(&self, tenant: &Tenant, mut source: Source) -> anyhow::Result<Built> {
         source.fit(&self.store, &self.keys, tenant.id).await?;
+        self.metrics.index_built();
         let (owner, keys, module) = (tenant.clone(), Arc::clone(&self.keys), self.module.clone());
         #[cfg(test)]
         let faulty = self.faulty.load(Ordering::Relaxed);
@@ -339,30 +359,12 @@ impl Channel {
         if recent.front().is_some_and(|newest| newest.root == published.root) {
             return;
         }
+        if let Some(old) = recent.front() {
+            old.differences.forget();
+        }
         recent.push_front(published);
         let kept = worth_keeping(&recent);
         recent.truncate(kept);
-    }
-}
-
-/// How many indexes, the newest first, have shards of their own of no more bytes than the newest has in all.
-fn worth_keeping(recent: &VecDeque<Arc<Published>>) -> usize {
-    let most = recent.front().map_or(0, |newest| newest.shards.iter().map(|shard| shard.len()).sum()).max(RECENT_BYTES);
-    let mut bytes = 0;
-    let pairs = recent.iter().zip(recent.iter().skip(1));
-    let kept = pairs.take_while(|(newer, older)| {
-        bytes += older.bytes_beside(newer);
-        bytes <= most
-    });
-    (kept.count() + 1).min(RECENT)
-}
-
-impl Published {
-    /// Of the shards that it does not share with a newer one.
-    fn bytes_beside(&self, newer: &Self) -> usize {
-        let is_shared = |place: usize, shard: &Arc<[u8]>| newer.shards.get(place).is_some_and(|other| Arc::ptr_eq(shard, other));
-        let own = self.shards.iter().enumerate().filter(|(place, shard)| !is_shared(*place, shard));
-        own.map(|(_, shard)| shard.len()).sum()
     }
 }
 

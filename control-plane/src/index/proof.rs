@@ -85,7 +85,7 @@ pub(super) fn prove(
     keys: &Keys,
     before: Option<Witness>,
     source: &IndexSource,
-    (probe, published): (Option<&Probe>, &Arc<Published>),
+    (probes, published): (&[Probe], &Arc<Published>),
 ) -> Result<Witness, Unproved> {
     let (mut vm, base) = match before {
         Some(witness) if witness.has.root == published.root => return Ok(witness),
@@ -109,7 +109,7 @@ pub(super) fn prove(
         Answer::Enforced { epoch, tokens } if (epoch, tokens) == (published.epoch, published.tokens) => {}
         answer => return Err(Unproved::NotEnforced(answer)),
     }
-    judge(&mut vm, probe, &enforcement)?;
+    judge(&mut vm, probes, &enforcement)?;
     Ok(Witness { vm, has: Arc::clone(published) })
 }
 
@@ -139,19 +139,21 @@ fn check_shards(source: &IndexSource, published: &Published, changed: &[u32]) ->
     Ok(())
 }
 
-fn judge(vm: &mut Vm, probe: Option<&Probe>, enforcement: &Enforcement) -> Result<(), Unproved> {
+fn judge(vm: &mut Vm, probes: &[Probe], enforcement: &Enforcement) -> Result<(), Unproved> {
     let judged = |verdict: &str, leak, status| Judged { verdict: verdict.to_owned(), leak, status };
     let pass = || judged("pass", None, None);
     expect(vm, "without a token", request(b"", b""), pass)?;
     expect(vm, "with a body", request(b"", br#"{"name": "a probe", "values": [1, 2.5, "three"]}"#), pass)?;
-    let Some(probe) = probe else { return Ok(()) };
-    expect(vm, "with a token that nobody has leaked", request(&probe.neighbour(), b""), pass)?;
     let status = enforcement.response().map_or(USUAL_STATUS, |answer| answer.status);
     let leak = || Some(leak_id(PROBE_LEAK));
-    expect(vm, "with the probe token", request(probe.text(), b""), || match Time::now().as_millis() {
-        now if now < enforcement.paused_until_ms() => judged("observe", leak(), None),
-        _ => judged("block", leak(), Some(status)),
-    })
+    for probe in probes {
+        expect(vm, "with a token that nobody has leaked", request(&probe.neighbour(), b""), pass)?;
+        expect(vm, "with the probe token", request(probe.text(), b""), || match Time::now().as_millis() {
+            now if now < enforcement.paused_until_ms() => judged("observe", leak(), None),
+            _ => judged("block", leak(), Some(status)),
+        })?;
+    }
+    Ok(())
 }
 
 /// What is expected may change meanwhile, when a pause ends.

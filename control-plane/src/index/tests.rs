@@ -6,6 +6,7 @@ use stopleak_contract::index::{IndexSource, SigningKey};
 use stopleak_contract::{FingerprintKey, Token};
 use stopleak_detector::Risk;
 
+use super::recent::{RECENT, RECENT_BYTES};
 use super::*;
 use crate::config::KeysConfig;
 use crate::leaks::{self, NewLeak, NewToken};
@@ -14,7 +15,8 @@ use crate::people::Caller;
 fn published(shards: Vec<Arc<[u8]>>) -> Arc<Published> {
     let built = IndexSource::new(0).build("t", &FingerprintKey::new([7; 32]), 1, 0).unwrap();
     let sealed = SigningKey::new(&[3; 32]).seal(built.header);
-    Arc::new(Published { epoch: 1, root: [0; 32], built_at: Time::now(), tokens: 0, sealed, shards })
+    let differences = push::Differences::default();
+    Arc::new(Published { epoch: 1, root: [0; 32], built_at: Time::now(), tokens: 0, bytes: 0, sealed, shards, differences })
 }
 
 #[test]
@@ -158,7 +160,7 @@ async fn what_the_module_cannot_read_or_judges_wrongly_is_not_proved() {
     let bench = Bench::start().await;
     bench.until(bench.leak(0, 50).await).await;
     let module = FilterModule::from_file(&filter()).unwrap();
-    let mut source = Source::load(&bench.store, bench.tenant.id).await.unwrap();
+    let mut source = Source::load(&bench.store, &bench.keys, bench.tenant.id).await.unwrap();
     source.fit(&bench.store, &bench.keys, bench.tenant.id).await.unwrap();
     let good = Arc::new(source.build(&bench.tenant, &bench.keys).unwrap());
     source.prove(&module, &bench.tenant, &bench.keys, &good).unwrap();
@@ -169,7 +171,8 @@ async fn what_the_module_cannot_read_or_judges_wrongly_is_not_proved() {
         change(&mut header);
         let (epoch, root, tokens) = (header.epoch, header.root(), good.tokens);
         let shards = good.shards.clone();
-        Arc::new(Published { epoch, root, built_at: good.built_at, tokens, sealed: bench.keys.signing.seal(header), shards })
+        let (sealed, differences) = (bench.keys.signing.seal(header), push::Differences::default());
+        Arc::new(Published { epoch, root, built_at: good.built_at, tokens, bytes: 0, sealed, shards, differences })
     };
     for (name, published, expected) in [
         ("another tenant's", changed(&|header| header.tenant = "other".to_owned()), "NotEnforced"),

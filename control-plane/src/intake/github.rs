@@ -15,7 +15,6 @@ use std::time::Instant;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
-use stopleak_contract::FingerprintKey;
 use zeroize::Zeroizing;
 
 use super::{Delivery, IntakeError, NotGenuine, Receipt, take};
@@ -25,6 +24,7 @@ use crate::config::GithubConfig;
 use crate::findings::Target;
 use crate::imports::report::Reported;
 use crate::imports::{ReportError, taking};
+use crate::keys::TenantKeys;
 use crate::people::Caller;
 use crate::secret::SecretText;
 use crate::sources;
@@ -68,7 +68,7 @@ impl Receiver {
 
     /// Whether the operator wants deliveries for this tenant.
     #[must_use]
-    pub fn is_for(&self, tenant: &str) -> bool {
+    fn is_for(&self, tenant: &str) -> bool {
         self.tenants.iter().any(|name| name == tenant)
     }
 
@@ -81,8 +81,19 @@ impl Receiver {
 }
 
 /// Takes a delivery for a tenant.
-pub async fn receive(app: &Arc<App>, tenant: &str, signed: &Signed, body: Zeroizing<Vec<u8>>) -> Result<Receipt, IntakeError> {
+pub async fn receive(
+    app: &Arc<App>,
+    receiver: &Receiver,
+    tenant: &str,
+    signed: &Signed,
+    body: Zeroizing<Vec<u8>>,
+) -> Result<Receipt, IntakeError> {
     signed.key.verify(&body, &signed.signature)?;
+    // Only now: nobody else learns which tenants take part.
+    if !receiver.is_for(tenant) {
+        tracing::warn!("GitHub sent something for a tenant that the configuration does not name");
+        return Err(NotGenuine::Signature.into());
+    }
     let mut db = app.store.write().await?;
     let Some(tenant) = tenants::find(&mut db, tenant).await? else {
         tracing::warn!(tenant, "GitHub sent something for a tenant that the configuration names and that is not there");
@@ -103,7 +114,7 @@ pub async fn receive(app: &Arc<App>, tenant: &str, signed: &Signed, body: Zeroiz
     Ok(receipt)
 }
 
-fn read(body: &[u8], app: &App, key: &FingerprintKey) -> Result<Delivery, ReportError> {
+fn read(body: &[u8], app: &App, key: &TenantKeys) -> Result<Delivery, ReportError> {
     let alerts: Vec<Alert> = serde_json::from_slice(body)?;
     let mut delivery = Delivery::default();
     for alert in alerts {

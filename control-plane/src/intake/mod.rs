@@ -6,24 +6,27 @@
 
 pub mod github;
 pub mod webhooks;
+mod turns;
 
 use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::Serialize;
-use stopleak_contract::FingerprintKey;
 use tokio::sync::Semaphore;
 
 use crate::app::App;
 use crate::config::GithubConfig;
 use crate::findings::{self, Found, Target};
 use crate::imports::ReportError;
+use crate::keys::TenantKeys;
 use crate::time::Time;
+
+pub use self::turns::{Turn, Turns};
 
 /// What receives deliveries.
 pub struct Intake {
     /// Turns at receiving one: until it has been received nobody knows whether it is genuine, and it takes room.
-    pub receiving: Semaphore,
+    pub receiving: Turns,
     /// Turns at reading a genuine one and writing it down.
     taking: Semaphore,
     /// Receives those of GitHub, when the operator takes part.
@@ -86,6 +89,8 @@ struct Delivery {
 
 /// Each may hold a body of 2 MiB.
 const RECEIVING_AT_ONCE: usize = 32;
+/// Of one network: somebody may send slowly, and from many connections.
+const RECEIVING_OF_ONE: usize = RECEIVING_AT_ONCE / 2;
 /// Each takes a thread and up to some 30 MiB, and they share one writer.
 const TAKING_AT_ONCE: usize = 2;
 /// Findings in one transaction: nobody else writes meanwhile.
@@ -96,7 +101,7 @@ impl Intake {
     #[must_use]
     pub fn new(github: Option<&GithubConfig>) -> Self {
         Self {
-            receiving: Semaphore::new(RECEIVING_AT_ONCE),
+            receiving: Turns::new(RECEIVING_AT_ONCE, RECEIVING_OF_ONE),
             taking: Semaphore::new(TAKING_AT_ONCE),
             github: github.map(github::Receiver::new),
         }
@@ -116,7 +121,7 @@ impl Delivery {
 async fn take(
     app: &Arc<App>,
     target: &Target,
-    read: impl FnOnce(&App, &FingerprintKey) -> Result<Delivery, ReportError> + Send + 'static,
+    read: impl FnOnce(&App, &TenantKeys) -> Result<Delivery, ReportError> + Send + 'static,
 ) -> Result<Receipt, IntakeError> {
     // The semaphore is never closed; without a turn, one delivery more would only take longer.
     let _turn = app.intake.taking.acquire().await;

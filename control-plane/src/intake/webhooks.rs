@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::Serialize;
-use stopleak_contract::FingerprintKey;
 use zeroize::Zeroizing;
 
 use super::{Delivery, IntakeError, NotGenuine, Receipt, take};
@@ -15,7 +14,7 @@ use crate::audit;
 use crate::findings::Target;
 use crate::imports::report::{self, Lack, Reported, Sink};
 use crate::imports::{ReportError, taking};
-use crate::keys::Keys;
+use crate::keys::{Keys, TenantKeys};
 use crate::people::Caller;
 use crate::secret::{Purpose, Secret};
 use crate::signature::{self, Signature};
@@ -63,7 +62,7 @@ struct Sender {
 /// Puts what is read aside until it is written down.
 struct Reader<'a> {
     app: &'a App,
-    key: &'a FingerprintKey,
+    key: &'a TenantKeys,
     delivery: Delivery,
 }
 
@@ -84,7 +83,7 @@ pub async fn add(
     let location = format!("{}/{name}", sources::WEBHOOK);
     let (source, _) = sources::add(&mut *db, tenant, sources::WEBHOOK, &location, name, now).await?;
     let id: Option<i64> = sqlx::query_scalar(
-        "INSERT INTO webhooks (tenant_id, source_id, name, nonce, author, created_at) VALUES ($1, $2, $3, $4, $5, $6)
+        "INSERT INTO webhooks (tenant_id, source_id, name, nonce, author, created_at, key_number) VALUES ($1, $2, $3, $4, $5, $6, $7)
          ON CONFLICT (tenant_id, name) WHERE revoked_at IS NULL DO NOTHING RETURNING id",
     )
     .bind(tenant)
@@ -93,11 +92,12 @@ pub async fn add(
     .bind(nonce.as_slice())
     .bind(author)
     .bind(now)
+    .bind(keys.fingerprint(tenant).number())
     .fetch_optional(&mut *db)
     .await?;
     let Some(id) = id else { return Ok(None) };
     let view = get(db, tenant, id).await?.ok_or(sqlx::Error::RowNotFound)?;
-    Ok(Some((view, secret(keys, tenant, &nonce))))
+    Ok(Some((view, secret(keys, tenant, &nonce)?)))
 }
 
 /// One webhook.
@@ -139,7 +139,9 @@ pub async fn receive(
     let sender = sender(&mut *app.store.read().await?, id).await?;
     // Of nobody's webhook too, so that the time that this takes does not tell which there are.
     let (tenant, nonce) = sender.as_ref().map_or((TenantId(0), [].as_slice()), |sender| (sender.tenant_id, &sender.nonce));
-    let genuine = signature.is_by(secret(&app.keys, tenant, nonce).expose(), &body);
+    // Under every key, whichever it is.
+    let by = app.keys.webhook(tenant, nonce).map(|key| signature.is_by(Secret::derived(Purpose::Webhook, &key).expose(), &body));
+    let genuine = by.fold(false, |genuine, by| genuine | by);
     let Some(Sender { tenant_id: tenant, tenant: name, source_id: source, title, .. }) = sender.filter(|_| genuine) else {
         return Err(NotGenuine::Signature.into());
     };
@@ -157,11 +159,12 @@ pub async fn receive(
     Ok(receipt)
 }
 
-fn secret(keys: &Keys, tenant: TenantId, nonce: &[u8]) -> Secret {
-    Secret::derived(Purpose::Webhook, &keys.webhook(tenant, nonce))
+fn secret(keys: &Keys, tenant: TenantId, nonce: &[u8]) -> Result<Secret, sqlx::Error> {
+    let key = keys.webhook(tenant, nonce).next();
+    key.map(|key| Secret::derived(Purpose::Webhook, &key)).ok_or_else(|| sqlx::Error::Protocol("there is no key".to_owned()))
 }
 
-fn read(body: &[u8], app: &App, key: &FingerprintKey) -> Result<Delivery, ReportError> {
+fn read(body: &[u8], app: &App, key: &TenantKeys) -> Result<Delivery, ReportError> {
     let mut reader = Reader { app, key, delivery: Delivery::default() };
     report::read(body, &mut reader).map(|()| reader.delivery)
 }

@@ -28,6 +28,8 @@ pub struct Job {
 const FIRST_PAUSE: Duration = Duration::from_secs(5);
 /// The longest.
 const LONGEST_PAUSE: Duration = Duration::from_hours(1);
+/// No job waits and no claim lasts for longer: one that does was written down before the clock was set back.
+const FAR: Duration = Duration::from_hours(2);
 /// Longer errors are cut.
 const MAX_ERROR: usize = 1_000;
 
@@ -64,9 +66,10 @@ pub async fn enqueue(
 pub(super) async fn claim(store: &Store, kinds: &[Kind], worker: &str, now: Time) -> Result<Option<Job>, sqlx::Error> {
     type Row = (i64, TenantId, Kind, String, i64);
     let due = format!(
-        "SELECT id FROM jobs WHERE died_at IS NULL AND run_at <= $1 AND (claimed_until IS NULL OR claimed_until <= $1)
+        "SELECT id FROM jobs WHERE died_at IS NULL AND (run_at <= $1 OR run_at > $4)
+           AND (claimed_until IS NULL OR claimed_until <= $1 OR claimed_until > $4)
            AND kind IN ({}) ORDER BY run_at, id LIMIT 1",
-        placeholders(4, kinds.len())
+        placeholders(5, kinds.len())
     );
     let skip = match store.database() {
         Database::Sqlite(_) => "",
@@ -76,8 +79,9 @@ pub(super) async fn claim(store: &Store, kinds: &[Kind], worker: &str, now: Time
         "UPDATE jobs SET claimed_by = $2, claimed_until = $3, attempts = attempts + 1 WHERE id = ({due}{skip})
          RETURNING id, tenant_id, kind, payload, attempts"
     );
-    let mut db = store.queue().await?;
-    let mut query = sqlx::query_as::<_, Row>(sqlx::AssertSqlSafe(claim)).bind(now).bind(worker).bind(now.plus(LEASE));
+    let mut db = store.aside().await?;
+    let mut query =
+        sqlx::query_as::<_, Row>(sqlx::AssertSqlSafe(claim)).bind(now).bind(worker).bind(now.plus(LEASE)).bind(now.plus(FAR));
     for &kind in kinds {
         query = query.bind(kind);
     }
@@ -95,7 +99,7 @@ pub(super) async fn release_all(store: &Store) -> Result<(), sqlx::Error> {
     if let Database::Postgres(_) = store.database() {
         return Ok(());
     }
-    let mut db = store.queue().await?;
+    let mut db = store.aside().await?;
     let release = "UPDATE jobs SET claimed_by = NULL, claimed_until = NULL WHERE claimed_by IS NOT NULL";
     sqlx::query(release).execute(&mut *db).await?;
     db.commit().await
@@ -104,11 +108,11 @@ pub(super) async fn release_all(store: &Store) -> Result<(), sqlx::Error> {
 /// Whether [`claim`] would find something: asked first, since it disturbs nobody.
 pub(super) async fn is_due(store: &Store, kinds: &[Kind], now: Time) -> Result<bool, sqlx::Error> {
     let query = format!(
-        "SELECT id FROM jobs WHERE died_at IS NULL AND run_at <= $1 AND (claimed_until IS NULL OR claimed_until <= $1)
-           AND kind IN ({}) LIMIT 1",
-        placeholders(2, kinds.len())
+        "SELECT id FROM jobs WHERE died_at IS NULL AND (run_at <= $1 OR run_at > $2)
+           AND (claimed_until IS NULL OR claimed_until <= $1 OR claimed_until > $2) AND kind IN ({}) LIMIT 1",
+        placeholders(3, kinds.len())
     );
-    let mut query = sqlx::query_scalar::<_, i64>(sqlx::AssertSqlSafe(query)).bind(now);
+    let mut query = sqlx::query_scalar::<_, i64>(sqlx::AssertSqlSafe(query)).bind(now).bind(now.plus(FAR));
     for &kind in kinds {
         query = query.bind(kind);
     }
@@ -117,7 +121,7 @@ pub(super) async fn is_due(store: &Store, kinds: &[Kind], now: Time) -> Result<b
 
 /// Keeps the claim for longer; false when it is another's by now.
 pub(super) async fn renew(store: &Store, job: &Job, worker: &str, now: Time) -> Result<bool, sqlx::Error> {
-    let mut db = store.queue().await?;
+    let mut db = store.aside().await?;
     let renew = "UPDATE jobs SET claimed_until = $3 WHERE id = $1 AND claimed_by = $2 AND died_at IS NULL";
     let done = sqlx::query(renew).bind(job.id).bind(worker).bind(now.plus(LEASE)).execute(&mut *db).await?;
     db.commit().await?;
@@ -126,7 +130,7 @@ pub(super) async fn renew(store: &Store, job: &Job, worker: &str, now: Time) -> 
 
 /// The job is done.
 pub(super) async fn remove(store: &Store, job: &Job, worker: &str) -> Result<(), sqlx::Error> {
-    let mut db = store.queue().await?;
+    let mut db = store.aside().await?;
     let remove = "DELETE FROM jobs WHERE id = $1 AND claimed_by = $2";
     sqlx::query(remove).bind(job.id).bind(worker).execute(&mut *db).await?;
     db.commit().await
@@ -134,7 +138,7 @@ pub(super) async fn remove(store: &Store, job: &Job, worker: &str) -> Result<(),
 
 /// Gives the job back as if it had never been begun.
 pub(super) async fn put_back(store: &Store, job: &Job, worker: &str, run_at: Time) -> Result<(), sqlx::Error> {
-    let mut db = store.queue().await?;
+    let mut db = store.aside().await?;
     let back = "UPDATE jobs SET claimed_by = NULL, claimed_until = NULL, attempts = attempts - 1, run_at = $3
                 WHERE id = $1 AND claimed_by = $2";
     sqlx::query(back).bind(job.id).bind(worker).bind(run_at).execute(&mut *db).await?;
@@ -145,7 +149,7 @@ pub(super) async fn put_back(store: &Store, job: &Job, worker: &str, run_at: Tim
 pub(super) async fn fail(store: &Store, job: &Job, worker: &str, error: &str, now: Time) -> Result<bool, sqlx::Error> {
     let dead = job.attempts >= MAX_ATTEMPTS;
     let error = error.get(..error.floor_char_boundary(MAX_ERROR)).unwrap_or(error).replace('\0', "\u{fffd}");
-    let mut db = store.queue().await?;
+    let mut db = store.aside().await?;
     let fail = "UPDATE jobs SET claimed_by = NULL, claimed_until = NULL, last_error = $3, run_at = $4, died_at = $5
                 WHERE id = $1 AND claimed_by = $2";
     let query = sqlx::query(fail).bind(job.id).bind(worker).bind(error).bind(now.plus(pause(job.attempts)));

@@ -182,3 +182,16 @@ fn pauses_grow_up_to_an_hour() {
     assert_eq!(pauses[0], Duration::from_secs(5));
     assert!(pauses.is_sorted() && pauses.last() == Some(&Duration::from_hours(1)), "{pauses:?}");
 }
+
+#[tokio::test]
+async fn a_clock_that_ran_ahead_and_was_set_back_holds_up_no_job() {
+    for fresh in one_of_each() {
+        let (store, tenant) = fresh.with_tenant().await;
+        let (now, ahead) = (Time::now(), Time::now().plus(1_000_000 * LEASE));
+        let id = put(&store, tenant, 7, ahead).await;
+        assert!(queue::is_due(&store, &Kind::ALL, now).await.unwrap());
+        assert_eq!(take(&store, "a", ahead).await.map(|job| job.id), Some(id));
+        assert!(queue::is_due(&store, &Kind::ALL, now).await.unwrap(), "claimed until long after anybody's lease");
+        assert_eq!(take(&store, "b", now).await.map(|job| job.id), Some(id));
+    }
+}

@@ -199,9 +199,8 @@ fn leave(leak: &State, status: Status) -> Result<Change, Refusal> {
     if leak.status == status {
         return Err(leak.illegal("there is nothing to do"));
     }
-    // Neither a closed leak nor a false one is in the index, so going from one to the other changes nothing there.
-    let index_changes = leak.status == Status::Open;
-    Ok(Change { status, risk: leak.risk, patched_at: None, patch_expires_at: None, scope: None, index_changes })
+    // A closed leak's tokens are still observed for a while, and a false one's are not.
+    Ok(Change { status, risk: leak.risk, patched_at: None, patch_expires_at: None, scope: None, index_changes: true })
 }
 
 fn reopen(leak: &State) -> Result<Change, Refusal> {

@@ -1,4 +1,5 @@
-//! What happens by itself: scheduled decisions, requests that lapse, patches and pauses that end, and policies.
+//! What happens by itself: scheduled decisions, requests that lapse, patches, pauses and the observation of closed leaks that end, and
+//! policies.
 //!
 //! The database says what is due, and whoever does it changes that in the same transaction: it is done once however many do this at
 //! the same time, and at the next start when it was due meanwhile.
@@ -8,6 +9,7 @@ use std::time::Duration;
 
 use stopleak_contract::index::LeakNumber;
 
+use super::closed::end_observation;
 use super::decide::{Action, Request};
 use super::pending::settle_due;
 use super::record::{Asked, Carrier, Origin, RecordError, take};
@@ -48,6 +50,10 @@ async fn pass(app: &App, watch: &mut policies::Watch, now: Time) -> Result<(), s
     for _ in 0..AT_ONCE {
         let Some((tenant, epoch)) = expire_patch(&app.store, now).await? else { break };
         committed(app, tenant, epoch);
+    }
+    for _ in 0..AT_ONCE {
+        let Some((tenant, epoch)) = end_observation(&app.store, now).await? else { break };
+        app.committed(tenant, epoch);
     }
     while let Some((tenant, epoch)) = pauses::end_due(&app.store, now).await? {
         tracing::info!(epoch, "the pause is over: virtual patches block again");

@@ -10,6 +10,7 @@ use stopleak_contract::index::LeakNumber;
 use stopleak_detector::Risk;
 
 use super::Status;
+use crate::attempts::Life;
 use crate::store::Sql;
 
 /// Which leaks are wanted.
@@ -31,6 +32,10 @@ pub struct Filter {
     pub text: Option<String>,
     /// With a token that this rule found.
     pub rule: Option<String>,
+    /// As alive as the token that gives most reason to worry.
+    pub life: Option<Life>,
+    /// With or without a use from a new client that no person has decided on since.
+    pub new_client: Option<bool>,
 }
 
 /// In which order.
@@ -215,6 +220,12 @@ impl Filter {
         } else if let Some(assignee) = &self.assignee {
             sql.push(" AND assignee = ").text(assignee);
             Some(Driver::Assignee)
+        } else if self.new_client == Some(true) {
+            sql.push(" AND has_new_client = ").int(1);
+            Some(Driver::NewClient)
+        } else if let Some(life) = self.life {
+            sql.push(" AND life = ").text(life.as_str());
+            Some(Driver::Life)
         } else if self.patched == Some(true) {
             sql.push(" AND is_patched = ").int(1);
             Some(Driver::Patched)
@@ -234,6 +245,8 @@ impl Filter {
         let driven = |which| driver == Some(which);
         self.source.is_some() && !driven(Driver::Source)
             || self.assignee.is_some() && !driven(Driver::Assignee)
+            || self.new_client.is_some() && !driven(Driver::NewClient)
+            || self.life.is_some() && !driven(Driver::Life)
             || self.patched.is_some() && !driven(Driver::Patched)
             || self.risk.is_some() && !driven(Driver::Risk)
             || self.status.is_some() && !driven(Driver::Status)
@@ -254,6 +267,12 @@ impl Filter {
             Some(true) => _ = sql.push(" AND w.patched_at IS NOT NULL"),
             Some(false) => _ = sql.push(" AND w.patched_at IS NULL"),
             None => {}
+        }
+        if let Some(life) = self.life {
+            sql.push(" AND w.life = ").text(life.as_str());
+        }
+        if let Some(new_client) = self.new_client {
+            sql.push(" AND w.has_new_client = ").int(new_client.into());
         }
         if let Some(source) = self.source {
             sql.push(" AND w.source_id = ").int(source);
@@ -286,6 +305,8 @@ impl Filter {
 pub(super) enum Driver {
     Source,
     Assignee,
+    NewClient,
+    Life,
     Patched,
     Risk,
     Status,

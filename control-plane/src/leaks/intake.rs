@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 use stopleak_contract::index::{Classes, LeakNumber};
-use stopleak_contract::{Fingerprint, FingerprintKey, Token};
+use stopleak_contract::{Fingerprint, Token};
 use stopleak_detector::Risk;
 
-use super::Status;
+use super::{Carrier, Status};
 use crate::audit;
+use crate::keys::TenantKeys;
 use crate::notifications::{self, Event};
 use crate::people::Caller;
 use crate::public_checks::PublicHash;
@@ -21,6 +22,10 @@ use crate::time::Time;
 pub struct NewToken {
     /// By which it is recognised.
     pub fingerprint: Fingerprint,
+    /// The number of the key that this is under.
+    pub key: i64,
+    /// Under the other key, while the fingerprint key is being changed.
+    pub other: Option<Fingerprint>,
     /// By which people recognise it.
     pub preview: String,
     /// Bytes of its canonical form.
@@ -56,6 +61,8 @@ pub struct Known {
     pub leak: LeakNumber,
     /// Where that leak stands.
     pub status: Status,
+    /// The number of the key that its fingerprint is under.
+    pub key_number: i64,
 }
 
 /// A leak that was added.
@@ -86,10 +93,13 @@ pub enum AddError {
 impl NewToken {
     /// Takes of a token what may be kept.
     #[must_use]
-    pub fn of(key: &FingerprintKey, token: &Token, rule: Option<&str>) -> Self {
+    pub fn of(keys: &TenantKeys, token: &Token, rule: Option<&str>) -> Self {
+        let key = &keys.all().first;
         let fingerprint = Fingerprint::of(key, token);
         Self {
             fingerprint,
+            key: keys.number(),
+            other: keys.all().second.as_ref().map(|second| Fingerprint::of(second, token)),
             preview: token.preview(),
             length: token.as_bytes().len(),
             classes: Classes::of(token.as_bytes()),
@@ -106,7 +116,11 @@ pub async fn add(store: &Store, caller: &Caller, leak: &NewLeak<'_>, tokens: &[N
     let mut db = store.write().await?;
     let mut distinct = BTreeMap::new();
     for (position, token) in (1..).zip(tokens) {
-        if let Some(known) = find_token(&mut db, tenant, &token.fingerprint).await? {
+        let mut carrier = Carrier::default();
+        if let Some(known) = recognise(&mut db, tenant, token, &mut carrier, now).await? {
+            if carrier.new_epoch().is_some() {
+                db.commit().await?;
+            }
             return Err(AddError::AlreadyLeaked { position, known });
         }
         distinct.entry(token.fingerprint).or_insert(token);
@@ -124,12 +138,54 @@ pub async fn add(store: &Store, caller: &Caller, leak: &NewLeak<'_>, tokens: &[N
     Ok(Added { leak: number, epoch })
 }
 
-/// Whose a token is.
+/// Whose a token is that has come in. One that was stored under an older key is brought under the new one: it is here now, and may not be
+/// again.
+pub(crate) async fn recognise(
+    db: &mut Connection,
+    tenant: TenantId,
+    token: &NewToken,
+    carrier: &mut Carrier,
+    now: Time,
+) -> Result<Option<Known>, sqlx::Error> {
+    if let Some(known) = find_token(db, tenant, &token.fingerprint).await? {
+        return Ok(Some(known));
+    }
+    let Some(other) = &token.other else { return Ok(None) };
+    let Some(known) = find_token(db, tenant, other).await? else { return Ok(None) };
+    // Servers are not given a new key all at once: one that still puts the old one first brings nothing back under it.
+    if token.key > known.key_number {
+        let epoch = carrier.epoch(db, tenant, true, now).await?;
+        bring_under(db, &known, token, epoch).await?;
+    }
+    Ok(Some(known))
+}
+
+async fn bring_under(db: &mut Connection, known: &Known, token: &NewToken, epoch: i64) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "UPDATE tokens SET old_fingerprint = fingerprint, fingerprint = $2, key_number = $3, rekeyed_epoch = $4,
+             public_range = CASE WHEN public_range IS NULL THEN NULL ELSE $5 END,
+             public_hash = CASE WHEN public_hash IS NULL THEN NULL ELSE $6 END
+         WHERE id = $1",
+    )
+    .bind(known.token)
+    .bind(token.fingerprint.as_bytes().as_slice())
+    .bind(token.key)
+    .bind(epoch)
+    .bind(token.public_hash.as_ref().map(|hash| hash.range.to_vec()))
+    .bind(token.public_hash.as_ref().map(|hash| hash.sealed.clone()))
+    .execute(db)
+    .await
+    .map(drop)
+}
+
+/// Whose a token is, by its fingerprint or the one that it had under the key before.
 pub async fn find_token(db: &mut Connection, tenant: TenantId, fingerprint: &Fingerprint) -> Result<Option<Known>, sqlx::Error> {
     sqlx::query_as(
-        "SELECT t.id AS token, t.leak, l.status FROM tokens t
-         JOIN leaks l ON l.tenant_id = t.tenant_id AND l.number = t.leak
-         WHERE t.tenant_id = $1 AND t.fingerprint = $2",
+        "SELECT t.id AS token, t.leak, l.status, t.key_number FROM tokens t
+         JOIN leaks l ON l.tenant_id = t.tenant_id AND l.number = t.leak WHERE t.tenant_id = $1 AND t.fingerprint = $2
+         UNION ALL
+         SELECT t.id AS token, t.leak, l.status, t.key_number FROM tokens t
+         JOIN leaks l ON l.tenant_id = t.tenant_id AND l.number = t.leak WHERE t.tenant_id = $1 AND t.old_fingerprint = $2",
     )
     .bind(tenant)
     .bind(fingerprint.as_bytes().as_slice())
@@ -194,9 +250,9 @@ async fn write_token(
     now: Time,
 ) -> Result<i64, sqlx::Error> {
     sqlx::query_scalar(
-        "INSERT INTO tokens (tenant_id, leak, fingerprint, preview, length, classes, weakness, rule, created_at, public_range,
-             public_hash)
-         SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, CASE WHEN public_checks = 1 THEN $10 END, CASE WHEN public_checks = 1 THEN $11 END
+        "INSERT INTO tokens (tenant_id, leak, fingerprint, preview, length, classes, weakness, rule, created_at, key_number,
+             public_range, public_hash)
+         SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, CASE WHEN public_checks = 1 THEN $11 END, CASE WHEN public_checks = 1 THEN $12 END
          FROM tenants WHERE id = $1 RETURNING id",
     )
     .bind(tenant)
@@ -208,6 +264,7 @@ async fn write_token(
     .bind(token.weakness)
     .bind(&token.rule)
     .bind(now)
+    .bind(token.key)
     .bind(token.public_hash.as_ref().map(|hash| hash.range.to_vec()))
     .bind(token.public_hash.as_ref().map(|hash| hash.sealed.clone()))
     .fetch_one(db)

@@ -10,6 +10,7 @@ use stopleak_contract::index::LeakNumber;
 
 use super::filter::{Cursor, Filter, Key, NEWEST_FIRST, Sort};
 use super::{Column, RiskName, Status, leak_id};
+use crate::attempts::Life;
 use crate::scopes::ScopeView;
 use crate::store::{Connection, Sql};
 use crate::tenants::TenantId;
@@ -42,6 +43,16 @@ pub struct LeakSummary {
     pub path: Option<String>,
     /// How many tokens it has.
     pub token_count: i64,
+    /// Whether they work, as far as gateways have seen: `alive` when one of them does, `dead` when all of them are refused.
+    pub life: Life,
+    /// Since when.
+    pub life_since: Option<Time>,
+    /// The last time that a token was used from a client that had not been seen with this leak; `null` when a person has decided since.
+    pub new_client: Option<NewClient>,
+    /// Of a closed leak: until when gateways observe its tokens.
+    pub observed_until: Option<Time>,
+    /// Of a closed leak that stays closed: when a token of it was last used.
+    pub used_after_close_at: Option<Time>,
     /// When it was found.
     pub created_at: Time,
     /// When it last changed.
@@ -59,6 +70,15 @@ pub struct VirtualPatch {
     pub expires_at: Option<Time>,
     /// Where it applies; `null`: everywhere.
     pub scope: ScopeView,
+}
+
+/// A client that was new to a leak.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct NewClient {
+    /// Its address; of IPv6 the network.
+    pub client: String,
+    /// When that was.
+    pub at: Time,
 }
 
 /// A part of a list.
@@ -89,6 +109,12 @@ struct Row {
     source_id: Option<i64>,
     path: Option<String>,
     token_count: i64,
+    life: Life,
+    life_since: Option<Time>,
+    new_client: Option<String>,
+    new_client_at: Option<Time>,
+    observe_until: Option<Time>,
+    used_closed_at: Option<Time>,
     created_at: Time,
     updated_at: Time,
     version: i64,
@@ -97,7 +123,8 @@ struct Row {
 
 const COLUMNS: &str =
     "number, title, risk, risk_from, status, patched_at, patch_expires_at, assignee, source_id, path, token_count,
-    created_at, updated_at, version, risk_rank, patched_rank, source_rank, path_rank, scope_id";
+    created_at, updated_at, version, risk_rank, patched_rank, source_rank, path_rank, scope_id, life, life_since,
+    new_client, new_client_at, has_new_client, observe_until, used_closed_at";
 
 /// One page.
 pub async fn list(
@@ -214,6 +241,11 @@ impl Row {
             source: self.source_id,
             path: self.path,
             token_count: self.token_count,
+            life: self.life,
+            life_since: self.life_since,
+            new_client: self.new_client.zip(self.new_client_at).map(|(client, at)| NewClient { client, at }),
+            observed_until: self.observe_until,
+            used_after_close_at: self.used_closed_at,
             created_at: self.created_at,
             updated_at: self.updated_at,
             version: self.version,

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use stopleak_contract::{Fingerprint, FingerprintKey, Token};
+use stopleak_contract::{Fingerprint, Token};
 
 use super::NewToken;
+use crate::keys::TenantKeys;
 use crate::store::{Connection, placeholders};
 use crate::tenants::TenantId;
 
@@ -17,16 +18,11 @@ const AT_ONCE: usize = 500;
 const UUID_DIGITS: usize = 32;
 
 /// Whether a part of the text is a leaked token of the tenant.
-pub async fn mentions_token(
-    db: &mut Connection,
-    tenant: TenantId,
-    key: &FingerprintKey,
-    text: &str,
-) -> Result<bool, sqlx::Error> {
+pub async fn mentions_token(db: &mut Connection, tenant: TenantId, keys: &TenantKeys, text: &str) -> Result<bool, sqlx::Error> {
     let lengths: Vec<i64> =
         sqlx::query_scalar("SELECT length FROM token_lengths WHERE tenant_id = $1").bind(tenant).fetch_all(&mut *db).await?;
     let lengths = lengths.into_iter().filter_map(|length| usize::try_from(length).ok()).collect();
-    let candidates: Vec<_> = fingerprints(key, text, &lengths).into_iter().collect();
+    let candidates: Vec<_> = fingerprints(keys, text, &lengths).into_iter().collect();
     for some in candidates.chunks(AT_ONCE) {
         let list = placeholders(2, some.len());
         let query = format!("SELECT id FROM tokens WHERE tenant_id = $1 AND fingerprint IN ({list}) LIMIT 1");
@@ -43,14 +39,14 @@ pub async fn mentions_token(
 
 /// Whether a part of the text is one of these tokens.
 #[must_use]
-pub fn mentions_one_of(tokens: &[NewToken], key: &FingerprintKey, text: &str) -> bool {
-    let candidates = fingerprints(key, text, &tokens.iter().map(|token| token.length).collect());
+pub fn mentions_one_of(tokens: &[NewToken], keys: &TenantKeys, text: &str) -> bool {
+    let candidates = fingerprints(keys, text, &tokens.iter().map(|token| token.length).collect());
     tokens.iter().any(|token| candidates.contains(&token.fingerprint))
 }
 
-/// Of all parts of the text that have the length of some token, and do not begin or end within a word. Any kind of punctuation
+/// Under each key, of all parts of the text that have the length of some token, and do not begin or end within a word. Any kind of punctuation
 /// may stand around a token, and within it.
-fn fingerprints(key: &FingerprintKey, text: &str, lengths: &BTreeSet<usize>) -> BTreeSet<Fingerprint> {
+fn fingerprints(keys: &TenantKeys, text: &str, lengths: &BTreeSet<usize>) -> BTreeSet<Fingerprint> {
     let text = text.as_bytes();
     let starts = (0..text.len()).filter(|&at| is_edge(text, at));
     let parts = starts.flat_map(|start| {
@@ -59,7 +55,11 @@ fn fingerprints(key: &FingerprintKey, text: &str, lengths: &BTreeSet<usize>) -> 
         let ends = lengths.iter().copied().chain(uuid).take_while(move |&length| length <= rest.len());
         ends.filter(move |&length| is_edge(text, start + length)).filter_map(move |length| rest.get(..length))
     });
-    parts.take(MAX_CANDIDATES).filter_map(|part| Token::parse(part).ok()).map(|token| Fingerprint::of(key, &token)).collect()
+    parts
+        .take(MAX_CANDIDATES)
+        .filter_map(|part| Token::parse(part).ok())
+        .flat_map(|token| keys.all().iter().map(move |key| Fingerprint::of(key, &token)))
+        .collect()
 }
 
 /// Whether the place is not between two letters or digits. Outside of ASCII everything is punctuation: so are typographic quotes.
@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     fn finds(token: &str, text: &str) -> bool {
-        let key = FingerprintKey::from_slice(&[7; 32]).unwrap();
+        let key = TenantKeys::from(stopleak_contract::FingerprintKey::new([7; 32]));
         let token = Token::parse(token.as_bytes()).unwrap();
         mentions_one_of(&[NewToken::of(&key, &token, None)], &key, text)
     }

@@ -1,7 +1,7 @@
 //! Leaks: sets of tokens that must not work any more, and what was decided about them.
 //!
 //! Tokens come in by [`add`] (or from a scan), [`decide()`](decide::decide) says what a decision does, [`record`] writes it down
-//! together with the epoch that carries it, and [`list`] and [`show`] are what people see.
+//! together with the epoch that carries it, and [`list`] and [`show`] are what people see. A closed leak is watched for a while.
 
 mod decide;
 mod intake;
@@ -11,6 +11,7 @@ mod pending;
 mod bulk;
 mod impact;
 mod due;
+mod closed;
 mod edit;
 mod comments;
 mod filter;
@@ -19,14 +20,16 @@ mod view;
 mod summary;
 
 pub use bulk::{BULK, Bulk, BulkResult, Verdict, decide_all};
+pub use closed::{ClosedLeaks, OnUse, choose_closed_leaks, closed_leaks, used_after_close};
 pub use comments::{CommentView, add_comment, list_comments};
 pub use decide::{Action, Change, Refusal, Request, State, Status, decide};
 pub use due::run as run_due;
 pub use edit::{Edit, EditError, edit};
 pub use filter::{Column, Cursor, CursorText, Filter, NEWEST_FIRST, Sort};
 pub use impact::{Impact, Route, impact};
+pub(crate) use intake::recognise;
 pub use intake::{AddError, Added, Known, NewLeak, NewToken, add, find_token, insert_leak, insert_token};
-pub use list::{LeakSummary, Page, VirtualPatch, list, summary as show_summary};
+pub use list::{LeakSummary, NewClient, Page, VirtualPatch, list, summary as show_summary};
 pub use mentions::{mentions_one_of, mentions_token};
 pub use pending::{APPROVAL_LIFE, Answered, PendingView, SettleError, answer, approve, ask, drop_pending, list_pending};
 pub use record::{Asked, Carrier, Current, Decided, Origin, RecordError, current, judge, record, take};

@@ -3,6 +3,7 @@
 use serde_json::json;
 use stopleak_contract::index::LeakNumber;
 
+use super::closed;
 use super::decide::{Action, Change, Refusal, Request, State, Status, decide};
 use super::stored_risk;
 use crate::audit;
@@ -140,7 +141,7 @@ pub async fn take(
     }
     apply(db, tenant, &current, asked, &change, now).await?;
     let epoch = carrier.epoch(db, tenant, change.index_changes, now).await?;
-    let id = insert(db, tenant, leak, asked, epoch, now).await?;
+    let id = insert(db, tenant, leak, asked, (epoch, change.index_changes), now).await?;
     let (state, action) = (&current.state, asked.request.action);
     let [scope_before, scope_after] = [state.scope, change.scope].map(|scope| scope.map(|scope| scope.0));
     let before =
@@ -212,9 +213,22 @@ async fn apply(
     change: &Change,
     now: Time,
 ) -> Result<(), RecordError> {
+    // Of a leak that goes or comes, what was seen of its tokens while it was closed says nothing any more.
+    let is_as_before = change.status == before.state.status;
+    let closed_at = (change.status == Status::Closed).then_some(now);
+    let observe_until = match closed_at {
+        Some(_) if !is_as_before => closed::observe_until(db, tenant, now).await?,
+        _ => None,
+    };
     let done = sqlx::query(
         "UPDATE leaks SET status = $4, risk = $5, patched_at = $6, patch_expires_at = $7, updated_at = $8, version = version + 1,
-                          risk_from = CASE WHEN $9 = 1 THEN 'person' ELSE risk_from END, scope_id = $10
+                          risk_from = CASE WHEN $9 = 1 THEN 'person' ELSE risk_from END, scope_id = $10,
+                          closed_at = CASE WHEN $11 = 1 THEN closed_at ELSE $12 END,
+                          observe_until = CASE WHEN $11 = 1 THEN observe_until ELSE $13 END,
+                          observe_end = CASE WHEN $11 = 1 THEN observe_end END,
+                          used_closed_at = CASE WHEN $11 = 1 AND $14 = 0 THEN used_closed_at END,
+                          new_client = CASE WHEN $14 = 0 THEN new_client END,
+                          new_client_at = CASE WHEN $14 = 0 THEN new_client_at END
          WHERE tenant_id = $1 AND number = $2 AND version = $3",
     )
     .bind(tenant)
@@ -227,6 +241,11 @@ async fn apply(
     .bind(now)
     .bind(i64::from(asked.request.action == Action::SetRisk))
     .bind(change.scope.map(|scope| scope.0))
+    .bind(i64::from(is_as_before))
+    .bind(closed_at)
+    .bind(observe_until)
+    // Whoever decides has seen what the leak was flagged for.
+    .bind(i64::from(asked.origin == Origin::Person))
     .execute(&mut *db)
     .await?;
     if done.rows_affected() == 1 {
@@ -241,13 +260,13 @@ async fn insert(
     tenant: TenantId,
     leak: LeakNumber,
     asked: &Asked<'_>,
-    epoch: i64,
+    (epoch, index_changes): (i64, bool),
     now: Time,
 ) -> Result<i64, sqlx::Error> {
     sqlx::query_scalar(
         "INSERT INTO decisions (tenant_id, leak, action, reason, risk, author, decided_at, epoch, origin, approved_by, expires_at,
-                                scope_id)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) RETURNING id",
+                                scope_id, index_changes)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) RETURNING id",
     )
     .bind(tenant)
     .bind(i64::from(leak))
@@ -261,6 +280,7 @@ async fn insert(
     .bind(asked.approved_by)
     .bind(asked.request.expires_at)
     .bind(asked.request.scope.map(|scope| scope.0))
+    .bind(i64::from(index_changes))
     .fetch_one(db)
     .await
 }
@@ -272,7 +292,14 @@ impl Carrier {
         self.new
     }
 
-    async fn epoch(&mut self, db: &mut Connection, tenant: TenantId, changes: bool, now: Time) -> Result<i64, sqlx::Error> {
+    /// The epoch that carries what is done, a new one when that changes the index.
+    pub(crate) async fn epoch(
+        &mut self,
+        db: &mut Connection,
+        tenant: TenantId,
+        changes: bool,
+        now: Time,
+    ) -> Result<i64, sqlx::Error> {
         match self.new {
             Some(epoch) => Ok(epoch),
             None if changes => {

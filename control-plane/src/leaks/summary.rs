@@ -19,6 +19,8 @@ pub struct Summary {
     pub all: Counts,
     /// By risk.
     pub risks: BTreeMap<String, Counts>,
+    /// By life: whether their tokens work.
+    pub lives: BTreeMap<String, Counts>,
     /// By source: those with most open leaks.
     pub sources: Vec<SourceCounts>,
     /// What happened on each day, the oldest first; days on which nothing happened are left out.
@@ -78,6 +80,14 @@ pub async fn summarise(db: &mut Connection, tenant: TenantId, days: u32, now: Ti
         summary.total += leaks;
         summary.all.add(&status, patched != 0, leaks);
         summary.risks.entry(risk).or_default().add(&status, patched != 0, leaks);
+    }
+    let rows: Vec<(String, String, i64, i64)> =
+        sqlx::query_as("SELECT life, status, patched, leaks FROM life_counts WHERE tenant_id = $1")
+            .bind(tenant)
+            .fetch_all(&mut *db)
+            .await?;
+    for (life, status, patched, leaks) in rows {
+        summary.lives.entry(life).or_default().add(&status, patched != 0, leaks);
     }
     let today = now.as_millis() / DAY;
     let first = today.saturating_sub(u64::from(days).saturating_sub(1));

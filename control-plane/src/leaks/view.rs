@@ -7,6 +7,8 @@ use stopleak_contract::index::LeakNumber;
 use super::list::{LeakSummary, summary};
 use super::pending::{PendingView, list_pending};
 use super::{Action, RiskName};
+use crate::attempts::Life;
+use crate::epochs::{Enforcement, Floors, Stored};
 use crate::scopes::ScopeView;
 use crate::store::{Connection, Page};
 use crate::tenants::TenantId;
@@ -38,11 +40,16 @@ pub struct TokenView {
     pub weakness: Option<String>,
     /// The rule that found it.
     pub rule: Option<String>,
-    /// What gateways have seen of it: `alive`, `dead` or `unseen`.
-    #[schemars(extend("enum" = ["alive", "dead", "unseen"]))]
-    pub life: String,
+    /// Whether it works: an upstream took it, or lately only refused it.
+    pub life: Life,
     /// Since when.
     pub life_since: Option<Time>,
+    /// When an upstream last took it (2xx).
+    pub alive_at: Option<Time>,
+    /// When an upstream last refused it (401, 403).
+    pub refused_at: Option<Time>,
+    /// When it was last used, whatever came of it.
+    pub used_at: Option<Time>,
     /// When it was found.
     pub created_at: Time,
     /// Where it was found.
@@ -80,7 +87,7 @@ pub struct DecisionView {
     /// The new risk, for `set_risk`.
     #[schemars(with = "Option<RiskName>")]
     pub risk: Option<String>,
-    /// Who took it; `policy NAME`, `expiry` or `regression` when it was a machine.
+    /// Who took it; `policy NAME`, `expiry`, `regression` (found again) or `use` (used after it was closed) when it was a machine.
     pub author: String,
     /// What made it be taken: `person`, `schedule`, `policy`, `expiry`, `regression`.
     #[schemars(extend("enum" = ["person", "schedule", "policy", "expiry", "regression"]))]
@@ -96,6 +103,15 @@ pub struct DecisionView {
     pub at: Time,
     /// The first epoch of the index that carries it.
     pub epoch: i64,
+    /// How far it has come.
+    #[serde(flatten)]
+    #[sqlx(skip)]
+    pub enforcement: Enforcement,
+    #[serde(skip)]
+    index_changes: i64,
+    #[serde(skip)]
+    #[sqlx(flatten)]
+    stored: Stored,
 }
 
 /// How often gateways ever saw the leak's tokens.
@@ -107,26 +123,56 @@ pub struct AttemptSummary {
     pub blocked: i64,
     /// The newest.
     pub last_seen_at: Option<Time>,
+    /// Clients that are remembered, the networks of IPv6 counted once; 256 at most.
+    pub clients: i64,
 }
 
-/// One leak with everything that belongs to it.
-pub async fn show(db: &mut Connection, tenant: TenantId, number: LeakNumber) -> Result<Option<LeakDetail>, sqlx::Error> {
+#[derive(sqlx::FromRow)]
+struct TokenRow {
+    id: i64,
+    preview: String,
+    weakness: Option<String>,
+    rule: Option<String>,
+    life: Life,
+    life_since: Option<Time>,
+    alive_at: Option<Time>,
+    refused_at: Option<Time>,
+    used_at: Option<Time>,
+    created_at: Time,
+}
+
+/// One leak with everything that belongs to it, while these epochs are in force.
+pub async fn show(
+    db: &mut Connection,
+    tenant: TenantId,
+    number: LeakNumber,
+    floors: &Floors,
+) -> Result<Option<LeakDetail>, sqlx::Error> {
     let Some(summary) = summary(&mut *db, tenant, number).await? else { return Ok(None) };
     let tokens = tokens(&mut *db, tenant, number).await?;
-    let decisions = sqlx::query_as(
-        "SELECT id, action, reason, risk, author, origin, approved_by, expires_at, decided_at AS at, epoch,
-                (SELECT s.scope FROM scopes s WHERE s.tenant_id = $1 AND s.id = scope_id) AS scope FROM
-             (SELECT * FROM decisions WHERE tenant_id = $1 AND leak = $2 ORDER BY id DESC LIMIT 1000) newest ORDER BY id",
+    let mut decisions: Vec<DecisionView> = sqlx::query_as(
+        "SELECT d.id, action, reason, risk, author, origin, approved_by, expires_at, decided_at AS at, d.epoch, index_changes,
+                (SELECT s.scope FROM scopes s WHERE s.tenant_id = $1 AND s.id = scope_id) AS scope,
+                e.committed_at, e.enforced_at, e.gateways FROM
+             (SELECT * FROM decisions WHERE tenant_id = $1 AND leak = $2 ORDER BY id DESC LIMIT 1000) d
+             LEFT JOIN epochs e ON e.tenant_id = $1 AND e.epoch = d.epoch ORDER BY d.id",
     )
     .bind(tenant)
     .bind(i64::from(number))
     .fetch_all(&mut *db)
     .await?;
+    for decision in &mut decisions {
+        decision.enforcement = match decision.index_changes {
+            0 => Enforcement::NOTHING,
+            _ => Enforcement::of(&decision.stored, decision.epoch, floors)?,
+        };
+    }
     let pending = list_pending(&mut *db, tenant, Some(number), true, &Page::newest(100)).await?;
     let attempts = sqlx::query_as(
         "SELECT CAST(coalesce(sum(CASE WHEN outcome = 'observed' THEN count ELSE 0 END), 0) AS BIGINT) AS observed,
                 CAST(coalesce(sum(CASE WHEN outcome = 'blocked' THEN count ELSE 0 END), 0) AS BIGINT) AS blocked,
-                max(last_seen_at) AS last_seen_at
+                max(last_seen_at) AS last_seen_at,
+                (SELECT count(*) FROM leak_clients WHERE tenant_id = $1 AND leak = $2) AS clients
          FROM attempt_counts WHERE tenant_id = $1 AND leak = $2",
     )
     .bind(tenant)
@@ -137,10 +183,9 @@ pub async fn show(db: &mut Connection, tenant: TenantId, number: LeakNumber) -> 
 }
 
 async fn tokens(db: &mut Connection, tenant: TenantId, leak: LeakNumber) -> Result<Vec<TokenView>, sqlx::Error> {
-    type TokenRow = (i64, String, Option<String>, Option<String>, String, Option<Time>, Time);
     let rows: Vec<TokenRow> = sqlx::query_as(
-        "SELECT id, preview, weakness, rule, life, life_since, created_at FROM tokens WHERE tenant_id = $1 AND leak = $2
-         ORDER BY id LIMIT 1000",
+        "SELECT id, preview, weakness, rule, life, life_since, alive_at, refused_at, used_at, created_at FROM tokens
+         WHERE tenant_id = $1 AND leak = $2 ORDER BY id LIMIT 1000",
     )
     .bind(tenant)
     .bind(i64::from(leak))
@@ -156,14 +201,17 @@ async fn tokens(db: &mut Connection, tenant: TenantId, leak: LeakNumber) -> Resu
     .bind(i64::from(leak))
     .fetch_all(db)
     .await?;
-    let token = |(id, preview, weakness, rule, life, life_since, created_at)| TokenView {
-        preview,
-        weakness,
-        rule,
-        life,
-        life_since,
-        created_at,
-        occurrences: occurrences.iter().filter(|o| o.token_id == id).cloned().collect(),
+    let token = |row: TokenRow| TokenView {
+        preview: row.preview,
+        weakness: row.weakness,
+        rule: row.rule,
+        life: row.life,
+        life_since: row.life_since,
+        alive_at: row.alive_at,
+        refused_at: row.refused_at,
+        used_at: row.used_at,
+        created_at: row.created_at,
+        occurrences: occurrences.iter().filter(|o| o.token_id == row.id).cloned().collect(),
     };
     Ok(rows.into_iter().map(token).collect())
 }

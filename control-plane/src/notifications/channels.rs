@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use stopleak_detector::Risk;
 
 use super::Topic;
+use crate::keys::Keys;
 use crate::leaks::RiskName;
 use crate::leaks::stored_risk;
 use crate::sealed::{SealingKey, Unopenable};
@@ -255,6 +256,18 @@ pub async fn remove(db: &mut Connection, tenant: TenantId, id: i64) -> Result<bo
     }
     let query = "DELETE FROM notification_channels WHERE tenant_id = $1 AND id = $2";
     Ok(sqlx::query(query).bind(tenant).bind(id).execute(db).await?.rows_affected() == 1)
+}
+
+/// Seals every channel's address under the first key.
+pub(crate) async fn reseal(db: &mut Connection, keys: &Keys) -> Result<(), ChannelError> {
+    let channels: Vec<(TenantId, i64, String)> =
+        sqlx::query_as("SELECT tenant_id, id, summary FROM notification_channels ORDER BY id").fetch_all(&mut *db).await?;
+    for (tenant, id, summary) in channels {
+        let key = keys.sealing(tenant);
+        let address = address(db, tenant, &key, id).await?;
+        set_address(db, tenant, &key, id, &address, &summary).await?;
+    }
+    Ok(())
 }
 
 async fn set_address(

@@ -100,6 +100,8 @@ const PAUSES: [Duration; 7] = [
     Duration::from_hours(6),
     Duration::from_hours(12),
 ];
+/// No delivery waits for longer: one that does was written down before the clock was set back.
+const FAR: Duration = Duration::from_hours(48);
 /// Deliveries that are kept of one tenant: some 20 MB.
 const MAX_DELIVERIES: i64 = 10_000;
 
@@ -113,17 +115,18 @@ pub(super) async fn claim(db: &mut Connection, slots: i64, now: Time) -> Result<
         "UPDATE notification_deliveries SET claimed_until = $1, tries = tries + 1
          WHERE id IN (
              SELECT MIN(d.id) FROM notification_deliveries d JOIN notification_channels c ON c.id = d.channel_id
-             WHERE d.status = 'waiting' AND d.next_at <= $2 AND c.enabled = 1 AND NOT EXISTS (
+             WHERE d.status = 'waiting' AND (d.next_at <= $2 OR d.next_at > $4) AND c.enabled = 1 AND NOT EXISTS (
                  SELECT 1 FROM notification_deliveries o
-                 WHERE o.channel_id = d.channel_id AND o.status = 'waiting' AND o.claimed_until > $2
+                 WHERE o.channel_id = d.channel_id AND o.status = 'waiting' AND o.claimed_until > $2 AND o.claimed_until <= $4
              )
              GROUP BY d.channel_id ORDER BY MIN(d.next_at) LIMIT $3
-         ) AND status = 'waiting' AND (claimed_until IS NULL OR claimed_until <= $2)
+         ) AND status = 'waiting' AND (claimed_until IS NULL OR claimed_until <= $2 OR claimed_until > $4)
          RETURNING id, tenant_id, channel_id, event, body, tries, created_at",
     )
     .bind(claimed_until)
     .bind(now)
     .bind(slots)
+    .bind(now.plus(FAR))
     .fetch_all(db)
     .await?;
     let claimed = |(id, tenant, channel, event, body, tries, created_at)| Claimed {
@@ -142,9 +145,9 @@ pub(super) async fn claim(db: &mut Connection, slots: i64, now: Time) -> Result<
 /// Whether something is due: cheaper to ask than [`claim`].
 pub(super) async fn any_due(db: &mut Connection, now: Time) -> Result<bool, sqlx::Error> {
     let query = "SELECT d.id FROM notification_deliveries d JOIN notification_channels c ON c.id = d.channel_id
-         WHERE d.status = 'waiting' AND d.next_at <= $1 AND c.enabled = 1 AND (d.claimed_until IS NULL OR d.claimed_until <= $1)
-         LIMIT 1";
-    let due: Option<i64> = sqlx::query_scalar(query).bind(now).fetch_optional(db).await?;
+         WHERE d.status = 'waiting' AND (d.next_at <= $1 OR d.next_at > $2) AND c.enabled = 1
+           AND (d.claimed_until IS NULL OR d.claimed_until <= $1 OR d.claimed_until > $2) LIMIT 1";
+    let due: Option<i64> = sqlx::query_scalar(query).bind(now).bind(now.plus(FAR)).fetch_optional(db).await?;
     Ok(due.is_some())
 }
 

@@ -28,6 +28,12 @@ pub enum Topic {
     /// A leaked token was used and refused.
     #[serde(rename = "attempt.blocked")]
     AttemptBlocked,
+    /// A leaked token was used from a client that had not been seen with its leak before.
+    #[serde(rename = "leak.new_client")]
+    LeakNewClient,
+    /// A closed leak's token was used, and the tenant wants to hear of it instead of having the leak reopened.
+    #[serde(rename = "leak.used_again")]
+    LeakUsedAgain,
 }
 
 /// Something that happened.
@@ -52,6 +58,10 @@ pub enum Event<'a> {
     },
     /// A gateway saw these uses of leaked tokens.
     Attempts(&'a [Used<'a>]),
+    /// These uses are from clients that are new to their leaks.
+    NewClients(&'a [Used<'a>]),
+    /// These uses are of tokens of closed leaks, which stay closed.
+    UsedAgain(&'a [Used<'a>]),
 }
 
 /// One attempt that was stored.
@@ -70,15 +80,23 @@ impl Event<'_> {
         match self {
             Self::Added(leaks) | Self::Grown(leaks) => leaks.is_empty(),
             Self::Decided { .. } => false,
-            Self::Attempts(uses) => uses.is_empty(),
+            Self::Attempts(uses) | Self::NewClients(uses) | Self::UsedAgain(uses) => uses.is_empty(),
         }
     }
 }
 
 impl Topic {
     /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::LeakAdded, Self::LeakGrown, Self::LeakDecided, Self::LeakReopened, Self::AttemptObserved, Self::AttemptBlocked];
+    pub const ALL: [Self; 8] = [
+        Self::LeakAdded,
+        Self::LeakGrown,
+        Self::LeakDecided,
+        Self::LeakReopened,
+        Self::AttemptObserved,
+        Self::AttemptBlocked,
+        Self::LeakNewClient,
+        Self::LeakUsedAgain,
+    ];
 
     /// Its name.
     #[must_use]
@@ -90,6 +108,8 @@ impl Topic {
             Self::LeakReopened => "leak.reopened",
             Self::AttemptObserved => "attempt.observed",
             Self::AttemptBlocked => "attempt.blocked",
+            Self::LeakNewClient => "leak.new_client",
+            Self::LeakUsedAgain => "leak.used_again",
         }
     }
 

@@ -167,6 +167,8 @@ const fn describe(topic: Topic) -> &'static str {
         Topic::LeakReopened => "a closed leak is back",
         Topic::AttemptObserved => "a leaked token was used",
         Topic::AttemptBlocked => "use of a leaked token was blocked",
+        Topic::LeakNewClient => "a leaked token was used from a new client",
+        Topic::LeakUsedAgain => "a closed leak's token was used",
     }
 }
 
@@ -199,7 +201,18 @@ const fn words(action: Action) -> &'static str {
     }
 }
 
-/// Paths and hosts come from whoever called a gateway.
+/// Paths and hosts come from whoever called a gateway: nothing of theirs begins a line, or turns the text around.
 fn one_line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '·' } else { c }).collect()
+    let turns = |c| matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    text.chars().map(|c| if c.is_control() || turns(c) { '·' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_others_wrote_stays_on_its_line_and_in_its_order() {
+        assert_eq!(one_line("a\r\nb\u{2028}c\u{202e}d\u{2066}e é"), "a··b·c·d·e é");
+    }
 }

@@ -13,6 +13,7 @@ mod deliveries;
 mod send;
 mod worker;
 
+pub(crate) use channels::reseal;
 pub use channels::{Address, Channel, ChannelError, Kind, NewChannel, Settings, add, get, list, remove, renew_secret, update};
 pub use deliveries::{DeliveryView, Filter, Status, find as find_delivery, list as list_deliveries, retry};
 pub use event::{Event, Topic, Used};

@@ -92,15 +92,20 @@ fn happenings<'a>(event: &Event<'a>) -> Vec<Happening<'a>> {
             let decision = Decision { action, author: author.to_owned(), reason: reason.map(cut) };
             vec![Happening { topic, leak, decision: Some(decision), used: None }]
         }
-        Event::Attempts(uses) => {
-            let mut first = BTreeMap::new();
-            for used in uses {
-                first.entry((used.attempt.leak, Topic::of(used.outcome))).or_insert(*used);
-            }
-            let first = first.into_iter().take(LEAKS_AT_ONCE);
-            first.map(|((leak, topic), used)| Happening { topic, leak, decision: None, used: Some(used) }).collect()
-        }
+        Event::Attempts(uses) => first_of_leaks(uses, |used| Topic::of(used.outcome)),
+        Event::NewClients(uses) => first_of_leaks(uses, |_| Topic::LeakNewClient),
+        Event::UsedAgain(uses) => first_of_leaks(uses, |_| Topic::LeakUsedAgain),
     }
+}
+
+/// Of each leak the first use that is told in each topic.
+fn first_of_leaks<'a>(uses: &[Used<'a>], topic: impl Fn(&Used<'a>) -> Topic) -> Vec<Happening<'a>> {
+    let mut first = BTreeMap::new();
+    for used in uses {
+        first.entry((used.attempt.leak, topic(used))).or_insert(*used);
+    }
+    let first = first.into_iter().take(LEAKS_AT_ONCE);
+    first.map(|((leak, topic), used)| Happening { topic, leak, decision: None, used: Some(used) }).collect()
 }
 
 impl Wanting {
@@ -121,7 +126,7 @@ async fn note_attempt(
     let done = sqlx::query(
         "INSERT INTO notification_attempts_told (tenant_id, event, leak, channel_id, told_at) VALUES ($1, $2, $3, $4, $5)
          ON CONFLICT (tenant_id, event, leak, channel_id) DO UPDATE SET told_at = excluded.told_at
-         WHERE notification_attempts_told.told_at <= $6",
+         WHERE notification_attempts_told.told_at <= $6 OR notification_attempts_told.told_at > $5",
     )
     .bind(tenant)
     .bind(happening.topic.as_str())
@@ -205,6 +210,8 @@ async fn put(
     .await?;
     if let Some((id, _, next_at, body)) = &last
         && *next_at > now
+        // One that waits for longer is of a clock that was set back since.
+        && *next_at <= now.plus(PACE).plus(GATHER)
         && let Ok(mut facts) = serde_json::from_str::<Facts>(body)
     {
         facts.take(items.clone());
@@ -225,7 +232,7 @@ async fn put(
         }
     }
     let facts = Facts::new(items);
-    let paced = last.map(|(_, created_at, _, _)| created_at.plus(PACE));
+    let paced = last.map(|(_, created_at, _, _)| created_at.min(now).plus(PACE));
     sqlx::query(
         "INSERT INTO notification_deliveries (tenant_id, channel_id, event, risk, body, status, next_at, created_at)
          VALUES ($1, $2, $3, $4, $5, 'waiting', $6, $7)",

@@ -32,7 +32,7 @@ pub fn wait(failures: i64, failed_at: Option<Time>, now: Time) -> Option<Duratio
 
 /// Names that nobody has: they are locked like accounts, in memory, so that a lock does not tell which names there are.
 #[derive(Debug, Default)]
-pub struct UnknownNames(Mutex<HashMap<String, (i64, Time)>>);
+pub struct UnknownNames(Mutex<HashMap<[u8; 32], (i64, Time)>>);
 
 /// Names that are remembered. Whoever tries more than that has long met the limit of their address.
 const MAX_NAMES: usize = 10_000;
@@ -41,13 +41,15 @@ impl UnknownNames {
     /// Counts a try; how long the next has to wait when it came too early.
     pub fn try_again(&self, name: &str, now: Time) -> Option<Duration> {
         let mut names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if names.len() >= MAX_NAMES && !names.contains_key(name) {
+        // By its hash: a name that nobody has may be as long as a request.
+        let name = *blake3::hash(name.as_bytes()).as_bytes();
+        if names.len() >= MAX_NAMES && !names.contains_key(&name) {
             names.retain(|_, (failures, at)| wait(*failures, Some(*at), now).is_some());
             if names.len() >= MAX_NAMES {
                 return None;
             }
         }
-        let (failures, failed_at) = names.entry(name.to_owned()).or_insert((0, now));
+        let (failures, failed_at) = names.entry(name).or_insert((0, now));
         let left = wait(*failures, Some(*failed_at), now);
         if left.is_none() {
             (*failures, *failed_at) = (*failures + 1, now);
@@ -72,5 +74,16 @@ mod tests {
         assert_eq!(wait(5, Some(at(1)), at(0)), Some(FIRST), "counted by another server, whose clock is ahead");
         assert_eq!(wait(9, Some(at(3600)), at(0)), None, "the clock was set back");
         assert_eq!(wait(9, Some(at(0)), at(99_999_999)), None, "the clock was set forward");
+    }
+
+    #[test]
+    fn a_name_of_any_length_takes_the_same_room() {
+        let (names, long) = (UnknownNames::default(), "x".repeat(1024 * 1024));
+        let at = Time::from_millis(1_000_000);
+        for _ in 0..FREE {
+            assert_eq!(names.try_again(&long, at), None);
+        }
+        assert!(names.try_again(&long, at).is_some() && names.try_again("x", at).is_none());
+        assert!(format!("{names:?}").len() < 1024);
     }
 }

@@ -1,7 +1,7 @@
 //! Policies: decisions that an administrator lets the machine take, written down beforehand and off until somebody switches them on.
 //!
-//! A policy decides only where no person has: whoever decided on a leak knew more than a rule. Its name is the author of what it
-//! does.
+//! A policy decides only where no person has: whoever decided on a leak knew more than a rule. Nor does it close what was closed and came
+//! back. Its name is the author of what it does.
 
 mod run;
 
@@ -11,6 +11,7 @@ use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 use stopleak_detector::Risk;
 
+use crate::attempts::Life;
 use crate::leaks::{Action, RiskName};
 use crate::store::Connection;
 use crate::tenants::TenantId;
@@ -38,8 +39,7 @@ pub struct Policy {
     #[schemars(with = "Option<RiskName>")]
     pub risk: Option<String>,
     /// Tokens that gateways have seen `alive` or `dead`, or `unseen`.
-    #[schemars(extend("enum" = ["alive", "dead", "unseen", null]))]
-    pub life: Option<String>,
+    pub life: Option<Life>,
     /// For so many days.
     pub life_days: Option<i64>,
     /// Leaks that were found so many days ago.
@@ -70,8 +70,8 @@ pub struct NewPolicy {
     pub own_format: Option<bool>,
     /// Leaks of this risk.
     pub risk: Option<Risk>,
-    /// `alive`, `dead` or `unseen`.
-    pub life: Option<&'static str>,
+    /// Tokens that gateways have seen so.
+    pub life: Option<Life>,
     /// For so many days.
     pub life_days: Option<u32>,
     /// Leaks that were found so many days ago.
@@ -109,7 +109,7 @@ pub async fn add(
     .bind(&policy.rule)
     .bind(policy.own_format.map(i64::from))
     .bind(policy.risk.map(Risk::as_str))
-    .bind(policy.life)
+    .bind(policy.life.map(Life::as_str))
     .bind(policy.life_days.map(i64::from))
     .bind(policy.age_days.map(i64::from))
     .bind(author)

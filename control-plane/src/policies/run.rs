@@ -23,6 +23,8 @@ pub struct Watch {
 #[derive(Clone, Copy, Debug, Default)]
 struct Seen {
     epoch: i64,
+    /// How often the life of tokens had changed.
+    lives: i64,
     number: i64,
 }
 
@@ -38,7 +40,7 @@ pub struct Preview {
 
 /// Leaks that a preview looks at, the newest first.
 pub const PREVIEWED: i64 = 20_000;
-/// Leaks that changed lately: new findings are decided on within a second or so.
+/// Leaks that changed lately, or whose tokens were seen alive or dead: they are decided on within a second or so.
 const RECENT: i64 = 1_000;
 /// Of all leaks, those that one step looks at: a million takes a quarter of an hour.
 const STEP: i64 = 1_000;
@@ -53,11 +55,15 @@ pub async fn apply(store: &Store, own: &[String], watch: &mut Watch, now: Time) 
     for tenant in tenants {
         let seen = watch.tenants.entry(tenant).or_default();
         let epoch = tenants::epoch(&mut db, tenant).await?.epoch;
+        let lives = tenants::life_changes(&mut db, tenant).await?;
         let last = step(&mut db, tenant, seen.number).await?;
         for policy in list(&mut db, tenant).await?.into_iter().filter(|policy| policy.enabled.0) {
             let mut found = matching(&mut db, tenant, &policy, own, &Looked::Step(seen.number), now).await?;
             if epoch != seen.epoch {
                 found.extend(matching(&mut db, tenant, &policy, own, &Looked::Recent, now).await?);
+            }
+            if lives != seen.lives && policy.life.is_some() {
+                found.extend(matching(&mut db, tenant, &policy, own, &Looked::Lives, now).await?);
             }
             found.sort_unstable();
             found.dedup();
@@ -65,7 +71,7 @@ pub async fn apply(store: &Store, own: &[String], watch: &mut Watch, now: Time) 
                 work.push((tenant, policy, found));
             }
         }
-        *seen = Seen { epoch, number: last.unwrap_or(0) };
+        *seen = Seen { epoch, lives, number: last.unwrap_or(0) };
     }
     drop(db);
     let mut changed = Vec::new();
@@ -103,7 +109,7 @@ async fn decide(
     let mut carrier = Carrier::default();
     for &leak in leaks {
         // Somebody may have decided since it was read.
-        if decided_by_a_person(&mut db, tenant, leak).await? {
+        if is_for_people(&mut db, tenant, leak, policy.action).await? {
             continue;
         }
         match leaks::take(&mut db, tenant, leak, &asked, &mut carrier, now).await {
@@ -116,13 +122,16 @@ async fn decide(
     Ok(carrier.new_epoch())
 }
 
-async fn decided_by_a_person(db: &mut Connection, tenant: TenantId, leak: LeakNumber) -> Result<bool, sqlx::Error> {
+/// Whether a person has decided on the leak, or it was closed and came back: what was closed a second time by a rule would come back
+/// again.
+async fn is_for_people(db: &mut Connection, tenant: TenantId, leak: LeakNumber, action: Action) -> Result<bool, sqlx::Error> {
     let decided: Option<i64> = sqlx::query_scalar(
-        "SELECT id FROM decisions WHERE tenant_id = $1 AND leak = $2 AND origin IN ('person', 'schedule') AND action <> 'set_risk'
-         LIMIT 1",
+        "SELECT id FROM decisions WHERE tenant_id = $1 AND leak = $2
+           AND (origin IN ('person', 'schedule') AND action <> 'set_risk' OR origin = 'regression' AND $3 = 'close') LIMIT 1",
     )
     .bind(tenant)
     .bind(i64::from(leak))
+    .bind(action.as_str())
     .fetch_optional(db)
     .await?;
     Ok(decided.is_some())
@@ -142,6 +151,8 @@ async fn step(db: &mut Connection, tenant: TenantId, behind: i64) -> Result<Opti
 enum Looked {
     Step(i64),
     Recent,
+    /// Those whose tokens were seen alive or dead lately.
+    Lives,
     Newest,
 }
 
@@ -160,6 +171,7 @@ async fn matching(
     match looked {
         Looked::Step(behind) => sql.push(" AND number > ").int(*behind).push(" ORDER BY number LIMIT ").int(STEP),
         Looked::Recent => sql.push(" ORDER BY updated_at DESC LIMIT ").int(RECENT),
+        Looked::Lives => sql.push(" AND life_at IS NOT NULL ORDER BY life_at DESC LIMIT ").int(RECENT),
         Looked::Newest => sql.push(" ORDER BY number DESC LIMIT ").int(PREVIEWED),
     };
     sql.push(") l WHERE l.status = 'open'");
@@ -183,7 +195,8 @@ async fn matching(
     }
     sql.push(" AND NOT (l.risk = 'critical' AND EXISTS (SELECT 1 FROM tenants x WHERE x.id = $1 AND x.second_approver = 1))");
     sql.push(" AND NOT EXISTS (SELECT 1 FROM decisions d WHERE d.tenant_id = $1 AND d.leak = l.number");
-    sql.push(" AND d.origin IN ('person', 'schedule') AND d.action <> 'set_risk')");
+    sql.push(" AND (d.origin IN ('person', 'schedule') AND d.action <> 'set_risk'");
+    sql.push(if policy.action == Action::Close { " OR d.origin = 'regression'))" } else { "))" });
     sql.push(" AND NOT EXISTS (SELECT 1 FROM pending_decisions p WHERE p.tenant_id = $1 AND p.leak = l.number");
     sql.push(" AND p.next_at IS NOT NULL) ORDER BY l.number LIMIT ").int(leaks::BULK.into());
     let rows: Vec<(i64,)> = sql.fetch_all(db).await?;
@@ -206,8 +219,8 @@ fn token_conditions(sql: &mut Sql, policy: &Policy, own: &[String], now: Time) {
         }
         sql.push(")");
     }
-    if let Some(life) = &policy.life {
-        sql.push(" AND t.life = ").text(life);
+    if let Some(life) = policy.life {
+        sql.push(" AND t.life = ").text(life.as_str());
     }
     if let Some(days) = policy.life_days {
         sql.push(" AND coalesce(t.life_since, t.created_at) <= ").int(days_ago(now, days));

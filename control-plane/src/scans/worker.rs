@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use serde_json::json;
-use stopleak_contract::FingerprintKey;
 use stopleak_scanner::{Cancel, Coverage, Finding, Observer, Options, Progress, Scan, ScanError, SourceLocation};
 use tokio::sync::{mpsc, watch};
 
@@ -13,6 +12,7 @@ use super::Status;
 use crate::app::App;
 use crate::findings::{self, Found, Target};
 use crate::jobs::{Ended, Job};
+use crate::keys::TenantKeys;
 use crate::time::Time;
 use crate::{sources, tenants};
 
@@ -30,7 +30,7 @@ const MODULE_OFF: Duration = Duration::from_secs(5);
 /// What the scanner's thread tells.
 struct Teller {
     app: Arc<App>,
-    key: FingerprintKey,
+    key: TenantKeys,
     findings: mpsc::Sender<Found>,
     progress: watch::Sender<Option<Progress>>,
 }

@@ -150,9 +150,9 @@ impl Store {
         }
     }
 
-    /// Begins a transaction that may write to the table of jobs, and to nothing else: on `PostgreSQL` it does not wait for its turn, since
-    /// the rows that it locks are passed over by the others.
-    pub async fn queue(&self) -> Result<Write, sqlx::Error> {
+    /// Begins a transaction that may write to what nobody takes turns at, and to nothing else: jobs, whose locked rows are passed over by
+    /// others, what servers know of their gateways, and when epochs were in force. On `PostgreSQL` it does not wait for its turn.
+    pub async fn aside(&self) -> Result<Write, sqlx::Error> {
         match &self.database {
             Database::Sqlite(_) => self.write().await,
             Database::Postgres(_) => match self.readers.begin_with(self.database.begin_writing()).await {

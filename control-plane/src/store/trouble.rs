@@ -14,6 +14,8 @@ pub enum Trouble {
     Busy,
     /// The disk is full, read-only or broken, or the server does not answer.
     Unavailable,
+    /// A text has a character that this database cannot store.
+    Text,
     /// A defect of this program.
     Defect,
 }
@@ -58,6 +60,8 @@ fn of_state(code: &str) -> Trouble {
     match code {
         // Waited too long for the turn to write or for room, or was in the way of somebody else.
         "55P03" | "53300" | "40001" | "40P01" | "57014" | "25P03" => Trouble::Busy,
+        // PostgreSQL takes no zero byte.
+        "22021" => Trouble::Text,
         // A standby, or a server that is read-only for want of space.
         "25006" | "55000" => Trouble::Unavailable,
         // Connection, credentials, no such database, resources, shutting down, the server's disk, damage.
@@ -79,6 +83,7 @@ mod tests {
         }
         for (code, expected) in [
             ("55P03", Trouble::Busy),
+            ("22021", Trouble::Text),
             ("53100", Trouble::Unavailable),
             ("57P01", Trouble::Unavailable),
             ("28P01", Trouble::Unavailable),

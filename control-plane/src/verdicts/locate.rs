@@ -2,7 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::Serialize;
-use stopleak_contract::{Canonical, Fingerprint, FingerprintKey};
+use stopleak_contract::{Canonical, Fingerprint, FingerprintKeys};
 
 use super::request::ParsedRequest;
 
@@ -17,14 +17,14 @@ pub struct Span {
 
 /// What is looked for.
 pub struct Needle {
-    key: FingerprintKey,
+    keys: FingerprintKeys,
     fingerprint: Fingerprint,
     /// Lengths that the text of the token may have.
     lengths: Vec<usize>,
 }
 
 /// Bytes that are hashed to find it: some tens of milliseconds.
-const MAX_HASHED: usize = 32 * 1024 * 1024;
+pub const MAX_HASHED: usize = 32 * 1024 * 1024;
 /// BLAKE3 works on blocks.
 const BLOCK: usize = 64;
 /// A UUID of 32 digits is written with four dashes.
@@ -37,12 +37,12 @@ const SECRET_LEN: usize = 16;
 
 impl Needle {
     /// A token with this fingerprint, whose canonical form has so many bytes.
-    pub fn new(key: FingerprintKey, fingerprint: Fingerprint, length: usize) -> Self {
+    pub fn new(keys: FingerprintKeys, fingerprint: Fingerprint, length: usize) -> Self {
         let mut lengths = vec![length];
         if length == UUID_DIGITS {
             lengths.push(UUID_DIGITS + UUID_DASHES);
         }
-        Self { key, fingerprint, lengths }
+        Self { keys, fingerprint, lengths }
     }
 
     /// Its first place in a text, as far as that can be told with bounded work. The ends of words are tried first.
@@ -50,16 +50,41 @@ impl Needle {
         let mut left = MAX_HASHED;
         for only_at_words in [true, false] {
             for &length in &self.lengths {
-                for (start, window) in text.windows(length.max(1)).enumerate() {
-                    let before = start.checked_sub(1).and_then(|at| text.get(at));
-                    if only_at_words && before.is_some_and(u8::is_ascii_alphanumeric) {
-                        continue;
-                    }
-                    left = left.checked_sub(length.max(BLOCK))?;
-                    if self.is(window) {
-                        return Some(Span { start, end: start + length });
-                    }
+                if let Some(start) = self.next(text, 0, length, only_at_words, &mut left) {
+                    return Some(Span { start, end: start + length });
                 }
+            }
+        }
+        None
+    }
+
+    /// Writes over it wherever it stands, and says whether it did. One way through the text for all places: a text may consist of nothing
+    /// but this token. `left` is how many bytes may still be hashed, [`MAX_HASHED`] for all of a request.
+    pub fn blank(&self, text: &mut [u8], left: &mut usize) -> bool {
+        let mut blanked = false;
+        for only_at_words in [true, false] {
+            for &length in &self.lengths {
+                let mut from = 0;
+                while let Some(start) = self.next(text, from, length, only_at_words, left) {
+                    from = start + length;
+                    text[start..from].fill(b'.');
+                    blanked = true;
+                }
+            }
+        }
+        blanked
+    }
+
+    /// Its first place from there on.
+    fn next(&self, text: &[u8], from: usize, length: usize, only_at_words: bool, left: &mut usize) -> Option<usize> {
+        for (start, window) in text.windows(length.max(1)).enumerate().skip(from) {
+            let before = start.checked_sub(1).and_then(|at| text.get(at));
+            if only_at_words && before.is_some_and(u8::is_ascii_alphanumeric) {
+                continue;
+            }
+            *left = left.checked_sub(length.max(BLOCK))?;
+            if self.is(window) {
+                return Some(start);
             }
         }
         None
@@ -67,7 +92,7 @@ impl Needle {
 
     fn is(&self, window: &[u8]) -> bool {
         let text = Canonical::of(window);
-        text.is_token() && Fingerprint::of_canonical(&self.key, &text) == self.fingerprint
+        text.is_token() && self.keys.iter().any(|key| Fingerprint::of_canonical(key, &text) == self.fingerprint)
     }
 
     /// Whether it stands there, as it is or percent-encoded.
@@ -128,8 +153,9 @@ mod tests {
     use super::*;
 
     fn needle(token: &str) -> Needle {
-        let (key, token) = (FingerprintKey::new([7; 32]), Token::parse(token.as_bytes()).unwrap());
-        Needle::new(FingerprintKey::new([7; 32]), Fingerprint::of(&key, &token), token.as_bytes().len())
+        let key = stopleak_contract::FingerprintKey::new([7; 32]);
+        let (key, token) = (key, Token::parse(token.as_bytes()).unwrap());
+        Needle::new(key.clone().into(), Fingerprint::of(&key, &token), token.as_bytes().len())
     }
 
     #[test]
@@ -157,6 +183,18 @@ mod tests {
         assert_eq!(segment(&request, &needle), Some(2));
         request.target = "/?abcdefgh01234567=fake-token-0001".to_owned();
         assert_eq!(parameter(&request, &needle), None);
+    }
+
+    #[test]
+    fn a_text_of_nothing_but_the_token_is_gone_through_once() {
+        let token = "fake-token-0001";
+        for text in [format!("{token} "), token.to_owned(), format!("x{token}")] {
+            let mut text = text.repeat(super::super::MAX_TEXT / text.len()).into_bytes();
+            let mut left = MAX_HASHED;
+            assert!(needle(token).blank(&mut text, &mut left));
+            assert_eq!(needle(token).find(&text), None, "some are left");
+            assert!(!needle(token).blank(&mut text, &mut left));
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use stopleak_filter_host::Request;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-use super::locate::Needle;
+use super::locate::{MAX_HASHED, Needle};
 
 /// A request that somebody wants to try. Overwritten when dropped.
 #[derive(Default, Zeroize, ZeroizeOnDrop)]
@@ -103,14 +103,11 @@ impl ParsedRequest {
 
     /// Writes over the token wherever it stands as it is. Whether it was there.
     pub(super) fn blank(&mut self, needle: &Needle) -> bool {
-        let mut blanked = false;
+        let (mut blanked, mut left) = (false, MAX_HASHED);
         let mut target = std::mem::take(&mut self.target).into_bytes();
         let values = self.headers.iter_mut().map(|(_, value)| value);
         for text in values.chain([&mut target, &mut self.body]) {
-            while let Some(span) = needle.find(text) {
-                blanked = true;
-                text[span.start..span.end].fill(b'.');
-            }
+            blanked |= needle.blank(text, &mut left);
         }
         self.target = String::from_utf8_lossy(&target).into_owned();
         target.zeroize();

@@ -35,6 +35,9 @@ fn changes(route: &str) -> Option<(String, Value, &'static str)> {
         "PUT /api/v1/settings/response" => {
             (at("/settings/response"), json!({"status": 410, "content_type": "text/plain", "body": "gone"}), "response.change")
         }
+        "PUT /api/v1/settings/closed-leaks" => {
+            (at("/settings/closed-leaks"), json!({"observe_days": 9, "on_use": "alarm"}), "closed_leaks.change")
+        }
         "DELETE /api/v1/settings/response" => (at("/settings/response"), json!({}), "response.change"),
         "POST /api/v1/guard-rails/second-approver" | "DELETE /api/v1/guard-rails/second-approver" => {
             (at("/guard-rails/second-approver"), json!({}), "guard_rails.change")

@@ -11,7 +11,7 @@ use crate::world::World;
 
 fn fingerprint(world: &World, tenant: TenantId, text: &str) -> String {
     let token = Token::parse(text.as_bytes()).unwrap();
-    let fingerprint = Fingerprint::of(&world.app.keys.fingerprint(tenant), &token);
+    let fingerprint = Fingerprint::of(&world.app.keys.fingerprint(tenant).all().first, &token);
     blake3::Hash::from_bytes(*fingerprint.as_bytes()).to_hex().to_string()
 }
 

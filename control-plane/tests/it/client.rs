@@ -1,10 +1,12 @@
 //! One worker of a gateway, as the filter would behave.
 
+use std::net::SocketAddr;
+
 use stopleak_contract::feed::wire::{self, to_control_plane, to_gateway};
 use stopleak_contract::feed::{Assembly, METHOD, SERVICE};
-use stopleak_contract::index::{Index, PublicKey, SealedHeader};
+use stopleak_contract::index::{Index, Pinned, PublicKey, SealedHeader};
 use stopleak_contract::settings::Settings;
-use stopleak_contract::{CONTRACT_VERSION, Fingerprint, FingerprintKey, Token};
+use stopleak_contract::{CONTRACT_VERSION, Fingerprint, FingerprintKeys, Token};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::{Channel, Endpoint};
@@ -18,9 +20,11 @@ const WINDOW: u32 = 65_535;
 pub struct Gateway {
     outbound: mpsc::Sender<wire::ToControlPlane>,
     inbound: Streaming<wire::ToGateway>,
-    public_key: PublicKey,
+    pub pinned: Pinned,
     pub tenant: String,
-    pub key: Option<FingerprintKey>,
+    pub keys: Option<FingerprintKeys>,
+    /// Its id.
+    pub worker: Vec<u8>,
     pub index: Option<Index>,
     /// Of the index.
     shards: Vec<Vec<u8>>,
@@ -51,7 +55,22 @@ impl Gateway {
         let path = format!("/{SERVICE}/{METHOD}").parse().unwrap();
         let codec = tonic_prost::ProstCodec::<wire::ToControlPlane, wire::ToGateway>::default();
         let inbound = grpc.streaming(request, path, codec).await?.into_inner();
-        Ok(Self { outbound, inbound, public_key, tenant: String::new(), key: None, index: None, shards: Vec::new() })
+        Ok(Self {
+            outbound,
+            inbound,
+            pinned: public_key.into(),
+            tenant: String::new(),
+            keys: None,
+            worker: WORKER.to_vec(),
+            index: None,
+            shards: Vec::new(),
+        })
+    }
+
+    /// Of a stream that is opened over another address than the feed's.
+    pub async fn open_at(world: &World, address: SocketAddr, credential: &str) -> Result<Self, Status> {
+        let channel = Channel::from_shared(format!("http://{address}")).unwrap();
+        Self::open_by(channel, Some(&format!("Bearer {credential}")), world.app.keys.signing.public_key()).await
     }
 
     pub async fn send(&self, message: to_control_plane::Message) {
@@ -88,7 +107,7 @@ impl Gateway {
         self.send(to_control_plane::Message::Hello(hello)).await;
         let to_gateway::Message::Welcome(welcome) = self.next().await.unwrap() else { panic!("no Welcome") };
         self.tenant = welcome.tenant;
-        self.key = FingerprintKey::from_slice(&welcome.fingerprint_key);
+        self.keys = FingerprintKeys::from_slice(&welcome.fingerprint_key);
         self.ack(epoch, 0).await;
     }
 
@@ -102,7 +121,8 @@ impl Gateway {
     pub async fn take_shards(&mut self, header: wire::IndexHeader) -> u64 {
         let expected = header.shards.iter().map(|sum| sum.shard).collect();
         let sealed = SealedHeader::from_wire(header, self.index.as_ref().map(Index::header)).unwrap();
-        let header = sealed.verify(&self.public_key, &self.tenant, self.key.as_ref().unwrap(), 0).unwrap();
+        let check = self.keys.as_ref().unwrap().check();
+        let header = sealed.verify_by(&self.pinned, &self.tenant, &check, 0).unwrap();
         self.shards.resize(header.shards.len(), Vec::new());
         let mut assembly = Assembly::new(header, expected);
         while !assembly.is_complete() {
@@ -119,7 +139,7 @@ impl Gateway {
     }
 
     async fn ack(&self, epoch: u64, tokens: u64) {
-        self.send(to_control_plane::Message::Ack(wire::Ack { epoch, tokens, worker: WORKER.to_vec() })).await;
+        self.send(to_control_plane::Message::Ack(wire::Ack { epoch, tokens, worker: self.worker.clone() })).await;
     }
 
     /// Indexes until one carries the epoch.
@@ -127,8 +147,13 @@ impl Gateway {
         while self.take_index().await < epoch {}
     }
 
+    /// Of the token, under the key that the index knows it by, or the first.
     pub fn fingerprint(&self, token: &str) -> Fingerprint {
-        Fingerprint::of(self.key.as_ref().unwrap(), &Token::parse(token.as_bytes()).unwrap())
+        let token = Token::parse(token.as_bytes()).unwrap();
+        let all: Vec<_> = self.keys.as_ref().unwrap().iter().map(|key| Fingerprint::of(key, &token)).collect();
+        let index = self.index.as_ref();
+        let known = all.iter().find(|fingerprint| index.is_some_and(|index| index.look_up(fingerprint).is_some()));
+        *known.unwrap_or(&all[0])
     }
 
     /// What the index in force says of the token: the leak, and whether it is blocked, for a client and a target of no scope's exceptions.

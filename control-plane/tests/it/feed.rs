@@ -26,7 +26,7 @@ async fn decisions_reach_the_gateway() {
     for (expected, act) in [
         (Some((1, false)), "add"),
         (Some((1, true)), "apply_virtual_patch"),
-        (None, "close"),
+        (Some((1, false)), "close"),
         (Some((1, false)), "reopen"),
         (None, "mark_false"),
     ] {
@@ -43,14 +43,28 @@ async fn decisions_reach_the_gateway() {
             && shown["workers"] == 1
             && shown["epoch"] == world.epoch()
             && shown["tokens"] == 0
+            && shown["index_bytes"].is_u64()
+            && shown["workers_current"] == 1
+            && shown["workers_by_epoch"] == json!([{"epoch": world.epoch(), "workers": 1}])
+            && (&shown["envoys"], &shown["nodes"]) == (&json!(1), &json!(["test-node"]))
+            && shown["connected_since"].is_string()
+            && shown["servers"][0]["envoys"] == 1
             && shown["index_age_seconds"].is_u64()
             && shown["filter_versions"] == json!(["0.0-test"])
             && shown["last_seen_at"].is_string()
     })
     .await;
+    eventually("every change is measured", || {
+        world.api.get_raw("/metrics").text.contains("stopleak_decision_to_enforced_seconds_count 5\n")
+    })
+    .await;
     let metrics = world.api.get_raw("/metrics").text;
-    assert!(metrics.contains("stopleak_gateways_connected 1\n"), "{metrics}");
-    assert!(metrics.contains("stopleak_decision_to_enforced_seconds_count 5\n"), "{metrics}");
+    for line in ["gateways_connected 1", "gateway_workers 1", "gateways_behind 0", "gateways_refusing 0"] {
+        assert!(metrics.contains(&format!("stopleak_{line}\n")), "{line}: {metrics}");
+    }
+    for bucket in ["0.001", "0.05", "1.0", "60.0", "+Inf"] {
+        assert!(metrics.contains(&format!("stopleak_decision_to_enforced_seconds_bucket{{le=\"{bucket}\"}}")), "{metrics}");
+    }
     assert!(metrics.contains("stopleak_pushes_total{answer=\"ack\"} 6\n"), "{metrics}");
 }
 
@@ -126,7 +140,7 @@ async fn a_push_holds_only_what_has_changed() {
     let to_gateway::Message::Header(header) = gateway.next().await.unwrap() else { panic!("no header") };
     assert_eq!((header.epoch, header.shards.len()), (epoch + 1, shards), "after a refusal, nothing is taken for granted");
     gateway.take_shards(header).await;
-    assert_eq!(gateway.verdict(TOKEN), None);
+    assert_eq!(gateway.verdict(TOKEN), Some((3, false)), "it is still observed");
     // What was not sent as changed is the same as if it were built anew.
     let root = gateway.index.as_ref().unwrap().header().root();
     drop(gateway);
@@ -207,10 +221,16 @@ async fn a_refused_push_is_on_record() {
     gateway.send(Message::Stats(wire::Stats { attempts_dropped: 4, requests: 9, worker: WORKER.to_vec() })).await;
     eventually("Nack and Stats are shown", || {
         let shown = &world.api.get("/gateways").ok()["gateways"][0];
-        shown["last_nack"]["reason"] == "shard hash is wrong" && shown["attempts_dropped"] == 4
+        shown["last_nack"]["reason"] == "shard hash is wrong"
+            && shown["attempts_dropped"] == 4
+            && shown["nacks"] == 1
+            && shown["refuses"] == true
     })
     .await;
-    assert!(world.api.get_raw("/metrics").text.contains("stopleak_pushes_total{answer=\"nack\"} 1\n"));
+    let metrics = world.api.get_raw("/metrics").text;
+    for line in ["pushes_total{answer=\"nack\"} 1", "gateways_refusing 1"] {
+        assert!(metrics.contains(&format!("stopleak_{line}\n")), "{line}: {metrics}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

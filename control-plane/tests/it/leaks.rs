@@ -83,6 +83,8 @@ async fn malformed_requests_are_refused_without_an_echo() {
         (format!(r#"{{"tokens": ["{secret}"]}}"#), 400, "malformed"),
         (format!(r#"{{"title": " ", "tokens": ["{secret}"]}}"#), 422, "invalid"),
         (format!(r#"{{"title": "about {secret}", "tokens": ["{secret}"]}}"#), 422, "invalid"),
+        (format!(r#"{{"title": "t", "tokens": ["{secret}"], "tokens": ["{secret}"]}}"#), 400, "malformed"),
+        (format!(r#"{{"title": {}"#, "[".repeat(100_000)), 400, "malformed"),
         (r#"{"title": "t", "tokens": []}"#.to_owned(), 422, "invalid"),
         (String::new(), 400, "malformed"),
         (format!(r#"{{"title": "{}", "tokens": ["{secret}"]}}"#, "x".repeat(3_000_000)), 413, "too-large"),
@@ -98,7 +100,16 @@ async fn malformed_requests_are_refused_without_an_echo() {
 #[tokio::test(flavor = "multi_thread")]
 async fn questions_without_sense_are_refused() {
     let world = World::start().await;
-    for path in ["/leaks?status=opn", "/leaks?risk=9", "/leaks?state=open", "/attempts?outcome=maybe", "/attempts?cursor=x"] {
+    for path in [
+        "/leaks?status=opn",
+        "/leaks?risk=9",
+        "/leaks?state=open",
+        "/attempts?outcome=maybe",
+        "/attempts?cursor=x",
+        "/attempts?cursor=",
+        "/audit?cursor=1e3",
+        "/imports?cursor=99999999999999999999",
+    ] {
         world.api.get(path).problem(400, "malformed");
     }
     world.api.get("/leaks?limit=0").problem(422, "invalid");
@@ -131,4 +142,40 @@ async fn only_known_tokens_may_call_and_only_administrators_may_change() {
     analyst.post("/sources", &json!({"location": "https://example.com/r"})).problem(403, "forbidden");
     analyst.post("/sources/1/scans", &json!({})).problem(403, "forbidden");
     analyst.delete("/gateways/1").problem(403, "forbidden");
+}
+
+/// `PostgreSQL` takes none within a text: that is the caller's mistake, and nobody else's trouble.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_zero_byte_is_refused_or_found_nowhere() {
+    let world = World::start().await;
+    let document = world.api.get("/openapi.json").ok();
+    let mut asked = 0;
+    for (path, operations) in document["paths"].as_object().unwrap() {
+        let Some(operation) = operations.get("get") else { continue };
+        let of_all = world.api.get_raw(&filled(path, "%00"));
+        assert!(of_all.status < 500, "{path}: {}", of_all.text);
+        for parameter in operation["parameters"].as_array().into_iter().flatten().filter(|one| one["in"] == "query") {
+            let question = format!("{}?{}=%00", filled(path, "1"), parameter["name"].as_str().unwrap());
+            let answer = world.api.get_raw(&question);
+            assert!(answer.status < 500, "{question}: {}", answer.text);
+            asked += 1;
+        }
+    }
+    assert!(asked > 50, "{asked}");
+    let stranger = world.api.with_token("");
+    for name in [json!({"name": "a\0b", "password": "x"}), json!({"name": "ada", "password": "x", "tenant": "a\0"})] {
+        let answer = stranger.post("/session", &name);
+        assert!(matches!(answer.status, 400 | 401), "{}", answer.text);
+    }
+}
+
+/// A path of the document with this in place of its parameters.
+fn filled(path: &str, value: &str) -> String {
+    let segment = |segment: &str| if segment.starts_with('{') { value.to_owned() } else { segment.to_owned() };
+    let path = path.split('/').map(segment).collect::<Vec<_>>().join("/");
+    if ["/api", "/public", "/healthz", "/readyz", "/metrics"].iter().any(|own| path.starts_with(own)) {
+        path
+    } else {
+        format!("/api/v1{path}")
+    }
 }

@@ -104,6 +104,25 @@ async fn a_dry_run_says_what_a_patch_would_have_refused() {
     assert_eq!(world.epoch(), epoch);
     assert_eq!(world.api.get("/leaks/1").ok()["virtual_patch"], json!(null));
     assert_eq!(world.api.get("/leaks/1/impact?days=60").ok()["requests"], 18);
+    // Of a patch that does not apply everywhere, or not to everybody.
+    let scoped = json!({"action": "apply_virtual_patch", "dry_run": true,
+                        "scope": {"path_prefixes": ["/v1/1"], "exempt_networks": ["192.0.2.1/32"]}});
+    let impact = world.api.post("/leaks/1/decisions", &scoped).ok()["impact"].clone();
+    assert_eq!(json!([impact["requests"], impact["succeeded"], impact["clients"], impact["routes"]]), json!([3, 3, 1, 1]));
+    for (query, requests) in [
+        ("path_prefixes=/v1/1", 6),
+        ("path_prefixes=/v1/1,/v1/0", 15),
+        ("path_prefixes=/v2", 0),
+        ("hosts=api.example", 15),
+        ("hosts=*.other.example", 0),
+        ("hosts=&exempt_networks=192.0.2.0/31", 3),
+        ("path_prefixes=/v1/1&exempt_networks=192.0.2.0/24", 0),
+    ] {
+        assert_eq!(world.api.get(&format!("/leaks/1/impact?{query}")).ok()["requests"], requests, "{query}");
+    }
+    for bad in ["path_prefixes=v1", "hosts=a%20b", "exempt_networks=192.0.2.0/33"] {
+        world.api.get(&format!("/leaks/1/impact?{bad}")).problem(422, "invalid");
+    }
     world.api.get("/leaks/1/impact?days=0").problem(422, "invalid");
     world.api.get("/leaks/2/impact").problem(404, "not-found");
     world.api.post("/leaks/1/decisions", &json!({"action": "reopen", "dry_run": true})).problem(409, "illegal-transition");

@@ -303,3 +303,20 @@ async fn people_change_their_own_password_and_the_other_sessions_end() {
     here.get("/leaks").problem(401, "unauthenticated");
     assert!(actions(&world).iter().any(|action| action == "user.change_password"));
 }
+
+/// Each of the two may be removed while there is the other.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_last_administrators_who_remove_each_other_at_once_one_stays() {
+    let world = World::start().await;
+    let ids = ["ada", "bob"].map(|name| add(&world, name, Role::Administrator));
+    let browsers = ["ada", "bob"].map(|name| Browser::sign_in(&world, name, PASSWORD));
+    let remove = |browser: &Browser, id: i64| browser.send("DELETE", &format!("/users/{id}"), &json!({})).status;
+    let statuses: Vec<u16> = std::thread::scope(|scope| {
+        let (one, other) = (scope.spawn(|| remove(&browsers[0], ids[1])), scope.spawn(|| remove(&browsers[1], ids[0])));
+        vec![one.join().unwrap(), other.join().unwrap()]
+    });
+    assert_eq!(statuses.iter().filter(|status| **status == 204).count(), 1, "{statuses:?}");
+    assert!(statuses.iter().any(|status| matches!(status, 401 | 409)), "{statuses:?}");
+    let users = world.api.get("/users").ok()["users"].clone();
+    assert_eq!(users.as_array().unwrap().iter().filter(|user| user["role"] == "administrator").count(), 1, "{users}");
+}

@@ -34,7 +34,7 @@ fn leaked(world: &World, text: &str) -> bool {
 async fn they_are_off_until_a_tenant_switches_them_on() {
     let world = World::start().await;
     world.leak(&["fk_taken-in-before-1"]);
-    for tenant in ["default", "of-nobody"] {
+    for tenant in ["default", "of-nobody", "%ff", "%00", "a%00"] {
         ask(&world, tenant, "00000").problem(404, "no-such-route");
     }
     assert_eq!(world.api.patch("/tenants/default", &json!({"public_checks": true})).ok()["public_checks"], true);
@@ -52,7 +52,7 @@ async fn they_are_off_until_a_tenant_switches_them_on() {
     assert!(leaked(&world, TOKEN), "a leak that was closed was one");
     assert_eq!(ask(&world, "default", &sha256(TOKEN)[..5].to_uppercase()).text.lines().filter(|l| l.ends_with(":1")).count(), 1);
 
-    for prefix in ["", "0000", "000000", "0000g", TOKEN] {
+    for prefix in ["", "0000", "000000", "0000g", "%ff", "%00000", TOKEN] {
         let answer = ask(&world, "default", prefix);
         assert!(matches!(answer.status, 404 | 422) && !answer.text.contains(TOKEN), "{prefix}: {}", answer.text);
     }

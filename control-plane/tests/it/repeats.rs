@@ -119,6 +119,10 @@ async fn what_broke_off_is_not_carried_out_again() {
     change(&world, "UPDATE idempotency_keys SET begun_at = begun_at - 600000").await;
     post(&world, "/leaks/1/comments", &comment, "key").problem(409, "idempotent-request-unknown");
     assert_eq!(world.api.get("/leaks/1/comments").ok()["comments"].as_array().unwrap().len(), 1);
+    // A clock that was set back since makes nothing last longer.
+    change(&world, "UPDATE idempotency_keys SET begun_at = begun_at + 31000000000").await;
+    post(&world, "/leaks/1/comments", &comment, "key").problem(409, "idempotent-request-unknown");
+    change(&world, "UPDATE idempotency_keys SET begun_at = begun_at - 31000000000").await;
     // A day later the key is a new one.
     change(&world, "UPDATE idempotency_keys SET begun_at = begun_at - 90000000").await;
     post(&world, "/leaks/1/comments", &comment, "key").created();

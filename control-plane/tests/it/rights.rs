@@ -15,7 +15,11 @@ use crate::world::{Answer, Data, PASSWORD, World};
 
 /// The path of an object that is not there: whether one may touch it at all is told first.
 fn filled(path: &str) -> String {
-    path.replace("{name}", "nobody").replace("{tenant}", "default").replace("{number}", "1000").replace("{id}", "1000")
+    path.replace("{name}", "nobody")
+        .replace("{tenant}", "default")
+        .replace("{number}", "1000")
+        .replace("{id}", "1000")
+        .replace("{epoch}", "1000")
 }
 
 /// Whether the answer says that the role is not enough.
@@ -113,6 +117,7 @@ fn arguments(command: &str) -> Option<&'static [&'static str]> {
         | "pause show"
         | "pause end"
         | "response show"
+        | "closed-leaks show"
         | "response reset"
         | "notification list"
         | "notification deliveries"
@@ -129,6 +134,7 @@ fn arguments(command: &str) -> Option<&'static [&'static str]> {
         | "policy remove" => &["1"],
         "policy add" => &["a policy", "close", "--age-days", "9"],
         "response set" => &["--status", "410"],
+        "closed-leaks set" => &["--observe-days", "9"],
         "pause begin" => &["--for", "30m", "--reason", "a test"],
         "leak risk" => &["LK-1", "low"],
         "leak add" => &["--title", "a leak"],

@@ -8,7 +8,7 @@ use stopleak::people::Role;
 
 use crate::cli::Cli;
 use crate::scans::token;
-use crate::world::{Data, World, eventually};
+use crate::world::{DEADLINE, Data, World, eventually};
 
 /// Of this checkout, as `just build` makes it.
 fn filter() -> PathBuf {
@@ -189,4 +189,17 @@ async fn the_command_line_tries_requests_and_tells_by_its_exit_code() {
     let error = cli.fault(&["try", "curl", "--frobnicate", "x"], "", 1);
     assert!(error.contains("--frobnicate"), "{error}");
     cli.fault(&["try", "/no/such/file"], "", 2);
+}
+
+/// As large as it may be, and full of a leaked token: what that costs grows with its size and no faster.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_of_nothing_but_one_token_is_answered_in_time() {
+    let world = world().await;
+    let head = format!("POST / HTTP/1.1\ncontent-type: text/plain\nauthorization: Bearer {}\n\n", token(1));
+    let part = format!("{} ", token(1));
+    let raw = format!("{head}{}", part.repeat((256 * 1024 - head.len()) / part.len()));
+    let began = std::time::Instant::now();
+    let verdict = ask(&world, &json!({"raw": raw}));
+    assert_eq!((&verdict["verdict"], verdict["matches"].as_array().unwrap().len()), (&json!("block"), 1), "{verdict}");
+    assert!(began.elapsed() < DEADLINE * 2, "{:?}", began.elapsed());
 }

@@ -46,7 +46,7 @@ fn seconds() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
 }
 
-fn ours(secrets: &[&str]) -> String {
+pub fn ours(secrets: &[&str]) -> String {
     let finding = |secret: &&str| json!({"secret": secret, "rule": "house", "path": "deploy.env", "line": 4, "column": 2});
     json!({"findings": secrets.iter().map(finding).collect::<Vec<_>>()}).to_string()
 }
@@ -219,4 +219,29 @@ async fn slow_senders_keep_nobody_out() {
     last.set_read_timeout(Some(std::time::Duration::from_secs(20))).unwrap();
     last.read_exact(&mut answer).unwrap();
     assert_eq!(&answer, b"HTTP/1.1 400", "a body that does not come is not waited for");
+}
+
+/// Not with as many connections as they like, either.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_who_sends_slowly_on_many_connections_leaves_turns_to_others() {
+    let world = World::start().await;
+    let sender = Sender::add(&world.api, "ci");
+    let head = format!(
+        "POST /api/v1{} HTTP/1.1\r\nhost: x\r\n{HEADER}: {}\r\ncontent-length: 2000000\r\n\r\n[",
+        sender.path(),
+        sender.sign(seconds(), "")
+    );
+    let mut slow = Vec::new();
+    for _ in 0..64 {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.2:0".parse().unwrap()).unwrap();
+        let mut connection = socket.connect(world.addresses.http).await.unwrap();
+        tokio::io::AsyncWriteExt::write_all(&mut connection, head.as_bytes()).await.unwrap();
+        slow.push(connection);
+    }
+    // One of them is told that there is no turn: by then the others have theirs.
+    let mut answer = [0; 12];
+    tokio::io::AsyncReadExt::read_exact(slow.last_mut().unwrap(), &mut answer).await.unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 503");
+    assert_eq!(sender.send(&world.api, &ours(&["made-up-secret-number-1"])).ok()["found_new"], 1);
 }

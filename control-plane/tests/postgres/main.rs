@@ -31,10 +31,18 @@ mod waiting;
 mod many;
 #[path = "../it/machines.rs"]
 mod machines;
+#[path = "../it/life.rs"]
+mod life;
+#[path = "../it/closed.rs"]
+mod closed;
 #[path = "../it/teamwork.rs"]
 mod teamwork;
 #[path = "../it/feed.rs"]
 mod feed;
+#[path = "../it/broken_gateways.rs"]
+mod broken_gateways;
+#[path = "../it/enforcement.rs"]
+mod enforcement;
 #[path = "../it/flood.rs"]
 mod flood;
 #[path = "../it/scans.rs"]
@@ -45,6 +53,8 @@ mod histories;
 mod imports;
 #[path = "../it/checks.rs"]
 mod checks;
+#[path = "../it/keys.rs"]
+mod keys;
 #[path = "../it/public_checks.rs"]
 mod public_checks;
 #[path = "../it/webhooks.rs"]

@@ -41,7 +41,7 @@ const MEND_MS: u64 = 10_000;
 
 impl Leader {
     pub fn new(proxy: Rc<dyn Proxy>, records: Records, settings: Settings) -> Self {
-        let subscription = Subscription::new(settings.public_key, records);
+        let subscription = Subscription::new(settings.pinned, records);
         Self { proxy, settings, link: Link::new(), subscription, reported: BTreeMap::new(), mended_ms: 0 }
     }
 

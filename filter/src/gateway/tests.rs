@@ -3,6 +3,7 @@
 mod attempts;
 mod envoy;
 mod histories;
+mod rotation;
 mod settings;
 
 use std::collections::BTreeMap;
@@ -10,7 +11,7 @@ use std::rc::Rc;
 
 use stopleak_contract::feed::wire::to_gateway;
 use stopleak_contract::index::{Action, BuiltIndex, Change, Entry, IndexSource, Kind, SigningKey};
-use stopleak_contract::{Canonical, Fingerprint, FingerprintKey};
+use stopleak_contract::{Canonical, Fingerprint, FingerprintKey, FingerprintKeys};
 
 use self::envoy::Envoy;
 use super::*;
@@ -38,6 +39,9 @@ struct ControlPlane {
     epoch: u64,
     /// Of the next epochs.
     settings: Vec<u8>,
+    /// Of which its signing key is made.
+    seed: u8,
+    keys: FingerprintKeys,
     newest: Option<BuiltIndex>,
 }
 
@@ -45,7 +49,8 @@ impl ControlPlane {
     /// With tokens 0 to `tokens` in shards of so many bits.
     fn new(shard_bits: u8, tokens: u32) -> Self {
         let source = IndexSource::from_entries(shard_bits, (0..tokens).map(entry).collect()).unwrap();
-        Self { source, epoch: 0, settings: Vec::new(), newest: None }
+        let keys = FingerprintKey::new(KEY).into();
+        Self { source, epoch: 0, settings: Vec::new(), seed: 3, keys, newest: None }
     }
 
     fn change(&mut self, change: Change) {
@@ -57,7 +62,8 @@ impl ControlPlane {
         self.epoch += 1;
         let mut built = self.source.build("acme", &FingerprintKey::new(KEY), self.epoch, 0).unwrap();
         built.header.settings.clone_from(&self.settings);
-        let mut header = SigningKey::new(&[3; 32]).seal(built.header.clone()).to_wire();
+        built.header.key_check = self.keys.check();
+        let mut header = SigningKey::new(&[self.seed; 32]).seal(built.header.clone()).to_wire();
         if let Some(before) = self.newest.as_ref().filter(|_| changes_only) {
             header.shards.retain(|sum| before.header.shards[sum.shard as usize].hash.as_slice() != sum.hash);
             header.settings.take_if(|settings| *settings == before.header.settings);
@@ -78,7 +84,12 @@ fn to_gateway_bytes(message: to_gateway::Message) -> Vec<u8> {
 }
 
 fn welcome() -> Vec<u8> {
-    to_gateway_bytes(to_gateway::Message::Welcome(wire::Welcome { fingerprint_key: KEY.to_vec(), tenant: "acme".to_owned() }))
+    welcome_with(&FingerprintKey::new(KEY).into())
+}
+
+fn welcome_with(keys: &FingerprintKeys) -> Vec<u8> {
+    let welcome = wire::Welcome { fingerprint_key: keys.to_bytes().to_vec(), tenant: "acme".to_owned() };
+    to_gateway_bytes(to_gateway::Message::Welcome(welcome))
 }
 
 fn verdict(gateway: &mut Gateway, n: u32) -> Verdict {

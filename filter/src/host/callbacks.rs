@@ -13,7 +13,8 @@ use super::abi::{Action, LogLevel, log};
 use super::{Filter, Root, refuse};
 
 thread_local! {
-    static ROOTS: RefCell<BTreeMap<u32, Root>> = const { RefCell::new(BTreeMap::new()) };
+    /// One for each configuration: few.
+    static ROOTS: RefCell<Vec<(u32, Root)>> = const { RefCell::new(Vec::new()) };
     /// The requests under way. As many as Envoy has itself, which keeps far more of each.
     static REQUESTS: RefCell<BTreeMap<u32, Filter>> = const { RefCell::new(BTreeMap::new()) };
 }
@@ -35,7 +36,7 @@ extern "C" fn _initialize() {
 /// Roots come with their configuration, requests with their root.
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_context_create(context: u32, root: u32) {
-    let filter = ROOTS.with_borrow(|roots| roots.get(&root).map(Root::filter));
+    let filter = ROOTS.with_borrow(|roots| roots.iter().find(|(id, _)| *id == root).map(|(_, root)| root.filter()));
     if let Some(filter) = filter {
         REQUESTS.with_borrow_mut(|requests| requests.insert(context, filter));
     }
@@ -46,7 +47,8 @@ extern "C" fn proxy_on_configure(root: u32, size: usize) -> bool {
     let configured = Root::configure(size);
     let is_accepted = configured.is_some();
     if let Some(configured) = configured {
-        ROOTS.with_borrow_mut(|roots| roots.insert(root, configured));
+        take_root(root);
+        ROOTS.with_borrow_mut(|roots| roots.push((root, configured)));
     }
     is_accepted
 }
@@ -91,7 +93,7 @@ extern "C" fn proxy_on_request_trailers(request: u32, _: usize) -> Action {
 extern "C" fn proxy_on_done(context: u32) -> bool {
     if let Some(filter) = REQUESTS.with_borrow_mut(|requests| requests.remove(&context)) {
         filter.done();
-    } else if let Some(root) = ROOTS.with_borrow_mut(|roots| roots.remove(&context)) {
+    } else if let Some(root) = take_root(context) {
         root.done();
     }
     true
@@ -99,7 +101,12 @@ extern "C" fn proxy_on_done(context: u32) -> bool {
 
 /// A root that is gone has nothing to do.
 fn with_root(root: u32, act: impl FnOnce(&mut Root)) {
-    ROOTS.with_borrow_mut(|roots| roots.get_mut(&root).map(act));
+    ROOTS.with_borrow_mut(|roots| roots.iter_mut().find(|(id, _)| *id == root).map(|(_, root)| act(root)));
+}
+
+fn take_root(root: u32) -> Option<Root> {
+    let take = |roots: &mut Vec<(u32, Root)>| roots.iter().position(|(id, _)| *id == root).map(|at| roots.swap_remove(at).1);
+    ROOTS.with_borrow_mut(take)
 }
 
 /// A request that nobody has announced is not let through.

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use stopleak_contract::PluginConfig;
-use stopleak_contract::index::PublicKey;
+use stopleak_contract::index::Pinned;
 
 use super::proxy::Envoy;
 use crate::gateway::{Gateway, Settings};
@@ -18,11 +18,11 @@ pub fn gateway(json: &[u8]) -> Result<Gateway, String> {
         "plugin configuration, key `credential`: is missing, and the VM's environment has no STOPLEAK_CREDENTIAL; \
          `stopleak gateway add` makes one",
     )?;
-    let public_key = match config.public_key {
-        Some(key) => key,
-        None => environment("STOPLEAK_PUBLIC_KEY").as_deref().and_then(PublicKey::from_hex).ok_or(
+    let pinned = match config.public_key {
+        Some(pinned) => pinned,
+        None => environment("STOPLEAK_PUBLIC_KEY").as_deref().and_then(Pinned::from_text).ok_or(
             "plugin configuration, key `public_key`: is missing, and the VM's environment has no \
-             STOPLEAK_PUBLIC_KEY of 64 hexadecimal digits; `stopleak gateway add` shows it",
+             STOPLEAK_PUBLIC_KEY of 64 hexadecimal digits, or twice as many with a comma between them; `stopleak gateway add` shows it",
         )?,
     };
     let target = link::target(&config.cluster, config.authority.as_deref()).ok_or_else(|| {
@@ -31,7 +31,7 @@ pub fn gateway(json: &[u8]) -> Result<Gateway, String> {
     let mut random = [0; 16];
     getrandom::fill(&mut random).map_err(|error| format!("no random numbers: {error}"))?;
 
-    let records = Records::new(Rc::new(Envoy), &credential, &public_key);
-    let settings = Settings { cluster: config.cluster.clone(), target, credential, public_key };
+    let records = Records::new(Rc::new(Envoy), &credential, pinned);
+    let settings = Settings { cluster: config.cluster.clone(), target, credential, pinned };
     Ok(Gateway::new(Rc::new(Envoy), records, &config, settings, random))
 }

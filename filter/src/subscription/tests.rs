@@ -1,5 +1,7 @@
 //! The leader's half of the feed against a control plane that is honest, broken or malicious.
 
+mod tampering;
+
 use std::rc::Rc;
 
 use stopleak_contract::feed::parts;
@@ -22,7 +24,7 @@ struct Leader {
 
 impl Leader {
     fn new() -> Self {
-        let records = Records::new(Rc::new(Memory::default()), "slg_test", &signing_key().public_key());
+        let records = Records::new(Rc::new(Memory::default()), "slg_test", signing_key().public_key());
         Self { subscription: Subscription::new(signing_key().public_key(), records.clone()), records, enforced: None }
     }
 
@@ -212,7 +214,7 @@ fn what_lies_in_shared_data_restores_what_was_in_force() {
     let refused = Enforced::restore(&mut newer, signing_key().public_key(), &leader.records);
     assert!(refused.unwrap_err().contains("older"));
     assert_eq!(newer.unwrap().header().epoch, 6, "it stays");
-    let empty = Records::new(Rc::new(Memory::default()), "slg_test", &signing_key().public_key());
+    let empty = Records::new(Rc::new(Memory::default()), "slg_test", signing_key().public_key());
     assert!(restore(signing_key(), None, &empty).unwrap_err().contains("not complete"));
 }
 

@@ -22,12 +22,12 @@ fn enforced() -> Enforced {
     };
     let entries = vec![entry(PATCHED, 1, Action::Block), entry(OPEN, 2, Action::Observe)];
     let (signing_key, built) = (SigningKey::new(&[3; 32]), build("acme", &key, 1, 0, entries).unwrap());
-    let trust = Trust { public_key: signing_key.public_key(), key, tenant: "acme".to_owned() };
-    let records = Records::new(Rc::new(Memory::default()), "slg_test", &signing_key.public_key());
+    let trust = Trust::of(signing_key.public_key(), key, "acme".to_owned());
+    let records = Records::new(Rc::new(Memory::default()), "slg_test", signing_key.public_key());
     let state = trust.state(signing_key.seal(built.header).to_wire());
     records.install(&state, built.shards.iter().map(|shard| &**shard));
     let mut in_force = None;
-    Enforced::restore(&mut in_force, trust.public_key, &records).unwrap();
+    Enforced::restore(&mut in_force, trust.pinned, &records).unwrap();
     in_force.unwrap()
 }
 
@@ -68,11 +68,11 @@ fn an_observed_token_does_not_carry_another_past_a_page_that_cannot_be_read() {
     let entries = vec![entry(&open, 1, Action::Observe), entry(&patched, 2, Action::Block)];
     let built = IndexSource::from_entries(1, entries).unwrap().build("acme", &key, 1, 0).unwrap();
     let signing_key = SigningKey::new(&[3; 32]);
-    let trust = Trust { public_key: signing_key.public_key(), key: key.clone(), tenant: "acme".to_owned() };
-    let records = Records::new(Rc::new(Memory::default()), "slg_test", &signing_key.public_key());
+    let trust = Trust::of(signing_key.public_key(), key.clone(), "acme".to_owned());
+    let records = Records::new(Rc::new(Memory::default()), "slg_test", signing_key.public_key());
     records.install(&trust.state(signing_key.seal(built.header).to_wire()), [&*built.shards[0], b"damaged"]);
     let mut in_force = None;
-    Enforced::restore(&mut in_force, trust.public_key, &records).unwrap();
+    Enforced::restore(&mut in_force, trust.pinned, &records).unwrap();
 
     let headers = [("a".to_owned(), open.into_bytes()), ("b".to_owned(), patched.into_bytes())];
     for (json, expected) in [("", "observe"), (r#", "on_not_ready": "deny""#, "not_ready")] {
@@ -153,7 +153,7 @@ fn work_is_bounded_and_the_operator_chooses_what_becomes_of_the_rest() {
 #[test]
 fn an_attempt_shows_the_token_nowhere() {
     let found = |place, header: &str| {
-        let fingerprint = enforced().fingerprint(&Canonical::of(PATCHED.as_bytes()));
+        let (fingerprint, _) = enforced().find(&Canonical::of(PATCHED.as_bytes()));
         Match { leak: 1, fingerprint, place, header: header.to_owned() }
     };
     let request = [(":authority", "fk_open_Xw4RtB8v9aQ7.test"), (":path", "/a/fk_patched_9aQ7zLm2/b")];

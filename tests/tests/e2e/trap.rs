@@ -5,10 +5,14 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
+use serde_json::json;
 use stopleak_tests::{Connection, Message, Setting, World, eventually, tokens};
 
 /// Connections are spread over two workers by chance: with so many, both have some.
 const CONNECTIONS: usize = 24;
+
+/// A lease that is not renewed is void after two seconds.
+const LEADER: Duration = Duration::from_secs(3);
 
 /// Envoy waits about a second before it starts the module again.
 const RELOAD: Duration = Duration::from_secs(5);
@@ -77,6 +81,51 @@ fn a_vm_that_fell_follows_new_decisions_again() -> Result<()> {
         for token in [&first, &second] {
             assert_eq!(connection.send(&message(&[("x-api-key", token)]))?, 403);
         }
+    }
+    Ok(())
+}
+
+/// Any VM may hold the stream. Each worker falls in turn, so that the one that holds it is among them, unless it is the main thread's; then
+/// all are replaced by those of a new configuration.
+#[test]
+fn whoever_holds_the_stream_and_goes_the_next_decision_is_in_force_within_three_seconds() -> Result<()> {
+    let world = World::with(Setting { trapping: true, ..Setting::default() })?;
+    let (always, toggled) = (tokens::own(1), tokens::own(2));
+    world.patched_leak(&[&always])?;
+    let leak = world.observed_leak(&[&toggled])?;
+    let mut connections: Vec<_> = (0..CONNECTIONS).map(|_| Connection::open(world.envoy.listener())).collect::<Result<_>>()?;
+    let (always, toggled) = (message(&[("x-api-key", &always)]), message(&[("x-api-key", &toggled)]));
+    let mut patched = false;
+    let mut decide = |world: &World, connections: &mut [Connection], what: &str| -> Result<()> {
+        let started = Instant::now();
+        let (action, expected) = if patched { ("remove_virtual_patch", 200) } else { ("apply_virtual_patch", 403) };
+        patched = !patched;
+        world.control_plane.decide(leak, action)?;
+        eventually(&format!("a decision is in force, {what}"), LEADER, || {
+            for connection in connections.iter_mut() {
+                // 503 while its worker has no VM.
+                let status = connection.send(&always)?;
+                ensure!(matches!(status, 403 | 503), "{status} for a patched token, {what}");
+            }
+            let statuses: Vec<_> = connections.iter_mut().map(|connection| connection.send(&toggled)).collect::<Result<_>>()?;
+            Ok(statuses.iter().all(|status| *status == expected).then_some(()))
+        })?;
+        println!("{what}: in force after {:?}", started.elapsed());
+        Ok(())
+    };
+
+    for round in 0..4 {
+        let fallen = connections[0].send(&message(&[("x-provoke-trap", "1")]))?;
+        assert_eq!(fallen, 503);
+        decide(&world, &mut connections, &format!("a worker's VM fell, round {round}"))?;
+        // The next one of the other worker: the connections that did not fall.
+        let last = connections.len() - 1;
+        connections.swap(0, last - round);
+    }
+    for round in 0..3 {
+        world.envoy.reconfigure(&json!({"exempt_paths": [format!("/healthz-{round}")]}))?;
+        let mut new: Vec<_> = (0..CONNECTIONS).map(|_| Connection::open(world.envoy.listener())).collect::<Result<_>>()?;
+        decide(&world, &mut new, &format!("a new configuration, round {round}"))?;
     }
     Ok(())
 }

@@ -24,6 +24,34 @@ fn holds_for_its_tenant_and_from_the_epoch_in_force_on() {
 }
 
 #[test]
+fn is_believed_by_either_of_two_pinned_keys_and_by_no_third() {
+    let public = |seed| SigningKey::new(&[seed; 32]).public_key();
+    let verify = |pinned: &[PublicKey]| {
+        let pinned = Pinned::new(pinned).unwrap();
+        sealed().1.verify_by(&pinned, "acme", &fingerprint_key().check(), 0)
+    };
+    assert!(verify(&[public(3), public(4)]).is_ok() && verify(&[public(4), public(3)]).is_ok());
+    assert_eq!(verify(&[public(4), public(5)]).unwrap_err(), HeaderError::Signature);
+    assert!(Pinned::new(&[]).is_none() && Pinned::new(&[public(3), public(4), public(5)]).is_none());
+    let text = [public(3), public(4)].map(PublicKey::to_hex).join(", ");
+    assert_eq!(Pinned::from_text(&text), Pinned::new(&[public(3), public(4)]));
+    assert!(Pinned::from_text("").is_none() && Pinned::from_text(&format!("{text},")).is_none());
+}
+
+#[test]
+fn of_two_fingerprint_keys_a_gateway_must_have_both() {
+    let two = crate::FingerprintKeys { first: fingerprint_key(), second: Some(FingerprintKey::new([8; 32])) };
+    let key = SigningKey::new(&[3; 32]);
+    let mut header = sealed().1.header;
+    header.key_check = two.check();
+    let sealed = key.seal(header);
+    assert!(sealed.clone().verify_by(&key.public_key().into(), "acme", &two.check(), 0).is_ok());
+    for one in two.iter() {
+        assert_eq!(sealed.clone().verify(&key.public_key(), "acme", one, 0).unwrap_err(), HeaderError::Key);
+    }
+}
+
+#[test]
 fn breaks_with_any_change() {
     type Change = fn(&mut SealedHeader);
     let changes: [(&str, Change); 11] = [

@@ -6,6 +6,7 @@ use stopleak_detector::Risk;
 
 use crate::api::input::{MAX_LIMIT, line};
 use crate::api::problem::{Answer, Problem};
+use crate::attempts::Life;
 use crate::leaks::{Cursor, Filter, NEWEST_FIRST, RiskName, Sort, Status};
 
 macro_rules! with_filters {
@@ -33,6 +34,10 @@ macro_rules! with_filters {
             /// With a token that this rule found.
             #[schemars(length(min = 1, max = MAX_TEXT))]
             rule: Option<String>,
+            /// Whose tokens work (`alive`: one of them does), or not (`dead`: all of them are refused).
+            life: Option<Life>,
+            /// With or without a use from a new client that no person has decided on since.
+            new_client: Option<bool>,
             $($members)*
         }
 
@@ -52,6 +57,8 @@ macro_rules! with_filters {
                     },
                     text: short("text", &self.text)?,
                     rule: short("rule", &self.rule)?,
+                    life: self.life,
+                    new_client: self.new_client,
                 })
             }
         }

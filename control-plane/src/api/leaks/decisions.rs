@@ -6,13 +6,14 @@ use axum::Json;
 use axum::extract::State;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use stopleak_contract::settings::Scope;
 use stopleak_detector::Risk;
 
 use super::answers::{Answered, DecisionTaken, DecisionWaits, Judged, WouldBe, WouldDecide};
 use super::asked::FilterBody;
-use super::scope::{AskedScope, scope};
+use super::scope::{AskImpact, AskedScope, scope};
 use super::{load, say};
-use crate::api::input::{Asked, Body, IdInPath, IfMatch, LEAK_ID, LeakInPath, MAX_DAYS, days, line, whole};
+use crate::api::input::{Asked, Body, IdInPath, IfMatch, LEAK_ID, LeakInPath, days, line, whole};
 use crate::api::page::history_query;
 use crate::api::problem::{Answer, Problem};
 use crate::app::App;
@@ -120,13 +121,6 @@ pub(in crate::api) struct Settle {
     reason: Option<String>,
 }
 
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(in crate::api) struct AskImpact {
-    #[schemars(range(min = 1, max = MAX_DAYS))]
-    days: Option<u32>,
-}
-
 const MAX_REASON: usize = 1000;
 /// Days that an impact is of, unless the caller says otherwise.
 const IMPACT_DAYS: u32 = 30;
@@ -141,13 +135,13 @@ pub(in crate::api) async fn decide(
     let reason = reason(&app, &caller, body.reason.as_deref()).await?;
     let scope = scope(&app, &caller, body.scope, body.dry_run).await?;
     let Decide { action, risk, confirm, expires_at, .. } = body;
-    let request = Request { action, risk, confirm, expires_at, scope, approved: false };
+    let request = Request { action, risk, confirm, expires_at, scope: scope.as_ref().map(|scope| scope.id), approved: false };
     let (reason, expected) = (reason.as_deref(), seen.or(body.expected));
     let asked = leaks::Asked { reason, expected, ..leaks::Asked::of(&caller, Origin::Person, request) };
     let (tenant, now) = (caller.tenant.id, Time::now());
     let told = |error| Problem::record(error, seen.is_some());
     if body.dry_run {
-        return dry_run(&app, &caller, number, &asked, body.at, now).await;
+        return dry_run(&app, &caller, number, &asked, (scope.map(|scope| scope.scope), body.at), now).await;
     }
     let answered = leaks::ask(&app.store, tenant, number, &asked, &key(&caller), body.at, now).await.map_err(told)?;
     answer(&app, &caller, number, answered).await.map(Judged::Answered)
@@ -159,7 +153,7 @@ async fn dry_run(
     caller: &Caller,
     number: LeakNumber,
     asked: &leaks::Asked<'_>,
-    at: Option<Time>,
+    (scope, at): (Option<Scope>, Option<Time>),
     now: Time,
 ) -> Answer<Judged> {
     let tenant = caller.tenant.id;
@@ -167,7 +161,7 @@ async fn dry_run(
     let found = leaks::current(&mut db, tenant, number).await?.ok_or(Problem::NotFound { what: "leak" })?;
     let judged = leaks::judge(&found, asked, now);
     let impact = match asked.request.action {
-        Action::ApplyVirtualPatch => Some(leaks::impact(&mut db, tenant, number, IMPACT_DAYS, now).await?),
+        Action::ApplyVirtualPatch => Some(leaks::impact(&mut db, tenant, number, IMPACT_DAYS, scope.as_ref(), now).await?),
         _ => None,
     };
     let (outcome, after) = match judged {
@@ -200,6 +194,7 @@ pub(in crate::api) async fn decide_many(
     };
     let scope = scope(&app, &caller, body.scope, body.dry_run).await?;
     let DecideMany { action, risk, confirm, expires_at, at, dry_run, .. } = body;
+    let scope = scope.map(|scope| scope.id);
     let request = Request { action, risk, confirm, expires_at, scope, approved: false };
     let asked = leaks::Asked { reason: reason.as_deref(), ..leaks::Asked::of(&caller, Origin::Person, request) };
     let key = key(&caller);
@@ -218,10 +213,10 @@ pub(in crate::api) async fn impact(
     LeakInPath(number): LeakInPath,
     Asked(asked): Asked<AskImpact>,
 ) -> Answer<Json<Impact>> {
-    let days = days(asked.days, IMPACT_DAYS)?;
+    let (days, scope) = (days(asked.days, IMPACT_DAYS)?, asked.scope()?);
     let (tenant, mut db) = (caller.tenant.id, app.store.read().await?);
     leaks::show_summary(&mut db, tenant, number).await?.ok_or(Problem::NotFound { what: "leak" })?;
-    Ok(Json(leaks::impact(&mut db, tenant, number, days, Time::now()).await?))
+    Ok(Json(leaks::impact(&mut db, tenant, number, days, Some(&scope), Time::now()).await?))
 }
 
 pub(in crate::api) async fn list_pending(

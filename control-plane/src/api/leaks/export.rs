@@ -50,6 +50,10 @@ const LEAK_COLUMNS: &[&str] = &[
     "source",
     "path",
     "token_count",
+    "life",
+    "life_since",
+    "new_client/client",
+    "new_client/at",
     "created_at",
     "updated_at",
 ];

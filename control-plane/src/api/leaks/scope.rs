@@ -5,6 +5,7 @@ use serde::Deserialize;
 use stopleak_contract::settings::{Network, Scope};
 
 use super::say;
+use crate::api::input::MAX_DAYS;
 use crate::api::problem::{Answer, Problem};
 use crate::app::App;
 use crate::people::Caller;
@@ -24,8 +25,28 @@ pub(in crate::api) struct AskedScope {
     exempt_networks: Vec<String>,
 }
 
-/// The key of the scope; `None` when the caller says none. In a dry run, one that nobody has asked for yet has none that is in use.
-pub(super) async fn scope(app: &App, caller: &Caller, asked: Option<AskedScope>, dry_run: bool) -> Answer<Option<ScopeId>> {
+/// A scope as lists with commas, in a query.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::api) struct AskImpact {
+    #[schemars(range(min = 1, max = MAX_DAYS))]
+    pub(super) days: Option<u32>,
+    /// Of a patch for these hosts: `api.example.com,*.example.org`.
+    hosts: Option<String>,
+    /// Of a patch for these paths and what is below them: `/v2,/admin`.
+    path_prefixes: Option<String>,
+    /// Of a patch that does not refuse these clients: `192.0.2.0/24,2001:db8::/32`.
+    exempt_networks: Option<String>,
+}
+
+/// A scope and its key.
+pub(super) struct Asked {
+    pub(super) id: ScopeId,
+    pub(super) scope: Scope,
+}
+
+/// The scope; `None` when the caller says none. In a dry run, one that nobody has asked for yet has no key that is in use.
+pub(super) async fn scope(app: &App, caller: &Caller, asked: Option<AskedScope>, dry_run: bool) -> Answer<Option<Asked>> {
     const UNUSED: ScopeId = ScopeId(0);
     let Some(asked) = asked else { return Ok(None) };
     let scope = checked(asked)?;
@@ -33,11 +54,24 @@ pub(super) async fn scope(app: &App, caller: &Caller, asked: Option<AskedScope>,
     say(app, caller, "scope", scope.path_prefixes.join("\n")).await?;
     say(app, caller, "scope", scope.hosts.join("\n")).await?;
     let tenant = caller.tenant.id;
-    if dry_run {
-        let found = scopes::find(&mut *app.store.read().await?, tenant, &scope).await?;
-        return Ok(Some(found.unwrap_or(UNUSED)));
+    let id = if dry_run {
+        scopes::find(&mut *app.store.read().await?, tenant, &scope).await?.unwrap_or(UNUSED)
+    } else {
+        scopes::keep(&app.store, tenant, &scope).await?
+    };
+    Ok(Some(Asked { id, scope }))
+}
+
+impl AskImpact {
+    /// Where the patch would apply; it is neither stored nor shown.
+    pub(super) fn scope(&self) -> Answer<Scope> {
+        let list = |text: &Option<String>| match text.as_deref() {
+            None | Some("") => Vec::new(),
+            Some(text) => text.split(',').map(str::to_owned).collect(),
+        };
+        let [hosts, path_prefixes, exempt_networks] = [&self.hosts, &self.path_prefixes, &self.exempt_networks].map(list);
+        checked(AskedScope { hosts, path_prefixes, exempt_networks })
     }
-    Ok(Some(scopes::keep(&app.store, tenant, &scope).await?))
 }
 
 fn checked(asked: AskedScope) -> Answer<Scope> {

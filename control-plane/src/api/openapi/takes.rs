@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::Operation;
 use super::operation::Takes;
-use crate::api::input::{Asked, Body, IdInPath, IfMatch, IfMatchTag, LeakInPath};
+use crate::api::input::{Asked, Body, IdInPath, IfMatch, IfMatchTag, LeakInPath, NameInPath};
 use crate::api::intake::{Signed, Signs};
 use crate::api::limits::Visitor;
 use crate::api::peer::Peer;
@@ -75,6 +75,12 @@ impl Takes for IdInPath {
     }
 }
 
+impl Takes for NameInPath {
+    fn describe(operation: &mut Operation<'_>) {
+        Path::<String>::describe(operation);
+    }
+}
+
 impl Takes for Path<String> {
     fn describe(operation: &mut Operation<'_>) {
         operation.path(&json!({"type": "string", "pattern": "^[a-z0-9-]+$", "minLength": 1, "maxLength": 63}), "Its `name`.");
@@ -88,6 +94,13 @@ impl Takes for Path<(String, String)> {
             &json!({"type": "string", "pattern": "^[0-9a-fA-F]{5}$"}),
             "The first five hexadecimal digits of the SHA-256 of a token.",
         );
+    }
+}
+
+/// The handler says itself what is wrong with it.
+impl<T: Takes, E> Takes for Result<T, E> {
+    fn describe(operation: &mut Operation<'_>) {
+        T::describe(operation);
     }
 }
 

@@ -87,6 +87,8 @@ const ROWS: &[Row] = &[
     ("GET", "/api/v1/settings/response", "What a blocked request is answered", &[]),
     ("PUT", "/api/v1/settings/response", "Choose what a blocked request is answered", &[]),
     ("DELETE", "/api/v1/settings/response", "Answer blocked requests as usual again", &[]),
+    ("GET", "/api/v1/settings/closed-leaks", "How long closed leaks are watched, and what happens when a token of one is used", &[]),
+    ("PUT", "/api/v1/settings/closed-leaks", "Choose what becomes of closed leaks", &[]),
     ("GET", "/api/v1/checks", "By what a caller finds out whether it hashes with the right key", &[]),
     ("POST", "/api/v1/checks", "Which fingerprints are those of leaked tokens", &[]),
     ("GET", "/api/v1/attempts", "List uses of leaked tokens, the newest first", &[]),
@@ -122,6 +124,7 @@ const ROWS: &[Row] = &[
     ("POST", "/api/v1/gateways", "Let a gateway in; the answer shows its credential this once", &["name-taken"]),
     ("GET", "/api/v1/gateways/{id}", "One gateway: what is in force there", &[]),
     ("DELETE", "/api/v1/gateways/{id}", "Revoke a gateway's credential: it is disconnected at once and keeps its last index", &[]),
+    ("GET", "/api/v1/epochs/{epoch}", "One epoch of the index: whether what it carries is in force everywhere, and since when", &[]),
     ("GET", "/api/v1/jobs", "List what workers have to do, and what they gave up, the newest first", &[]),
     ("POST", "/api/v1/jobs/{id}/retry", "Try a dead job again", &[]),
 

@@ -7,6 +7,7 @@ use super::{Risk, Which};
 use crate::cli::Fault;
 use crate::cli::moment::Moment;
 use crate::cli::table::{self, cell, items};
+use crate::cli::wait::Wait;
 
 #[derive(Args)]
 pub(super) struct Decision {
@@ -24,6 +25,8 @@ pub(super) struct Decision {
     /// Only say what would happen
     #[arg(long)]
     dry_run: bool,
+    #[command(flatten)]
+    wait: Wait,
 }
 
 #[derive(Args)]
@@ -72,6 +75,8 @@ pub(super) struct AskImpact {
     /// Of so many days until now
     #[arg(long, default_value_t = 30)]
     days: u32,
+    #[command(flatten)]
+    scope: Scope,
 }
 
 impl Patch {
@@ -107,15 +112,23 @@ impl Decision {
         request["at"] = json!(self.at);
         request["expected"] = json!(self.expected);
         request["dry_run"] = json!(self.dry_run);
-        let taken = client.post(&format!("/leaks/{}/decisions", self.which.leak), &request)?;
-        if self.which.remote.json { table::json(&taken) } else { told(&taken) }
+        let mut taken = client.post(&format!("/leaks/{}/decisions", self.which.leak), &request)?;
+        self.wait.after(&client, self.which.remote.json, &mut taken, told)
     }
 }
 
 impl AskImpact {
     pub(super) fn run(self) -> Result<(), Fault> {
         let client = self.which.remote.client()?;
-        let impact = client.ask(&format!("/leaks/{}/impact", self.which.leak), &[("days", json!(self.days))])?;
+        let Scope { hosts, path_prefixes, exempt_networks, .. } = &self.scope;
+        let list = |entries: &[String]| if entries.is_empty() { Value::Null } else { json!(entries.join(",")) };
+        let asked = [
+            ("days", json!(self.days)),
+            ("hosts", list(hosts)),
+            ("path_prefixes", list(path_prefixes)),
+            ("exempt_networks", list(exempt_networks)),
+        ];
+        let impact = client.ask(&format!("/leaks/{}/impact", self.which.leak), &asked)?;
         if self.which.remote.json { table::json(&impact) } else { show_impact(&impact) }
     }
 }

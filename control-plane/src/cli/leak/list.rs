@@ -3,7 +3,7 @@
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::{Risk, Status};
+use super::{Life, Risk, Status};
 use crate::cli::Fault;
 use crate::cli::client::Remote;
 use crate::cli::table::{self, cell, items};
@@ -36,6 +36,12 @@ pub(super) struct Wanted {
     /// Only leaks with a token that this rule found
     #[arg(long)]
     rule: Option<String>,
+    /// Only leaks whose tokens work (`alive`: one of them does), are all refused (`dead`), or of which nobody knows (`unseen`)
+    #[arg(long)]
+    life: Option<Life>,
+    /// Only leaks with (true) or without (false) a use from a new client that nobody has decided on since
+    #[arg(long)]
+    new_client: Option<bool>,
 }
 
 #[derive(Args)]
@@ -79,6 +85,8 @@ impl Wanted {
             ("assignee", json!(self.assignee)),
             ("text", json!(self.text)),
             ("rule", json!(self.rule)),
+            ("life", json!(self.life)),
+            ("new_client", json!(self.new_client)),
         ]
     }
 }
@@ -105,11 +113,17 @@ impl List {
         let row = |leak: &Value| {
             let patch = if leak["virtual_patch"].is_null() { "-" } else { "patched" };
             let mut row: Vec<String> = ["id", "risk", "status"].map(|member| cell(leak, member)).to_vec();
-            row.extend([patch.to_owned(), cell(leak, "token_count"), cell(leak, "assignee"), cell(leak, "title")]);
+            row.extend([
+                patch.to_owned(),
+                cell(leak, "life"),
+                cell(leak, "token_count"),
+                cell(leak, "assignee"),
+                cell(leak, "title"),
+            ]);
             row
         };
         let rows: Vec<_> = leaks.iter().map(row).collect();
-        table::rows(&["LEAK", "RISK", "STATUS", "PATCH", "TOKENS", "ASSIGNEE", "TITLE"], &rows)?;
+        table::rows(&["LEAK", "RISK", "STATUS", "PATCH", "LIFE", "TOKENS", "ASSIGNEE", "TITLE"], &rows)?;
         if let Some(next) = cursor.as_str() {
             eprintln!("There are more: --limit for more of them, or --cursor {next}");
         }
@@ -130,6 +144,7 @@ impl AskSummary {
         };
         let mut rows = vec![row("all", &summary)];
         rows.extend(["critical", "high", "medium", "low"].map(|risk| row(risk, &summary["risks"][risk])));
+        rows.extend(["alive", "dead", "unseen"].map(|life| row(life, &summary["lives"][life])));
         rows.extend(items(&summary, "sources").iter().map(|source| row(&cell(source, "title"), source)));
         table::rows(&["LEAKS", "OPEN", "PATCHED", "CLOSED", "FALSE"], &rows)
     }

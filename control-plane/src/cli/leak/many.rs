@@ -11,6 +11,7 @@ use crate::cli::Fault;
 use crate::cli::client::Remote;
 use crate::cli::moment::Moment;
 use crate::cli::table::{self, cell, items};
+use crate::cli::wait::Wait;
 use crate::leaks::{BULK, LeakNumber};
 
 #[derive(Args)]
@@ -51,6 +52,8 @@ pub(super) struct DecideMany {
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
+    wait: Wait,
+    #[command(flatten)]
     remote: Remote,
 }
 
@@ -85,10 +88,13 @@ impl DecideMany {
             "action": self.action, "reason": self.reason, "risk": self.to, "confirm": self.confirm, "at": self.at,
             "expires_at": self.expires, "dry_run": self.dry_run, "scope": self.scope.asked(),
         });
-        let mut results = Vec::new();
+        let (mut results, mut epoch) = (Vec::new(), Value::Null);
         let mut take = |request: &Value| {
             let done = client.post("/decisions", request)?;
             results.extend(items(&done, "results").iter().cloned());
+            if done["epoch"].is_i64() {
+                epoch = done["epoch"].clone();
+            }
             Ok(done["next"].clone())
         };
         if self.leaks.is_empty() {
@@ -104,13 +110,11 @@ impl DecideMany {
             request["leaks"] = batch.iter().map(|leak| json!(leak.to_string())).collect();
             take(&request)?;
         }
-        self.tell(&results)
+        let mut decided = json!({"dry_run": self.dry_run, "results": results, "epoch": epoch});
+        self.wait.after(&client, self.remote.json, &mut decided, |decided| self.tell(items(decided, "results")))
     }
 
     fn tell(&self, results: &[Value]) -> Result<(), Fault> {
-        if self.remote.json {
-            return table::json(&json!({"dry_run": self.dry_run, "results": results}));
-        }
         let rows: Vec<_> =
             results.iter().map(|result| ["leak", "outcome", "detail"].map(|member| cell(result, member)).to_vec()).collect();
         table::rows(&["LEAK", "OUTCOME", "WHY"], &rows)?;

@@ -14,10 +14,7 @@ pub mod feed_server {
     pub trait Feed: std::marker::Send + std::marker::Sync + 'static {
         /// Server streaming response type for the Subscribe method.
         type SubscribeStream: tonic::codegen::tokio_stream::Stream<
-                Item = std::result::Result<
-                    ::stopleak_contract::feed::wire::ToGateway,
-                    tonic::Status,
-                >,
+                Item = std::result::Result<crate::index::Encoded, tonic::Status>,
             >
             + std::marker::Send
             + 'static;
@@ -113,7 +110,7 @@ pub mod feed_server {
                     > tonic::server::StreamingService<
                         ::stopleak_contract::feed::wire::ToControlPlane,
                     > for SubscribeSvc<T> {
-                        type Response = ::stopleak_contract::feed::wire::ToGateway;
+                        type Response = crate::index::Encoded;
                         type ResponseStream = T::SubscribeStream;
                         type Future = BoxFuture<
                             tonic::Response<Self::ResponseStream>,
@@ -141,7 +138,7 @@ pub mod feed_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = SubscribeSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::feed::codec::FeedCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,

@@ -4,7 +4,8 @@ use sqlx::{Connection as _, SqliteConnection};
 
 use super::super::*;
 
-const FILL: &str = "INSERT INTO key_checks (name, value) VALUES (hex(randomblob(16)), zeroblob(1000000))";
+const FILL: &str =
+    "INSERT INTO known_keys (kind, number, key_check, added_at) VALUES ('signing', random(), randomblob(1000000), 0)";
 
 /// Uses up the room that a "disk" of a few pages has; returns what the database said.
 async fn fill(store: &Store) -> sqlx::Error {
@@ -26,7 +27,7 @@ async fn a_full_disk_that_gets_room_again_is_written_to_again() {
         db.commit().await.unwrap();
     }
     let kept: i64 =
-        sqlx::query_scalar("SELECT count(*) FROM key_checks").fetch_one(&mut *store.read().await.unwrap()).await.unwrap();
+        sqlx::query_scalar("SELECT count(*) FROM known_keys").fetch_one(&mut *store.read().await.unwrap()).await.unwrap();
     assert_eq!(kept, 3);
 }
 

@@ -13,7 +13,7 @@ async fn a_channel_is_made_changed_tested_and_removed() {
     assert!(secret.starts_with("slw_"));
     let path = format!("/notifications/channels/{}", made["id"]);
     let shown = world.api.get(&path).ok();
-    assert_eq!((&shown["summary"], &shown["events"].as_array().unwrap().len()), (&json!("127.0.0.1"), &6));
+    assert_eq!((&shown["summary"], &shown["events"].as_array().unwrap().len()), (&json!("127.0.0.1"), &8));
     assert_eq!((&shown["min_risk"], &shown["enabled"]), (&json!("low"), &json!(true)));
 
     let test = world.api.post(&format!("{path}/test"), &json!({})).ok();

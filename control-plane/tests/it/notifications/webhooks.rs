@@ -177,3 +177,21 @@ async fn slack_gets_a_text_in_which_nothing_has_a_meaning() {
     assert!(text.contains("&lt;!channel&gt; &amp; &lt;https://evil.example|click&gt;") && !text.contains('<'), "{text}");
     assert!(text.contains("https://stopleak.example/leaks/1"), "{text}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_ran_ahead_and_was_set_back_silences_nobody() {
+    let (world, receiver) = (world().await, Receiver::start(&[]));
+    world.leak(&[TOKEN]);
+    webhook(&world, &receiver);
+    tell(&world, &Event::Added(&[1]), Time::now().plus(31_000_000 * SECOND)).await;
+    eventually("what was told by a wrong clock", || receiver.received().len() == 1).await;
+    let now = tomorrow();
+    tell(&world, &Event::Added(&[1]), now).await;
+    assert_eq!(send(&world, now.plus(61 * SECOND)).await, 1);
+    // Nor is a delivery kept by a worker that claimed it then and is gone.
+    let claim = "UPDATE notification_deliveries SET status = 'waiting', next_at = created_at, claimed_until = created_at + 31000000000000";
+    let mut db = world.app.store.write().await.unwrap();
+    sqlx::query(claim).execute(&mut *db).await.unwrap();
+    db.commit().await.unwrap();
+    assert!(send(&world, now.plus(62 * SECOND)).await >= 1);
+}

@@ -37,25 +37,28 @@ impl Envoy {
 
     /// Whose configuration names this cluster, and the public key of this control plane.
     pub fn vms_of(self: &Rc<Self>, cluster: &str, seed: u8, count: u8) -> Vec<Gateway> {
+        self.vms_that_pin(cluster, &[seed], count)
+    }
+
+    /// The same with the public keys of several.
+    pub fn vms_that_pin(self: &Rc<Self>, cluster: &str, seeds: &[u8], count: u8) -> Vec<Gateway> {
         let config = PluginConfig::from_json(br#"{"cluster": "feed"}"#).unwrap();
-        let public_key = SigningKey::new(&[seed; 32]).public_key();
-        let settings = Settings { cluster: cluster.into(), target: cluster.into(), credential: CREDENTIAL.into(), public_key };
+        let keys: Vec<_> = seeds.iter().map(|seed| SigningKey::new(&[*seed; 32]).public_key()).collect();
+        let pinned = Pinned::new(&keys).unwrap();
+        let settings = Settings { cluster: cluster.into(), target: cluster.into(), credential: CREDENTIAL.into(), pinned };
         (0..count)
             .map(|_| {
                 self.vms.set(self.vms.get() + 1);
                 let random = [self.vms.get(); 16];
                 let proxy: Rc<dyn Proxy> = Rc::clone(self) as Rc<dyn Proxy>;
-                Gateway::new(proxy, self.records_of(seed), &config, settings.clone(), random)
+                let records = Records::new(Rc::clone(self) as Rc<dyn Shared>, CREDENTIAL, pinned);
+                Gateway::new(proxy, records, &config, settings.clone(), random)
             })
             .collect()
     }
 
     fn records(self: &Rc<Self>) -> Records {
-        self.records_of(3)
-    }
-
-    fn records_of(self: &Rc<Self>, seed: u8) -> Records {
-        Records::new(Rc::clone(self) as Rc<dyn Shared>, CREDENTIAL, &SigningKey::new(&[seed; 32]).public_key())
+        Records::new(Rc::clone(self) as Rc<dyn Shared>, CREDENTIAL, SigningKey::new(&[3; 32]).public_key())
     }
 
     /// A tenth of a second.

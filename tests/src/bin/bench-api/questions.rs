@@ -64,6 +64,12 @@ fn filters(seeded: &Seeded) -> Vec<(String, Vec<String>)> {
             "of a source, closed, high".to_owned(),
             sources.map(|source| format!("source={source}&status=closed&risk=high")).collect(),
         ),
+        one("alive", "life=alive".to_owned()),
+        one("dead", "life=dead".to_owned()),
+        one("unseen, closed, critical", "life=unseen&status=closed&risk=critical".to_owned()),
+        one("dead, patched", "life=dead&patched=true".to_owned()),
+        one("used from a new client", "new_client=true".to_owned()),
+        one("alive, used from a new client", "life=alive&new_client=true".to_owned()),
         one("added by hand", "source_kind=manual".to_owned()),
         one("of Git", "source_kind=git".to_owned()),
         one("of a kind that there is not", "source_kind=none".to_owned()),
@@ -104,6 +110,10 @@ fn others(seeded: &Seeded) -> Vec<Question> {
         leak("the busiest", vec![format!("/leaks/{busiest}")]),
         leak("impact of any", some(sizes.leaks).map(|leak| format!("/leaks/{leak}/impact")).collect()),
         leak("impact of the busiest", vec![format!("/leaks/{busiest}/impact")]),
+        leak(
+            "impact of the busiest, in a scope",
+            vec![format!("/leaks/{busiest}/impact?path_prefixes=/v1/orders&exempt_networks=10.7.0.0/16,2001:db8::/32")],
+        ),
         question("charts' numbers", "30 days", CHARTS, vec!["/leaks/summary".to_owned()]),
         question("charts' numbers", "a year", CHARTS, vec!["/leaks/summary?days=366".to_owned()]),
     ]

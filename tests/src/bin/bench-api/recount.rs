@@ -18,6 +18,18 @@ const COUNTED: &[(&str, &str, &str)] = &[
          UNION ALL SELECT last_seen_at / 86400000, outcome, CAST(sum(count) AS BIGINT) FROM attempts WHERE tenant_id = T GROUP BY 1, 2",
     ),
     (
+        "leaks by life",
+        "SELECT life, status, patched, leaks FROM life_counts WHERE tenant_id = T AND leaks <> 0",
+        "SELECT life, status, is_patched, count(*) FROM leaks WHERE tenant_id = T GROUP BY 1, 2, 3",
+    ),
+    (
+        "tokens that are alive or dead",
+        "SELECT number, alive_tokens, dead_tokens FROM leaks WHERE tenant_id = T AND alive_tokens + dead_tokens > 0",
+        "SELECT leak, CAST(sum(CASE WHEN life = 'alive' THEN 1 ELSE 0 END) AS BIGINT),
+                CAST(sum(CASE WHEN life = 'dead' THEN 1 ELSE 0 END) AS BIGINT)
+         FROM tokens WHERE tenant_id = T AND life <> 'unseen' GROUP BY 1",
+    ),
+    (
         "lengths of tokens",
         "SELECT length FROM token_lengths WHERE tenant_id = T",
         "SELECT DISTINCT length FROM tokens WHERE tenant_id = T",

@@ -141,6 +141,25 @@ impl Rows<'_> {
         )
     }
 
+    /// Of a hundred tokens, two that gateways have seen at work, and one that was refused.
+    pub fn lives(&self) -> String {
+        let Self { tenant, now, .. } = self;
+        let (draw, since) = (any("id", 40, 100), format!("{now} - {} % {ATTEMPTS_SINCE}", any("id", 41, 1_000_000_000)));
+        format!(
+            "UPDATE tokens SET life = CASE WHEN {draw} < 2 THEN 'alive' ELSE 'dead' END, life_since = {since}, used_at = {now},
+                    alive_at = CASE WHEN {draw} < 2 THEN {now} END, refused_at = CASE WHEN {draw} = 2 THEN {now} END,
+                    refused_since = CASE WHEN {draw} = 2 THEN {since} END
+             WHERE tenant_id = {tenant} AND {draw} < 3"
+        )
+    }
+
+    /// Of a thousand leaks, three that were used from a new client.
+    pub fn new_clients(&self) -> String {
+        let Self { tenant, now, .. } = self;
+        let draw = any("number", 42, 1000);
+        format!("UPDATE leaks SET new_client = '192.0.2.7', new_client_at = {now} WHERE tenant_id = {tenant} AND {draw} < 3")
+    }
+
     /// As if all of that had come one after the other.
     pub fn tenant(&self) -> String {
         let Self { tenant, now, sizes, .. } = self;

@@ -81,7 +81,9 @@ async fn write(db: &mut AnyConnection, database: &Database, sizes: Sizes, gatewa
     fill_table(db, database, "occurrences", tokens, CHUNK, |from, to| rows.occurrences(from, to)).await?;
     fill_table(db, database, "decisions", sizes.leaks, CHUNK, |from, to| rows.decisions(from, to)).await?;
     fill_table(db, database, "attempts", sizes.attempts, CHUNK, |from, to| rows.attempts(from, to)).await?;
-    execute(db, rows.tenant()).await?;
+    for statement in [rows.lives(), rows.new_clients(), rows.tenant()] {
+        execute(db, statement).await?;
+    }
     eprintln!("counting again");
     recount::check(db, tenant).await?;
     database.settle(db).await
