@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
+use stopleak_detector::Rules;
 use stopleak_filter_host::FilterModule;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, Semaphore, watch};

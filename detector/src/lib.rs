@@ -12,6 +12,7 @@ mod risk;
 mod reason;
 mod rule;
 mod shape;
+mod anchor;
 mod gitleaks;
 mod rules;
 
