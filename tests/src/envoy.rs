@@ -125,17 +125,36 @@ impl Envoy {
 
     /// Replaces keys of the filter's configuration while it runs, and waits until the new one is in force.
     pub fn reconfigure(&self, plugin: &Value) -> Result<()> {
+        self.change_listeners("listener_modified", |listeners| listeners.iter_mut().try_for_each(|one| merge_plugin(one, plugin)))
+    }
+
+    /// Lets it listen at one more port, with the same configuration: the new address.
+    pub fn listen_at_another(&self, name: &str) -> Result<SocketAddr> {
+        self.change_listeners("listener_added", |listeners| {
+            let mut another = listeners.first().cloned().context("a listener")?;
+            another["name"] = json!(name);
+            listeners.push(another);
+            Ok(())
+        })?;
+        let page = self.admin_page("/listeners")?;
+        let address = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix("::"));
+        address.with_context(|| format!("no {name} in {page}"))?.trim().parse().context("an address")
+    }
+
+    /// Writes the listeners' file anew, and waits until this counter says that it is in force.
+    fn change_listeners(&self, counter: &str, change: impl FnOnce(&mut Vec<Value>) -> Result<()>) -> Result<()> {
         let mut listeners: Value = serde_json::from_slice(&fs::read(&self.listener_file)?)?;
-        merge_plugin(&mut listeners["resources"][0], plugin)?;
-        let before = self.stat("listener_manager.listener_modified")?;
+        change(listeners["resources"].as_array_mut().context("no listeners")?)?;
+        let counter = format!("listener_manager.{counter}");
+        let before = self.stat(&counter)?;
         let new = self.listener_file.with_extension("new");
         fs::write(&new, serde_json::to_vec(&listeners)?)?;
         // Envoy notices a file that is moved into place.
         fs::rename(&new, &self.listener_file)?;
         eventually("the new configuration is in force", Duration::from_secs(15), || {
-            let modified = self.stat("listener_manager.listener_modified")? > before;
+            let changed = self.stat(&counter)? > before;
             let settled = self.stat("listener_manager.total_listeners_warming")? == 0;
-            Ok((modified && settled).then_some(()))
+            Ok((changed && settled).then_some(()))
         })
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
-use stopleak_tests::{Setting, Tools, World, eventually, tokens};
+use stopleak_tests::{Request, Setting, Tools, WORKERS, World, eventually, tokens};
 
 #[test]
 fn a_request_that_its_client_gives_up_is_on_record() -> Result<()> {
@@ -62,6 +62,39 @@ fn two_configurations_in_one_vm_judge_their_own_requests() -> Result<()> {
         })?;
         let attempts = world.control_plane.attempts()?;
         assert!(!attempts.iter().any(|attempt| attempt["path"] == "/open" && attempt["outcome"] == "blocked"), "{attempts:?}");
+    }
+    Ok(())
+}
+
+/// Envoy tries each new configuration in a VM that lives for that alone, and then starts one for every thread.
+#[test]
+fn two_listeners_and_new_configurations_have_one_stream_between_them() -> Result<()> {
+    let world = World::start()?;
+    let token = tokens::own(23);
+    world.patched_leak(&[&token])?;
+    let another = world.envoy.listen_at_another("another")?;
+    let opened = || world.envoy.stat("cluster.stopleak_feed.upstream_rq_total");
+    let open = || world.envoy.stat("cluster.stopleak_feed.upstream_rq_active");
+    let refused = |at| Request::get(at, "/orders").bearer(&token).status().map(|status| assert_eq!(status, 403, "{at}"));
+
+    let before = opened()?;
+    assert_eq!((before, open()?), (1, 1), "one stream, with all VMs of both listeners behind it");
+    for update in 1..=3 {
+        world.envoy.reconfigure(&json!({"exempt_paths": [format!("/health-{update}")]}))?;
+        refused(world.envoy.listener())?;
+        refused(another)?;
+        // The VMs before end when they are drained; then another one has the stream.
+        eventually("the VMs before are gone", Duration::from_secs(20), || {
+            let gateway = &world.control_plane.get("/api/v1/gateways")?["gateways"][0];
+            Ok((gateway["workers"] == WORKERS + 1 && open()? == 1).then_some(()))
+        })?;
+        let opened = opened()? - before;
+        assert!(opened <= update, "{opened} streams were opened for {update} configurations");
+    }
+    let after = tokens::own(24);
+    world.patched_leak(&[&after])?;
+    for at in [world.envoy.listener(), another] {
+        assert_eq!(Request::get(at, "/orders").bearer(&after).status()?, 403, "{at}");
     }
     Ok(())
 }
