@@ -141,6 +141,17 @@ impl Envoy {
         address.with_context(|| format!("no {name} in {page}"))?.trim().parse().context("an address")
     }
 
+    /// Waits until what a new configuration has replaced is gone, and its VMs with it.
+    pub fn wait_until_drained(&self) -> Result<()> {
+        eventually("the configuration before is gone", Duration::from_secs(20), || {
+            let mut left = 0;
+            for what in ["listeners", "filter_chains"] {
+                left += self.stat(&format!("listener_manager.total_{what}_draining"))?;
+            }
+            Ok((left == 0).then_some(()))
+        })
+    }
+
     /// Writes the listeners' file anew, and waits until this counter says that it is in force.
     fn change_listeners(&self, counter: &str, change: impl FnOnce(&mut Vec<Value>) -> Result<()>) -> Result<()> {
         let mut listeners: Value = serde_json::from_slice(&fs::read(&self.listener_file)?)?;

@@ -116,12 +116,12 @@ impl Machine {
                 (Place::Absent, None) => "absent",
             };
             let left = |count: i64| if view.kind == SIGNING.name { "-".to_owned() } else { count.to_string() };
-            let (open, other, webhooks) = (left(view.open_tokens), left(view.other_tokens), left(view.webhooks));
+            let (watched, other, webhooks) = (left(view.watched_tokens), left(view.other_tokens), left(view.webhooks));
             let public_key = view.public_key.clone().unwrap_or_else(|| "-".to_owned());
-            vec![view.kind.clone(), view.number.to_string(), place.to_owned(), open, other, webhooks, public_key]
+            vec![view.kind.clone(), view.number.to_string(), place.to_owned(), watched, other, webhooks, public_key]
         };
         let rows: Vec<_> = views.iter().map(row).collect();
-        table::rows(&["KIND", "NUMBER", "PLACE", "TOKENS OF OPEN LEAKS", "OTHER TOKENS", "WEBHOOKS", "PUBLIC KEY"], &rows)
+        table::rows(&["KIND", "NUMBER", "PLACE", "WATCHED TOKENS", "OTHER TOKENS", "WEBHOOKS", "PUBLIC KEY"], &rows)
     }
 
     fn add(&self, kind: &'static Kind) -> Result<(), Fault> {

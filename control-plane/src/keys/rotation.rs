@@ -33,9 +33,9 @@ pub struct KeyView {
     pub retired_at: Option<Time>,
     /// What gateways pin, of a signing key that is here.
     pub public_key: Option<String>,
-    /// Tokens of open leaks under it.
-    pub open_tokens: i64,
-    /// Tokens of all other leaks under it.
+    /// Tokens under it that gateways watch: of open leaks, and of leaks that were closed lately.
+    pub watched_tokens: i64,
+    /// All other tokens under it.
     pub other_tokens: i64,
     /// Webhooks in force whose secret is derived of it.
     pub webhooks: i64,
@@ -56,7 +56,7 @@ pub enum Place {
 /// What is left under a fingerprint key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::FromRow)]
 struct Left {
-    open_tokens: i64,
+    watched_tokens: i64,
     other_tokens: i64,
     webhooks: i64,
 }
@@ -118,7 +118,7 @@ pub async fn status(db: &mut Connection, keys: &Keys) -> anyhow::Result<Vec<KeyV
                 Place::Absent => None,
             };
             let is_signing = kind == SIGNING.name;
-            let Left { open_tokens, other_tokens, webhooks } =
+            let Left { watched_tokens, other_tokens, webhooks } =
                 if is_signing { Left::NOTHING } else { left(db, row.number).await? };
             views.push(KeyView {
                 kind: row.kind,
@@ -127,7 +127,7 @@ pub async fn status(db: &mut Connection, keys: &Keys) -> anyhow::Result<Vec<KeyV
                 added_at: row.added_at,
                 retired_at: row.retired_at,
                 public_key: public_key.filter(|_| is_signing).map(stopleak_contract::index::PublicKey::to_hex),
-                open_tokens,
+                watched_tokens,
                 other_tokens,
                 webhooks,
             });
@@ -141,11 +141,11 @@ pub async fn retire(db: &mut Connection, keys: &Keys, kind: &'static str, anyway
     let views = status(db, keys).await?;
     let view = views.into_iter().find(|view| view.kind == kind && view.place == Place::Second);
     let view = view.with_context(|| format!("there is no second {kind} key that this database knows"))?;
-    if !anyway && view.open_tokens + view.webhooks > 0 {
+    if !anyway && view.watched_tokens + view.webhooks > 0 {
         anyhow::bail!(
-            "{} tokens of open leaks and {} webhooks are left under {kind} key {}: they would not be recognised any more. Scan their \
-             sources again and renew the webhooks, or close the leaks; --anyway gives them up",
-            view.open_tokens,
+            "{} tokens that gateways watch and {} webhooks are left under {kind} key {}: they would not be recognised any more. Scan their \
+             sources again and renew the webhooks, or close the leaks and wait until they are observed no more; --anyway gives them up",
+            view.watched_tokens,
             view.webhooks,
             view.number
         );
@@ -162,13 +162,13 @@ pub async fn retire(db: &mut Connection, keys: &Keys, kind: &'static str, anyway
         .execute(&mut *db)
         .await?;
     let caller = Caller::system("keys", tenants::ensure(&mut *db, tenants::DEFAULT, now).await?);
-    let before = json!({"open_tokens": view.open_tokens, "other_tokens": view.other_tokens, "webhooks": view.webhooks});
+    let before = json!({"watched_tokens": view.watched_tokens, "other_tokens": view.other_tokens, "webhooks": view.webhooks});
     audit::record(db, &caller, "key.retire", &format!("key/{kind}/{}", view.number), Some(before), None).await?;
     Ok(view)
 }
 
 impl Left {
-    const NOTHING: Self = Self { open_tokens: 0, other_tokens: 0, webhooks: 0 };
+    const NOTHING: Self = Self { watched_tokens: 0, other_tokens: 0, webhooks: 0 };
 }
 
 async fn known(db: &mut Connection, kind: &str) -> Result<Vec<Row>, sqlx::Error> {
@@ -201,14 +201,14 @@ async fn add(db: &mut Connection, kind: &str, check: &[u8; 32]) -> anyhow::Resul
     Ok(number)
 }
 
-/// Without a key under which there are tokens of open leaks, gateways would let them pass in silence.
+/// Without a key under which there are tokens that gateways watch, gateways would let them pass in silence.
 async fn refuse_to_miss(db: &mut Connection, known: &[Row], here: &[i64]) -> anyhow::Result<()> {
     let here: BTreeSet<_> = here.iter().collect();
     for row in known.iter().filter(|row| row.retired_at.is_none() && !here.contains(&row.number)) {
-        let Left { open_tokens, .. } = left(db, row.number).await?;
+        let Left { watched_tokens, .. } = left(db, row.number).await?;
         anyhow::ensure!(
-            open_tokens == 0,
-            "{open_tokens} tokens of open leaks are under fingerprint key {}, which is not here: put it beside the other as {} or in \
+            watched_tokens == 0,
+            "{watched_tokens} tokens that gateways watch are under fingerprint key {}, which is not here: put it beside the other as {} or in \
              {}, until `stopleak keys retire fingerprint` lets it go",
             row.number,
             FINGERPRINT.second_file(std::path::Path::new("")).display(),
@@ -220,8 +220,8 @@ async fn refuse_to_miss(db: &mut Connection, known: &[Row], here: &[i64]) -> any
 
 async fn left(db: &mut Connection, number: i64) -> Result<Left, sqlx::Error> {
     sqlx::query_as(
-        "SELECT CAST(coalesce(sum(CASE WHEN l.status = 'open' THEN 1 ELSE 0 END), 0) AS BIGINT) AS open_tokens,
-                CAST(coalesce(sum(CASE WHEN l.status = 'open' THEN 0 ELSE 1 END), 0) AS BIGINT) AS other_tokens,
+        "SELECT CAST(coalesce(sum(CASE WHEN l.status = 'open' OR l.observe_until IS NOT NULL THEN 1 ELSE 0 END), 0) AS BIGINT) AS watched_tokens,
+                CAST(coalesce(sum(CASE WHEN l.status = 'open' OR l.observe_until IS NOT NULL THEN 0 ELSE 1 END), 0) AS BIGINT) AS other_tokens,
                 (SELECT count(*) FROM webhooks w WHERE w.key_number = $1 AND w.revoked_at IS NULL) AS webhooks
          FROM tokens t JOIN leaks l ON l.tenant_id = t.tenant_id AND l.number = t.leak WHERE t.key_number = $1",
     )

@@ -181,7 +181,7 @@ fn a_header_before_the_welcome_is_refused() {
 #[test]
 fn a_welcome_with_a_broken_key_is_refused() {
     let broken = wrap(to_gateway::Message::Welcome(wire::Welcome { fingerprint_key: vec![1], tenant: "acme".into() }));
-    Leader::new().assert_refuses(&[broken], "a fingerprint key has 32 bytes, not 1");
+    Leader::new().assert_refuses(&[broken], "a fingerprint key has 32 bytes, and two have 64, not 1");
 }
 
 #[test]

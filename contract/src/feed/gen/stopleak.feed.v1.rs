@@ -63,7 +63,7 @@ pub struct Hello {
 /// What a gateway needs before it can use an index.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Welcome {
-    /// 32 bytes; secret.
+    /// 32 bytes; secret. 64 while the key is being changed: two keys, each text to be hashed under both.
     #[prost(bytes = "vec", tag = "1")]
     pub fingerprint_key: ::prost::alloc::vec::Vec<u8>,
     /// The tenant that the gateway belongs to; equal to the one in each header.
@@ -97,7 +97,7 @@ pub struct IndexHeader {
     /// 64 bytes, Ed25519 over the root.
     #[prost(bytes = "vec", tag = "9")]
     pub signature: ::prost::alloc::vec::Vec<u8>,
-    /// 32 bytes; tells the fingerprint key from others without telling it.
+    /// 32 bytes; tells the fingerprint keys from others without telling them.
     #[prost(bytes = "vec", tag = "11")]
     pub key_check: ::prost::alloc::vec::Vec<u8>,
     /// 2,048 bytes, a set: which lengths and classes of bytes the tokens have.
