@@ -2,7 +2,8 @@
 
 use crate::checksum::from_base32;
 
-/// The AWS accounts of a public service that gives key IDs away as traps, <https://canarytokens.org>.
+/// The AWS accounts from which a public service, <https://canarytokens.org>, gives key IDs away as traps: anybody who asks it for some, and
+/// decodes them, sees the numbers.
 const ACCOUNTS: &[u64] = &[
     52_310_077_262,
     171_436_882_533,

@@ -3,6 +3,7 @@
 //! The release module runs in `filter-host/`, which counts a unit of fuel for nearly every instruction. `tests/fuel.toml` holds what each request
 //! took when it was last accepted; a version of the filter that takes more is refused here.
 
+mod agreement;
 mod feed;
 mod table;
 
