@@ -138,9 +138,15 @@ impl TryFrom<i64> for LeakId {
     }
 }
 
+impl std::fmt::Display for LeakId {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str(&leak_id(self.0))
+    }
+}
+
 impl Serialize for LeakId {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&leak_id(self.0))
+        serializer.collect_str(self)
     }
 }
 

@@ -70,6 +70,9 @@ pub struct Settled {
     pub took: Duration,
 }
 
+/// Epochs whose times are looked at: a tenth of each hundred makes a percentile.
+const LATELY: i64 = 100;
+
 /// Writes a new epoch down, in the transaction that it carries. The time is taken as late as possible: how long gateways take is measured from it.
 pub(crate) async fn begin(db: &mut Connection, tenant: TenantId, epoch: i64) -> Result<(), sqlx::Error> {
     sqlx::query("INSERT INTO epochs (tenant_id, epoch, committed_at) VALUES ($1, $2, $3)")
@@ -111,6 +114,20 @@ pub async fn stored(db: &mut Connection, tenant: TenantId, epoch: i64) -> Result
         .fetch_optional(db)
         .await?;
     Ok(row.unwrap_or_default())
+}
+
+/// How long the newest epochs took from their commit until they were in force everywhere, in milliseconds and in order of length.
+pub async fn took_lately(db: &mut Connection, tenant: TenantId) -> Result<Vec<i64>, sqlx::Error> {
+    let mut took: Vec<i64> = sqlx::query_scalar(
+        "SELECT enforced_at - committed_at FROM epochs WHERE tenant_id = $1 AND enforced_at IS NOT NULL AND gateways > 0
+         ORDER BY epoch DESC LIMIT $2",
+    )
+    .bind(tenant)
+    .bind(LATELY)
+    .fetch_all(db)
+    .await?;
+    took.sort_unstable();
+    Ok(took)
 }
 
 impl Enforcement {

@@ -48,6 +48,7 @@ pub mod replicas;
 
 pub mod door;
 pub mod api;
+mod console;
 pub mod serve;
 pub mod backup;
 pub mod worker;

@@ -16,7 +16,7 @@ use crate::leaks::parse_leak_id;
 use crate::people::Caller;
 
 history_query! {
-    pub(super) struct ListAttempts by "id" {
+    pub(crate) struct ListAttempts by "id" {
         /// Of this leak: `LK-7` or `7`.
         #[schemars(regex(pattern = LEAK_ID))]
         leak: Option<String>,
@@ -25,13 +25,13 @@ history_query! {
 }
 
 #[derive(Serialize, JsonSchema)]
-pub(super) struct AttemptList {
-    attempts: Vec<AttemptView>,
+pub(crate) struct AttemptList {
+    pub(crate) attempts: Vec<AttemptView>,
     /// What to give as `cursor` for the next page.
-    next: Option<i64>,
+    pub(crate) next: Option<i64>,
 }
 
-pub(super) async fn list(
+pub(crate) async fn list(
     State(app): State<Arc<App>>,
     caller: Caller,
     Asked(asked): Asked<ListAttempts>,

@@ -25,6 +25,9 @@ use crate::time::Time;
 /// By which a global caller chooses the tenant; without it, it is [`tenants::DEFAULT`].
 pub const TENANT_HEADER: &str = "stopleak-tenant";
 
+/// What the paths of a tenant's pages begin with.
+const TENANT_PREFIX: &str = "/t/";
+
 /// The rights of every route, by path.
 #[derive(Default)]
 pub(super) struct Gate {
@@ -65,7 +68,7 @@ pub(super) async fn authorise(State((app, gate)): State<(Arc<App>, Arc<Gate>)>, 
     let peer = Peer::of(&request);
     let (mut parts, body) = request.into_parts();
     let let_in = async {
-        let caller = recognise(&app, &parts.method, &parts.headers, peer).await?;
+        let caller = recognise(&app, &parts, peer).await?;
         let left = app.limits.take(&caller)?;
         Ok::<_, Problem>((permit(caller, right)?, left))
     };
@@ -84,7 +87,8 @@ fn permit(caller: Caller, right: Right) -> Answer<Caller> {
     if right.roles().contains(&caller.role) { Ok(caller) } else { Err(Problem::Forbidden { roles: right.roles() }) }
 }
 
-async fn recognise(app: &Arc<App>, method: &Method, headers: &HeaderMap, peer: Peer) -> Answer<Caller> {
+async fn recognise(app: &Arc<App>, parts: &Parts, peer: Peer) -> Answer<Caller> {
+    let (method, headers, in_path) = (&parts.method, &parts.headers, tenant_in_path(parts.uri.path()));
     let address = app.proxies.client(headers, peer);
     let session = if headers.contains_key(header::AUTHORIZATION) { None } else { app.site.session(headers) };
     let known = match &session {
@@ -93,7 +97,8 @@ async fn recognise(app: &Arc<App>, method: &Method, headers: &HeaderMap, peer: P
     };
     let mut caller = known.map_err(|problem| stranger(app, address, problem))?;
     caller.address = address;
-    if let Some(name) = headers.get(TENANT_HEADER) {
+    let named = headers.get(TENANT_HEADER).map(|name| name.to_str().unwrap_or_default());
+    for name in [named, in_path].into_iter().flatten() {
         choose_tenant(&mut *app.store.read().await?, &mut caller, name).await?;
     }
     Ok(caller)
@@ -135,10 +140,14 @@ async fn with_session(app: &Arc<App>, method: &Method, headers: &HeaderMap, secr
     Ok(caller)
 }
 
+/// A page's URL says whose it is, so that it means the same in every window and for everybody.
+fn tenant_in_path(path: &str) -> Option<&str> {
+    path.strip_prefix(TENANT_PREFIX)?.split('/').next()
+}
+
 /// A tenant that is not there and one that is none of the caller's business look alike.
-async fn choose_tenant(db: &mut crate::store::Connection, caller: &mut Caller, name: &HeaderValue) -> Answer<()> {
+async fn choose_tenant(db: &mut crate::store::Connection, caller: &mut Caller, name: &str) -> Answer<()> {
     let no_such = Problem::NotFound { what: "tenant" };
-    let Some(name) = name.to_str().ok() else { return Err(no_such) };
     if caller.tenant.name == name {
         return Ok(());
     }

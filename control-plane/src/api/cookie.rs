@@ -7,7 +7,7 @@ use crate::people::sessions::ABSOLUTE;
 use crate::secret::Secret;
 
 /// The header that a page sends with everything that changes something. A page of another site cannot know its value.
-const CSRF_HEADER: &str = "x-csrf-token";
+pub(crate) const CSRF_HEADER: &str = "x-csrf-token";
 /// Makes the token of the session's secret, and nothing else.
 const CSRF_CONTEXT: &str = "stopleak csrf token v1";
 
@@ -32,7 +32,7 @@ impl Site {
     }
 
     /// The session's secret, when the browser has one.
-    pub(super) fn session(&self, headers: &HeaderMap) -> Option<Secret> {
+    pub(crate) fn session(&self, headers: &HeaderMap) -> Option<Secret> {
         read(headers, self.name()).map(Secret::presented)
     }
 
@@ -41,7 +41,7 @@ impl Site {
         if self.is_secure() { "__Host-stopleak" } else { "stopleak" }
     }
 
-    pub(super) fn is_secure(&self) -> bool {
+    pub(crate) fn is_secure(&self) -> bool {
         self.origin.as_ref().is_some_and(|origin| origin.starts_with("https://"))
     }
 
@@ -71,7 +71,7 @@ pub(super) fn read<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
 }
 
 /// What a page has to send beside the cookie.
-pub(super) fn csrf_token(session: &Secret) -> String {
+pub(crate) fn csrf_token(session: &Secret) -> String {
     let token = blake3::derive_key(CSRF_CONTEXT, session.expose().as_bytes());
     blake3::Hash::from(token).to_hex().to_string()
 }

@@ -55,33 +55,33 @@ struct FilterSettings {
 }
 
 #[derive(Serialize, JsonSchema)]
-pub(super) struct GatewayView {
-    id: i64,
-    name: String,
-    created_at: Time,
-    revoked_at: Option<Time>,
-    last_seen_at: Option<Time>,
+pub(crate) struct GatewayView {
+    pub(crate) id: i64,
+    pub(crate) name: String,
+    pub(crate) created_at: Time,
+    pub(crate) revoked_at: Option<Time>,
+    pub(crate) last_seen_at: Option<Time>,
     #[serde(flatten)]
-    state: GatewayState,
+    pub(crate) state: GatewayState,
 }
 
 #[derive(Serialize, JsonSchema)]
-pub(super) struct GatewayList {
-    gateways: Vec<GatewayView>,
+pub(crate) struct GatewayList {
+    pub(crate) gateways: Vec<GatewayView>,
     /// What to give as `cursor` for the next page.
-    next: Option<String>,
+    pub(crate) next: Option<String>,
     /// The newest epoch: a gateway whose epoch is lower is behind.
-    epoch: i64,
+    pub(crate) epoch: i64,
     /// What gateways pin.
-    public_key: String,
+    pub(crate) public_key: String,
     /// What they are to pin beside it, while the signing key is being changed: the key that takes its place, or whose place it has taken.
-    next_public_key: Option<String>,
+    pub(crate) next_public_key: Option<String>,
     /// Whether the tenant's API Leaks module is on: while it is off, nothing is pushed, and gateways keep the index that they have.
-    api_leaks: bool,
+    pub(crate) api_leaks: bool,
 }
 
 list_query! {
-    pub(super) struct ListGateways by ["name", "id", "created_at", "last_seen_at", "revoked_at"] {
+    pub(crate) struct ListGateways by ["name", "id", "created_at", "last_seen_at", "revoked_at"] {
         /// A part of the name, in any case.
         text: Option<String>,
         /// Whether the credential was taken back.
@@ -125,7 +125,7 @@ pub(super) async fn add(
     Ok(Created::at(format!("/api/v1/gateways/{}", gateway.id), added).once())
 }
 
-pub(super) async fn list(
+pub(crate) async fn list(
     State(app): State<Arc<App>>,
     caller: Caller,
     Asked(asked): Asked<ListGateways>,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
+use axum::extract::{FromRequest, FromRequestParts, Query, RawPathParams, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use serde::de::{DeserializeOwned, Error as _, Unexpected};
@@ -182,8 +182,10 @@ pub fn limit(asked: Option<u32>) -> Result<u32, Problem> {
     }
 }
 
+/// The last variable of the path: those before it say whose it is.
 async fn in_path<S: Send + Sync>(parts: &mut Parts, state: &S) -> Option<String> {
-    Path::<String>::from_request_parts(parts, state).await.ok().map(|Path(text)| text)
+    let variables = RawPathParams::from_request_parts(parts, state).await.ok()?;
+    variables.iter().last().map(|(_, text)| text.to_owned())
 }
 
 /// All of a body, within the limits of its length and time.

@@ -1,10 +1,10 @@
 //! `/api/v1/leaks`
 
-mod answers;
-mod asked;
-pub(super) mod comments;
-pub(super) mod decisions;
-pub(super) mod export;
+pub(crate) mod answers;
+pub(crate) mod asked;
+pub(crate) mod comments;
+pub(crate) mod decisions;
+pub(crate) mod export;
 mod scope;
 
 use std::sync::Arc;
@@ -44,29 +44,29 @@ pub(super) struct AddLeak {
 /// What is to be changed; what is left out stays.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct ChangeLeak {
+pub(crate) struct ChangeLeak {
     #[schemars(length(min = 1, max = MAX_TITLE))]
-    title: Option<String>,
+    pub(crate) title: Option<String>,
     /// Empty: nobody.
     #[schemars(length(max = MAX_ASSIGNEE))]
-    assignee: Option<String>,
+    pub(crate) assignee: Option<String>,
     /// On record as a decision.
     #[schemars(with = "Option<RiskName>")]
-    risk: Option<Risk>,
+    pub(crate) risk: Option<Risk>,
 }
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct AskSummary {
+pub(crate) struct AskSummary {
     #[schemars(range(min = 1, max = MAX_DAYS))]
-    days: Option<u32>,
+    pub(crate) days: Option<u32>,
 }
 
 #[derive(Serialize, JsonSchema)]
-pub(super) struct LeakList {
-    leaks: Vec<LeakSummary>,
+pub(crate) struct LeakList {
+    pub(crate) leaks: Vec<LeakSummary>,
     /// What to give as `cursor` for the next page.
-    next: Option<CursorText>,
+    pub(crate) next: Option<CursorText>,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -98,7 +98,7 @@ pub(super) async fn add(State(app): State<Arc<App>>, caller: Caller, Body(reques
     Ok(Created::at(format!("/api/v1/leaks/{}", added.leak), LeakAdded { leak, epoch: added.epoch }))
 }
 
-pub(super) async fn list(State(app): State<Arc<App>>, caller: Caller, Asked(asked): Asked<ListLeaks>) -> Answer<Json<LeakList>> {
+pub(crate) async fn list(State(app): State<Arc<App>>, caller: Caller, Asked(asked): Asked<ListLeaks>) -> Answer<Json<LeakList>> {
     let (filter, sort, limit) = (asked.filter()?, asked.sort()?, limit(asked.limit)?);
     let cursor = asked.cursor(sort)?;
     let mut db = app.store.read().await?;
@@ -106,7 +106,7 @@ pub(super) async fn list(State(app): State<Arc<App>>, caller: Caller, Asked(aske
     Ok(Json(LeakList { leaks: page.leaks, next: page.next.map(CursorText) }))
 }
 
-pub(super) async fn show(
+pub(crate) async fn show(
     State(app): State<Arc<App>>,
     caller: Caller,
     LeakInPath(number): LeakInPath,
@@ -115,7 +115,7 @@ pub(super) async fn show(
 }
 
 /// What no gateway has to know of; everything else is a decision.
-pub(super) async fn change(
+pub(crate) async fn change(
     State(app): State<Arc<App>>,
     caller: Caller,
     LeakInPath(number): LeakInPath,
@@ -138,7 +138,7 @@ pub(super) async fn change(
 }
 
 /// The numbers of charts.
-pub(super) async fn summary(
+pub(crate) async fn summary(
     State(app): State<Arc<App>>,
     caller: Caller,
     Asked(asked): Asked<AskSummary>,

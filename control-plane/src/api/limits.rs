@@ -30,9 +30,9 @@ pub struct Limits {
 }
 
 /// Somebody who is about to sign in: from one of our own pages, and not too often.
-pub(super) struct Visitor {
-    pub(super) headers: HeaderMap,
-    pub(super) address: Option<IpAddr>,
+pub(crate) struct Visitor {
+    pub(crate) headers: HeaderMap,
+    pub(crate) address: Option<IpAddr>,
 }
 
 /// An office of people behind one address signs in that often; a guess in ten seconds finds no password.

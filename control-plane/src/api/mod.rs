@@ -3,25 +3,25 @@
 //! A request passes the access log, then `auth` says who calls and whether `rights` lets them, `input` reads what they send, and a
 //! handler beside its noun answers, with one of the kinds of `output`. `openapi` says all that to others. Neither log lines nor answers ever repeat what was sent where it might be a token.
 
-mod problem;
-mod input;
+pub(crate) mod problem;
+pub(crate) mod input;
 mod page;
-mod output;
+pub(crate) mod output;
 pub mod rights;
 mod auth;
 mod peer;
-mod cookie;
-mod limits;
+pub(crate) mod cookie;
+pub(crate) mod limits;
 mod idempotency;
 mod access_log;
-mod leaks;
+pub(crate) mod leaks;
 mod policies;
 mod responses;
 mod closed_leaks;
 mod guard_rails;
 mod jobs;
-mod attempts;
-mod sources;
+pub(crate) mod attempts;
+pub(crate) mod sources;
 mod scans;
 mod imports;
 mod verdicts;
@@ -30,11 +30,11 @@ mod webhooks;
 mod checks;
 mod public_checks;
 mod epochs;
-mod gateways;
+pub(crate) mod gateways;
 mod notifications;
 mod tenants;
 mod users;
-mod session;
+pub(crate) mod session;
 mod sso;
 mod api_tokens;
 mod audit;
@@ -50,7 +50,7 @@ pub(crate) use input::MAX_LIMIT;
 pub use limits::Limits;
 pub use patience::STALL;
 pub use peer::Proxies;
-use problem::Answer;
+pub(crate) use problem::Answer;
 pub use problem::Problem;
 pub use server::{HEAD_TIMEOUT, serve};
 pub use sso::CALLBACK;
@@ -63,13 +63,14 @@ use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 
 use crate::app::App;
+use crate::console;
 
 /// Largest body of a request: room for tens of thousands of tokens.
 pub const MAX_BODY: usize = 2 * 1024 * 1024;
 
-/// All routes of the table, and what refuses everything else.
+/// All routes of the tables, and what refuses everything else.
 pub fn router(app: Arc<App>) -> Router {
-    let routes = rights::routes();
+    let routes: Vec<rights::Route> = rights::routes().into_iter().chain(rights::pages()).collect();
     let gate = Arc::new(auth::Gate::of(&routes));
     let router = routes.into_iter().fold(Router::new(), |router, route| router.route(route.path, route.handler));
     router
@@ -77,6 +78,7 @@ pub fn router(app: Arc<App>) -> Router {
         .method_not_allowed_fallback(async || Problem::MethodNotAllowed)
         .layer(from_fn_with_state(Arc::clone(&app), idempotency::once))
         .layer(from_fn_with_state((Arc::clone(&app), gate), auth::authorise))
+        .layer(from_fn(console::for_browsers))
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(from_fn(access_log::log))
         .layer(from_fn(to_the_end))

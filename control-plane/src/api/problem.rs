@@ -7,6 +7,7 @@ mod of_leaks;
 mod of_intake;
 mod of_people;
 mod of_repeats;
+mod shown;
 
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ pub use self::kinds::KINDS;
 use self::of_errors::setting_changed;
 pub use self::of_index::NoIndex;
 pub use self::of_repeats::Repeat;
+pub(crate) use self::shown::Shown;
 use crate::imports::ImportError;
 use crate::intake::NotGenuine;
 use crate::leaks::{Current, Known, RecordError, Refusal};
@@ -284,9 +286,10 @@ impl IntoResponse for Problem {
         body.insert("type".to_owned(), json!(format!("urn:stopleak:problem:{}", told.kind)));
         body.insert("title".to_owned(), json!(told.title));
         body.insert("status".to_owned(), json!(told.status.as_u16()));
-        body.insert("detail".to_owned(), json!(told.detail));
+        body.insert("detail".to_owned(), json!(&told.detail));
         body.extend(told.members);
         let mut response = (told.status, Value::Object(body).to_string()).into_response();
+        response.extensions_mut().insert(Shown::of(told.status, told.kind, told.title, told.detail));
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if told.status == StatusCode::UNAUTHORIZED {

@@ -9,6 +9,8 @@ use std::sync::Arc;
 use axum::http::Method;
 use axum::routing::{MethodRouter, delete, get, patch, post, put};
 
+mod pages;
+
 use super::openapi::{self, Describe, describe};
 use super::{
     api_tokens, attempts, audit, checks, closed_leaks, epochs, gateways, guard_rails, health, imports, intake, jobs, leaks,
@@ -199,6 +201,8 @@ pub fn routes() -> Vec<Route> {
         get    "/api/v1/audit/export"              See     audit::export;
     }
 }
+
+pub use pages::pages;
 
 /// What a command needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -27,11 +27,11 @@ use crate::time::Time;
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct SignIn {
-    name: String,
-    password: SecretText,
+pub(crate) struct SignIn {
+    pub(crate) name: String,
+    pub(crate) password: SecretText,
     /// `default` when absent.
-    tenant: Option<String>,
+    pub(crate) tenant: Option<String>,
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -43,7 +43,7 @@ pub(super) struct ChangePassword {
 
 /// Who the caller is.
 #[derive(Serialize, JsonSchema)]
-pub(super) struct Whoami {
+pub(crate) struct Whoami {
     kind: &'static str,
     name: String,
     role: Role,
@@ -67,7 +67,7 @@ list_query! {
 }
 
 /// Takes name and password, and answers with a session's cookie. One that the browser had before ends.
-pub(super) async fn sign_in(
+pub(crate) async fn sign_in(
     State(app): State<Arc<App>>,
     Visitor { headers, address }: Visitor,
     Body(asked): Body<SignIn>,
@@ -82,7 +82,7 @@ pub(super) async fn show(State(app): State<Arc<App>>, headers: HeaderMap, caller
     Json(whoami(&caller, secret.as_ref()))
 }
 
-pub(super) async fn sign_out(State(app): State<Arc<App>>, caller: Caller) -> Answer<SignedOut> {
+pub(crate) async fn sign_out(State(app): State<Arc<App>>, caller: Caller) -> Answer<SignedOut> {
     let (user, session) = person(&caller)?;
     end_one(&app, &caller, user, session).await?;
     Ok(SignedOut(app.site.no_cookie()))

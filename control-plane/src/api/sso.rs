@@ -34,7 +34,7 @@ pub(super) struct Back {
 /// Where the provider sends browsers back to.
 pub const CALLBACK: &str = "/api/v1/sso/callback";
 /// Where somebody is who has signed in.
-const AFTERWARDS: &str = "/api/v1/session";
+const AFTERWARDS: &str = "/";
 /// Seconds that a sign-in may take at the provider.
 const MINUTES_THERE: u64 = 600;
 

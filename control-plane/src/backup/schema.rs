@@ -40,8 +40,8 @@ const REFERENCES_OF_POSTGRES: &str =
 
 /// What triggers keep of other tables. Written last: it takes the place of what they have counted while those were restored, which lacks what
 /// is gone since.
-pub(super) const COUNTED: [&str; 6] =
-    ["attempt_counts", "day_counts", "leak_counts", "leak_rules", "life_counts", "token_lengths"];
+pub(super) const COUNTED: [&str; 7] =
+    ["attempt_counts", "day_counts", "leak_counts", "leak_rules", "life_counts", "status_days", "token_lengths"];
 
 /// What servers that run know of each other and of their gateways: nothing of it is true of another database.
 const PASSING: [&str; 2] = ["servers", "server_gateways"];

@@ -138,7 +138,8 @@ fn greet(server: &Server) {
             "The file with the administrator's API token was taken away. To make another token:\n  stopleak admin-token --data-dir {data}"
         )
     };
-    let text = format!("API   http://{http}/api/v1\nFeed  {feed} (gRPC)\nData  {data}\n{sign_in}\n");
+    let text =
+        format!("Console  http://{http}/\nAPI      http://{http}/api/v1\nFeed     {feed} (gRPC)\nData     {data}\n{sign_in}\n");
     // Nobody has to listen.
     let _ = std::io::stdout().write_all(text.as_bytes());
 }

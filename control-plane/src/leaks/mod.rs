@@ -18,6 +18,9 @@ mod filter;
 mod list;
 mod view;
 mod summary;
+mod glance;
+mod spread;
+mod standing;
 
 pub use bulk::{BULK, Bulk, BulkResult, Verdict, decide_all};
 pub use closed::{ClosedLeaks, OnUse, choose_closed_leaks, closed_leaks, used_after_close};
@@ -26,6 +29,7 @@ pub use decide::{Action, Change, Refusal, Request, State, Status, decide};
 pub use due::run as run_due;
 pub use edit::{Edit, EditError, edit};
 pub use filter::{Column, Cursor, CursorText, Filter, NEWEST_FIRST, Sort};
+pub use glance::{Glance, glance};
 pub use impact::{Impact, Route, impact};
 pub(crate) use intake::recognise;
 pub use intake::{AddError, Added, Known, NewLeak, NewToken, add, find_token, insert_leak, insert_token};
@@ -33,7 +37,9 @@ pub use list::{LeakSummary, NewClient, Page, VirtualPatch, list, summary as show
 pub use mentions::{mentions_one_of, mentions_token};
 pub use pending::{APPROVAL_LIFE, Answered, PendingView, SettleError, answer, approve, ask, drop_pending, list_pending};
 pub use record::{Asked, Carrier, Current, Decided, Origin, RecordError, current, judge, record, take};
-pub use summary::{Summary, summarise};
+pub use spread::{Spread, spread};
+pub use standing::{Standing, standing};
+pub use summary::{Counts, Day, SourceCounts, Summary, summarise};
 pub use view::{AttemptSummary, DecisionView, LeakDetail, OccurrenceView, TokenView, show};
 
 use schemars::JsonSchema;

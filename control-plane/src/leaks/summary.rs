@@ -136,7 +136,7 @@ async fn sources(db: &mut Connection, tenant: TenantId) -> Result<Vec<SourceCoun
 }
 
 impl Counts {
-    fn add(&mut self, status: &str, patched: bool, leaks: i64) {
+    pub(super) fn add(&mut self, status: &str, patched: bool, leaks: i64) {
         match status {
             "open" => self.open += leaks,
             "closed" => self.closed += leaks,

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use clap::CommandFactory as _;
 use serde_json::{Value, json};
-use stopleak::api::rights::{COMMANDS, Needs, Right, Route, routes};
+use stopleak::api::rights::{COMMANDS, Needs, Right, Route, pages, routes};
 use stopleak::cli::Cli as Parser;
 use stopleak::config::{Config, GithubConfig};
 use stopleak::people::Role;
@@ -37,7 +37,7 @@ async fn each_route_is_open_to_the_roles_of_the_table_and_to_no_others() {
     let github = Some(GithubConfig { tenants: vec!["default".to_owned()], keys_url: None });
     let config = Config { github, ..data.config() };
     let world = World::start_with(data, &config).await;
-    for Route { method, path, right, .. } in routes() {
+    for Route { method, path, right, .. } in routes().into_iter().chain(pages()) {
         let send = |token: &str| world.api.with_token(token).send(method.as_str(), &filled(path), &json!({}));
         if right == Right::Signed {
             // No role takes the signature's place.
@@ -60,7 +60,7 @@ async fn each_route_is_open_to_the_roles_of_the_table_and_to_no_others() {
 #[tokio::test(flavor = "multi_thread")]
 async fn methods_beside_the_table_are_refused_and_those_of_it_are_told() {
     let world = World::start().await;
-    let routes = routes();
+    let routes: Vec<Route> = routes().into_iter().chain(pages()).collect();
     for Route { path, .. } in &routes {
         let is_there = |method: &str| routes.iter().any(|route| route.path == *path && route.method == method);
         for method in ["PUT", "OPTIONS", "TRACE"].into_iter().filter(|method| !is_there(method)) {

@@ -12,7 +12,7 @@ use crate::leaks::{Change, DecisionView, Impact, LeakDetail, PendingView, RiskNa
 use crate::time::Time;
 
 /// What became of a decision.
-pub(in crate::api) enum Answered {
+pub(crate) enum Answered {
     /// 201
     Taken(Box<DecisionTaken>),
     /// 202
@@ -20,7 +20,7 @@ pub(in crate::api) enum Answered {
 }
 
 /// The same, or, when that was asked, what would become of it.
-pub(in crate::api) enum Judged {
+pub(crate) enum Judged {
     /// 200
     Would(Box<WouldDecide>),
     /// It was asked in earnest.
@@ -29,7 +29,7 @@ pub(in crate::api) enum Judged {
 
 /// A decision that was taken.
 #[derive(Serialize, JsonSchema)]
-pub(in crate::api) struct DecisionTaken {
+pub(crate) struct DecisionTaken {
     pub(super) decision: DecisionView,
     pub(super) leak: LeakDetail,
     /// The first epoch of the index that carries it.
@@ -38,14 +38,14 @@ pub(in crate::api) struct DecisionTaken {
 
 /// A decision that waits for its time, or for a second administrator.
 #[derive(Serialize, JsonSchema)]
-pub(in crate::api) struct DecisionWaits {
+pub(crate) struct DecisionWaits {
     pub(super) pending: PendingView,
     pub(super) leak: LeakDetail,
 }
 
 /// What a decision would do.
 #[derive(Serialize, JsonSchema)]
-pub(in crate::api) struct WouldDecide {
+pub(crate) struct WouldDecide {
     pub(super) dry_run: bool,
     /// `LK-7`.
     pub(super) leak: String,

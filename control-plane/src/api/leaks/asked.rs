@@ -42,7 +42,7 @@ macro_rules! with_filters {
         }
 
         impl $name {
-            pub(super) fn filter(&self) -> Answer<Filter> {
+            pub(crate) fn filter(&self) -> Answer<Filter> {
                 let short = |field, text: &Option<String>| text.as_deref().map(|text| line(field, text, MAX_TEXT)).transpose();
                 Ok(Filter {
                     status: self.status,
@@ -67,20 +67,20 @@ macro_rules! with_filters {
 
 with_filters! {
     /// The query of a list.
-    pub(in crate::api) struct ListLeaks {
+    pub(crate) struct ListLeaks {
         /// In which order, with a `-` before it for the largest first; the newest first when absent.
         #[schemars(regex(pattern = SORTS))]
         sort: Option<String>,
         /// What `next` has said: the next page, with the same `sort` and filters.
         cursor: Option<String>,
         #[schemars(range(min = 1, max = MAX_LIMIT))]
-        pub(super) limit: Option<u32>,
+        pub(crate) limit: Option<u32>,
     }
 }
 
 with_filters! {
     /// The query of an export, which has no pages.
-    pub(in crate::api) struct ExportLeaks {
+    pub(crate) struct ExportLeaks {
         /// In which order, with a `-` before it for the largest first; the newest first when absent.
         #[schemars(regex(pattern = SORTS))]
         sort: Option<String>,
@@ -92,14 +92,14 @@ with_filters! {
 with_filters! {
     /// Which leaks a bulk decision is about.
     #[schemars(rename = "LeakFilter")]
-    pub(super) struct FilterBody {}
+    pub(crate) struct FilterBody {}
 }
 
 /// How an export is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 #[schemars(inline)]
-pub(in crate::api) enum Format {
+pub(crate) enum Format {
     /// With a line of headings.
     #[default]
     Csv,
@@ -113,7 +113,7 @@ const SORTS: &str = "^-?(number|title|risk|status|virtual_patch|source|path|assi
 const MAX_TEXT: usize = 200;
 
 impl ListLeaks {
-    pub(super) fn sort(&self) -> Answer<Sort> {
+    pub(crate) fn sort(&self) -> Answer<Sort> {
         sort(self.sort.as_deref())
     }
 
@@ -125,7 +125,7 @@ impl ListLeaks {
 }
 
 impl ExportLeaks {
-    pub(super) fn sort(&self) -> Answer<Sort> {
+    pub(crate) fn sort(&self) -> Answer<Sort> {
         sort(self.sort.as_deref())
     }
 }

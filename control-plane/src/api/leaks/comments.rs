@@ -19,18 +19,18 @@ use crate::time::Time;
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(in crate::api) struct AddComment {
+pub(crate) struct AddComment {
     #[schemars(length(min = 1, max = MAX_COMMENT))]
-    text: String,
+    pub(crate) text: String,
 }
 
 history_query! {
-    pub(in crate::api) struct ListComments by "id" {
+    pub(crate) struct ListComments by "id" {
     }
 }
 
 #[derive(Serialize, JsonSchema)]
-pub(in crate::api) struct CommentList {
+pub(crate) struct CommentList {
     comments: Vec<CommentView>,
     /// What to give as `cursor` for the next page.
     next: Option<i64>,
@@ -38,7 +38,7 @@ pub(in crate::api) struct CommentList {
 
 const MAX_COMMENT: usize = 4_000;
 
-pub(in crate::api) async fn add(
+pub(crate) async fn add(
     State(app): State<Arc<App>>,
     caller: Caller,
     LeakInPath(number): LeakInPath,
@@ -50,7 +50,7 @@ pub(in crate::api) async fn add(
     Ok(Created::new(comment))
 }
 
-pub(in crate::api) async fn list(
+pub(crate) async fn list(
     State(app): State<Arc<App>>,
     caller: Caller,
     LeakInPath(number): LeakInPath,

@@ -26,77 +26,77 @@ use crate::time::Time;
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(in crate::api) struct Decide {
-    action: Action,
+pub(crate) struct Decide {
+    pub(crate) action: Action,
     /// Why.
     #[schemars(length(min = 1, max = MAX_REASON))]
-    reason: Option<String>,
+    pub(crate) reason: Option<String>,
     /// The new risk, for `set_risk`.
     #[schemars(with = "Option<RiskName>")]
-    risk: Option<Risk>,
+    pub(crate) risk: Option<Risk>,
     /// Tokens that could match ordinary traffic are meant to be blocked.
     #[serde(default)]
-    confirm: bool,
+    pub(crate) confirm: bool,
     /// The version of the leak that the caller has seen.
     #[serde(default, deserialize_with = "whole")]
-    expected: Option<i64>,
+    pub(crate) expected: Option<i64>,
     /// When it is to be taken; now when absent.
-    at: Option<Time>,
+    pub(crate) at: Option<Time>,
     /// When the virtual patch ends by itself.
-    expires_at: Option<Time>,
+    pub(crate) expires_at: Option<Time>,
     /// Where the virtual patch is to apply; everywhere when absent.
-    scope: Option<AskedScope>,
+    pub(crate) scope: Option<AskedScope>,
     /// Nothing is changed: the answer says what would become of it.
     #[serde(default)]
-    dry_run: bool,
+    pub(crate) dry_run: bool,
 }
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(in crate::api) struct DecideMany {
-    action: Action,
+pub(crate) struct DecideMany {
+    pub(crate) action: Action,
     /// Why.
     #[schemars(length(min = 1, max = MAX_REASON))]
-    reason: Option<String>,
+    pub(crate) reason: Option<String>,
     /// The new risk, for `set_risk`.
     #[schemars(with = "Option<RiskName>")]
-    risk: Option<Risk>,
+    pub(crate) risk: Option<Risk>,
     /// Tokens that could match ordinary traffic are meant to be blocked.
     #[serde(default)]
-    confirm: bool,
+    pub(crate) confirm: bool,
     /// When it is to be taken; now when absent.
-    at: Option<Time>,
+    pub(crate) at: Option<Time>,
     /// When the virtual patch ends by itself.
-    expires_at: Option<Time>,
+    pub(crate) expires_at: Option<Time>,
     /// Where the virtual patch is to apply; everywhere when absent.
-    scope: Option<AskedScope>,
+    pub(crate) scope: Option<AskedScope>,
     /// Nothing is changed: the answer says what would become of it.
     #[serde(default)]
-    dry_run: bool,
+    pub(crate) dry_run: bool,
     /// These leaks,
     #[schemars(length(min = 1, max = BULK), inner(regex(pattern = LEAK_ID)))]
-    leaks: Option<Vec<String>>,
+    pub(crate) leaks: Option<Vec<String>>,
     /// or those that are like this, the newest first,
-    filter: Option<FilterBody>,
+    pub(crate) filter: Option<FilterBody>,
     /// from here on.
-    cursor: Option<String>,
+    pub(crate) cursor: Option<String>,
     #[serde(default, deserialize_with = "whole")]
     #[schemars(range(min = 1, max = BULK))]
-    limit: Option<u32>,
+    pub(crate) limit: Option<u32>,
 }
 
 #[derive(Serialize, JsonSchema)]
-pub(in crate::api) struct ManyDecided {
-    dry_run: bool,
-    results: Vec<BulkResult>,
+pub(crate) struct ManyDecided {
+    pub(crate) dry_run: bool,
+    pub(crate) results: Vec<BulkResult>,
     /// The new epoch, when gateways have to know.
-    epoch: Option<i64>,
+    pub(crate) epoch: Option<i64>,
     /// What to give as `cursor` to go on.
-    next: Option<CursorText>,
+    pub(crate) next: Option<CursorText>,
 }
 
 history_query! {
-    pub(in crate::api) struct ListPending by "id" {
+    pub(crate) struct ListPending by "id" {
         /// Of this leak: `LK-7` or `7`.
         #[schemars(regex(pattern = LEAK_ID))]
         leak: Option<String>,
@@ -107,7 +107,7 @@ history_query! {
 }
 
 #[derive(Serialize, JsonSchema)]
-pub(in crate::api) struct PendingList {
+pub(crate) struct PendingList {
     pending: Vec<PendingView>,
     /// What to give as `cursor` for the next page.
     next: Option<i64>,
@@ -115,17 +115,17 @@ pub(in crate::api) struct PendingList {
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(in crate::api) struct Settle {
+pub(crate) struct Settle {
     /// Why.
     #[schemars(length(min = 1, max = MAX_REASON))]
-    reason: Option<String>,
+    pub(crate) reason: Option<String>,
 }
 
 const MAX_REASON: usize = 1000;
 /// Days that an impact is of, unless the caller says otherwise.
 const IMPACT_DAYS: u32 = 30;
 
-pub(in crate::api) async fn decide(
+pub(crate) async fn decide(
     State(app): State<Arc<App>>,
     caller: Caller,
     LeakInPath(number): LeakInPath,
@@ -174,7 +174,7 @@ async fn dry_run(
     Ok(Judged::Would(Box::new(WouldDecide { dry_run: true, leak, outcome, after, impact })))
 }
 
-pub(in crate::api) async fn decide_many(
+pub(crate) async fn decide_many(
     State(app): State<Arc<App>>,
     caller: Caller,
     Body(body): Body<DecideMany>,
@@ -207,7 +207,7 @@ pub(in crate::api) async fn decide_many(
     Ok(Json(ManyDecided { dry_run, results, epoch, next }))
 }
 
-pub(in crate::api) async fn impact(
+pub(crate) async fn impact(
     State(app): State<Arc<App>>,
     caller: Caller,
     LeakInPath(number): LeakInPath,
@@ -219,7 +219,7 @@ pub(in crate::api) async fn impact(
     Ok(Json(leaks::impact(&mut db, tenant, number, days, Some(&scope), Time::now()).await?))
 }
 
-pub(in crate::api) async fn list_pending(
+pub(crate) async fn list_pending(
     State(app): State<Arc<App>>,
     caller: Caller,
     Asked(asked): Asked<ListPending>,
@@ -233,14 +233,14 @@ pub(in crate::api) async fn list_pending(
     Ok(Json(PendingList { pending, next }))
 }
 
-pub(in crate::api) async fn approve(State(app): State<Arc<App>>, caller: Caller, IdInPath(id): IdInPath) -> Answer<Answered> {
+pub(crate) async fn approve(State(app): State<Arc<App>>, caller: Caller, IdInPath(id): IdInPath) -> Answer<Answered> {
     let now = Time::now();
     let approved = leaks::approve(&app.store, &caller, id, &key(&caller), now).await;
     let (answered, number) = approved?;
     answer(&app, &caller, number, answered).await
 }
 
-pub(in crate::api) async fn reject(
+pub(crate) async fn reject(
     State(app): State<Arc<App>>,
     caller: Caller,
     IdInPath(id): IdInPath,
@@ -249,7 +249,7 @@ pub(in crate::api) async fn reject(
     drop_pending(&app, &caller, id, true, body.reason.as_deref()).await
 }
 
-pub(in crate::api) async fn cancel(
+pub(crate) async fn cancel(
     State(app): State<Arc<App>>,
     caller: Caller,
     IdInPath(id): IdInPath,

@@ -25,7 +25,7 @@ use crate::store::Page;
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(in crate::api) struct ExportAttempts {
+pub(crate) struct ExportAttempts {
     /// Of this leak: `LK-7` or `7`.
     #[schemars(regex(pattern = LEAK_ID))]
     leak: Option<String>,
@@ -84,7 +84,7 @@ struct Writer {
     is_first: bool,
 }
 
-pub(in crate::api) async fn leaks(
+pub(crate) async fn leaks(
     State(app): State<Arc<App>>,
     caller: Caller,
     Asked(asked): Asked<ExportLeaks>,
@@ -105,7 +105,7 @@ pub(in crate::api) async fn leaks(
     }))
 }
 
-pub(in crate::api) async fn attempts(
+pub(crate) async fn attempts(
     State(app): State<Arc<App>>,
     caller: Caller,
     Asked(asked): Asked<ExportAttempts>,

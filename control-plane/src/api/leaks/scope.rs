@@ -14,7 +14,7 @@ use crate::scopes::{self, ScopeId};
 /// A scope; an absent list does not narrow anything.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(in crate::api) struct AskedScope {
+pub(crate) struct AskedScope {
     /// `api.example.com`, or `*.example.com` for all that is below.
     #[serde(default)]
     hosts: Vec<String>,
@@ -28,7 +28,7 @@ pub(in crate::api) struct AskedScope {
 /// A scope as lists with commas, in a query.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(in crate::api) struct AskImpact {
+pub(crate) struct AskImpact {
     #[schemars(range(min = 1, max = MAX_DAYS))]
     pub(super) days: Option<u32>,
     /// Of a patch for these hosts: `api.example.com,*.example.org`.

@@ -1,0 +1,21 @@
+import { mkdirSync } from "node:fs";
+import { isFine, play, scene, signIn } from "./scene.mjs";
+
+const PAGES = { overview: "", leaks: "/leaks", "leaks-filtered": "/leaks?status=open&risk=critical", leak: "/leaks/40", attempts: "/attempts", gateways: "/gateways" };
+
+await play(async (page) => {
+  mkdirSync(scene.seen, { recursive: true });
+  await signIn(page, "ada");
+  for (const colorScheme of ["light", "dark"]) {
+    for (const width of [1280, 390]) {
+      await page.emulateMedia({ colorScheme });
+      await page.setViewportSize({ width, height: 900 });
+      for (const [name, path] of Object.entries(PAGES)) {
+        await page.goto(`/t/default${path}`);
+        await isFine(page, `${name}, ${colorScheme}, ${width}`);
+        await page.evaluate(() => window.scrollTo(0, 0));
+        await page.screenshot({ path: `${scene.seen}/${name}-${colorScheme}-${width}.png` });
+      }
+    }
+  }
+});
