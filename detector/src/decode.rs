@@ -15,6 +15,7 @@ use std::collections::HashSet;
 use crate::{Detector, Match, Reason};
 pub(crate) use escapes::{MARKS, Marks, SHORT_MARKS};
 use layer::Layer;
+pub(crate) use runs::{LINE_MIN, is_letter};
 
 /// A secret in base64 in a compressed file in base64 is the deepest that anybody has good reason for.
 const DEPTH_MAX: usize = 3;

@@ -2,11 +2,12 @@
 
 use std::fmt;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 
 use crate::canary::is_canary;
+use crate::changed::Locality;
 use crate::checksum::Proof;
 use crate::decode::{MARKS, Marks, SHORT_MARKS};
 use crate::overlap::{Claim, settle};
@@ -15,7 +16,7 @@ use crate::windows::{Matched, Windows};
 use crate::{Checksum, Claims, Confidence, Reason, Rules, boundary, jwt, plausible};
 
 /// No token is longer; a large PGP private key comes closest.
-const TOKEN_MAX: usize = 16 << 10;
+pub(crate) const TOKEN_MAX: usize = 16 << 10;
 
 /// Finds tokens in bytes. Cheap to share between threads, costly to build: build one for a scan.
 #[derive(Clone)]
@@ -29,6 +30,9 @@ pub struct Detector {
     /// The rules that run over every text, since they have no keywords.
     always: Vec<usize>,
     version: String,
+    generic: bool,
+    /// Worked out at its first use.
+    locality: OnceLock<Locality>,
 }
 
 /// A token in the text.
@@ -69,6 +73,12 @@ impl Detector {
         &self.version
     }
 
+    /// Whether what has low confidence is reported.
+    #[must_use]
+    pub const fn is_generic(&self) -> bool {
+        self.generic
+    }
+
     /// The rules in use.
     pub fn rules(&self) -> impl Iterator<Item = &Rule> {
         self.rules.iter().map(AsRef::as_ref)
@@ -85,6 +95,11 @@ impl Detector {
         self.pair(bytes, &mut claims);
         let matches: Vec<_> = settle(claims).into_iter().map(|claim| self.explain(claim, bytes)).collect();
         matches.into_iter()
+    }
+
+    /// How far the tokens of these rules reach.
+    pub(crate) fn locality(&self) -> &Locality {
+        self.locality.get_or_init(|| Locality::of(self.rules()))
     }
 
     fn build(rules: &Rules, generic: bool) -> Self {
@@ -121,7 +136,7 @@ impl Detector {
         let companions = rules.iter().map(|rule| beside(rule)).collect();
         let always =
             (0..rules.len()).filter(|&index| rules[index].keywords().is_empty() && rules[index].beside().is_empty()).collect();
-        Self { rules, keywords, woken, companions, always, version }
+        Self { rules, keywords, woken, companions, always, version, generic, locality: OnceLock::new() }
     }
 
     /// Looks for what is known only beside what was found: the secrets of key IDs.

@@ -3,7 +3,7 @@
 //! The flow: [`Rules`] are read from the TOML files in `rules/` (and from an operator's own file); a
 //! [`Detector`] builds one keyword automaton over them; [`Detector::scan`] runs a rule's pattern only where
 //! one of its keywords stands, then asks the checksum and the plausibility checks, settles overlaps, and hands
-//! each [`Match`] to the caller. [`Detector::scan_decoded`] also looks into what the text encodes. [`prove`] holds an operator's formats against their own examples. [`Position`] turns an offset into a line and a column, and [`Example`] makes
+//! each [`Match`] to the caller. [`Detector::scan_decoded`] also looks into what the text encodes, and [`Detector::stays_clean`] reads only what is new in a text. [`prove`] holds an operator's formats against their own examples. [`Position`] turns an offset into a line and a column, and [`Example`] makes
 //! well-formed fake tokens at run time, so that none has to be written down anywhere.
 //!
 //! The crate does no IO, starts no thread and never panics on its input, so that it runs in a browser too.
@@ -25,6 +25,7 @@ mod canary;
 mod plausible;
 mod overlap;
 mod decode;
+mod changed;
 
 mod prove;
 mod position;

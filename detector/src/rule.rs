@@ -101,6 +101,9 @@ pub(crate) struct RuleSpec {
     /// The token ends by itself, in hours at most: what it opens is soon shut.
     #[serde(default)]
     short_lived: bool,
+    /// Tests and examples of programs are full of such tokens, made for them alone.
+    #[serde(default)]
+    common_in_tests: bool,
     /// How far from the keyword the pattern may reach, in bytes.
     window: Option<usize>,
     reference: String,
@@ -133,6 +136,12 @@ impl Rule {
     #[must_use]
     pub const fn is_short_lived(&self) -> bool {
         self.spec.short_lived
+    }
+
+    /// Whether tests and examples of programs are full of such tokens, made for them alone: there, one has low confidence.
+    #[must_use]
+    pub const fn is_common_in_tests(&self) -> bool {
+        self.spec.common_in_tests
     }
 
     /// The group of rules it belongs to.
@@ -221,6 +230,10 @@ impl Rule {
     pub(crate) fn window(&self) -> usize {
         // Theirs run over the whole text.
         if self.foreign.is_some() { usize::MAX } else { self.spec.window.unwrap_or(DEFAULT_WINDOW) }
+    }
+
+    pub(crate) fn pattern(&self) -> &str {
+        &self.spec.pattern
     }
 
     pub(crate) fn keywords(&self) -> &[String] {

@@ -92,6 +92,7 @@ impl Rules {
     /// boundary = "-"                      # bytes besides letters, digits and `_` that cannot stand beside the token
     /// structured = false                  # true: the token encodes something, so placeholders are not looked for
     /// short_lived = false                 # true: the token ends by itself, in hours at most; a leak's risk is low then
+    /// common_in_tests = false             # true: at a path of tests or examples, a token is only reported on demand
     /// window = 128                        # how far from a keyword the pattern reaches when it does not begin with one
     /// beside = ["acme-key-id"]            # instead of keywords: the pattern runs only where this other rule has found something
     /// tier = "format"                     # generic: only reported on demand, with low confidence

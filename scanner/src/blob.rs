@@ -1,14 +1,16 @@
 //! Matching one blob or file.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
+use std::ops::Range;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use stopleak_contract::Token;
 use stopleak_detector::{Claims, Confidence, Detector, Match, Reason, Rule};
 
 use crate::encoding::narrowed;
-use crate::{Finding, place};
+use crate::{Finding, archive, place};
 
 /// A token in a blob whose path is not known yet.
 pub(crate) struct Hit<'d> {
@@ -17,6 +19,8 @@ pub(crate) struct Hit<'d> {
     reasons: Vec<Reason>,
     claims: Option<Claims>,
     lists: Vec<usize>,
+    /// In which file inside the blob; empty for the blob itself.
+    pub(crate) inside: String,
     /// Where it begins in the bytes.
     pub(crate) offset: usize,
     pub(crate) line: u64,
@@ -26,16 +30,28 @@ pub(crate) struct Hit<'d> {
 
 /// Finds the tokens of one blob, and of what can be decoded from it, in the order of their places.
 pub(crate) fn hits<'d>(detector: &'d Detector, bytes: &[u8]) -> Vec<Hit<'d>> {
+    judge(detector, bytes).0
+}
+
+/// Whether a blob has no token, given that one without any has everything but the `changes`.
+pub(crate) fn stays_clean(detector: &Detector, bytes: &[u8], changes: &[Range<usize>]) -> bool {
+    matches!(narrowed(bytes), Cow::Borrowed(bytes) if detector.stays_clean(bytes, changes))
+}
+
+/// As [`hits`]; tells also whether the detector found nothing at all, not even what is no token after all.
+pub(crate) fn judge<'d>(detector: &'d Detector, bytes: &[u8]) -> (Vec<Hit<'d>>, bool) {
     let bytes: &[u8] = &narrowed(bytes);
-    let mut hits = Vec::new();
+    let (mut hits, mut clean) = (Vec::new(), true);
     detector.scan_decoded(bytes, &mut |found, token| {
+        clean = false;
         // Whatever is no token by contract cannot be blocked either.
         let Ok(token) = Token::parse(token) else { return };
         let Match { rule, confidence, mut reasons, claims, lists, span, .. } = found;
         if claims.as_ref().is_some_and(|claims| claims.ended_by(now())) {
             reasons.push(Reason::Expired);
         }
-        hits.push(Hit { rule, confidence, reasons, claims, lists, offset: span.start, line: 0, column: 0, token });
+        let inside = String::new();
+        hits.push(Hit { rule, confidence, reasons, claims, lists, inside, offset: span.start, line: 0, column: 0, token });
     });
     // What is found twice, as it is and decoded, keeps the order in which it was found.
     hits.sort_by_key(|hit| hit.offset);
@@ -43,7 +59,7 @@ pub(crate) fn hits<'d>(detector: &'d Detector, bytes: &[u8]) -> Vec<Hit<'d>> {
     for hit in &mut hits {
         (hit.line, hit.column) = lines.advance(bytes, hit.offset);
     }
-    hits
+    (hits, clean)
 }
 
 /// In seconds since 1970; a clock that stands before that says that nothing has ended.
@@ -55,15 +71,17 @@ fn now() -> i64 {
 impl Hit<'_> {
     /// Says which file the hit is in, unless its rule allows such tokens there.
     pub(crate) fn at(mut self, path: String) -> Option<Finding> {
+        let path = archive::path_inside(path, &self.inside);
         if !self.rule.holds_at(&path, &self.lists) {
             return None;
         }
         self.reasons.extend(place::reason(&path));
+        let unlikely = self.rule.is_common_in_tests() && place::purpose(&path).is_some();
         Some(Finding {
             rule: self.rule.id().into(),
             rule_name: self.rule.name().into(),
             risk: self.rule.risk().given(&self.reasons),
-            confidence: self.confidence,
+            confidence: if unlikely { Confidence::Low } else { self.confidence },
             reasons: self.reasons,
             claims: self.claims,
             path,

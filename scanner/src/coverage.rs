@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::{Serialize, Serializer};
 
+use crate::archive::{self, Part};
+use crate::blob::Hit;
+
 /// Errors beyond this number are counted but not listed.
 const ERRORS_MAX: usize = 100;
 
@@ -25,6 +28,8 @@ pub struct Coverage {
     pub refs: u64,
     /// Blobs with tokens that no reference leads to, so that nobody can fetch them; not reported.
     pub unreachable: u64,
+    /// Tokens of low confidence, which are not reported unless generic ones are: private keys in tests and examples.
+    pub unlikely: u64,
     /// Findings reported.
     pub findings: u64,
     /// Which rules were used.
@@ -55,6 +60,16 @@ pub enum Skipped {
     Absent,
     /// Ignored by Git, in a work tree; a folder counts as one.
     IgnoredByGit,
+    /// An earlier scan has read it with the same rules.
+    SeenBefore,
+    /// It unpacks to far more than any real file does; what came before that was read.
+    Bomb,
+    /// An archive inside more archives than anybody has reason for.
+    TooDeep,
+    /// An archive of a kind that is not unpacked.
+    UnknownArchive,
+    /// A file of an archive that needs a password.
+    Encrypted,
 }
 
 /// A file that could not be read.
@@ -73,9 +88,30 @@ impl Coverage {
         self.skipped.values().sum()
     }
 
-    pub(crate) fn read(&mut self, bytes: u64) {
-        self.scanned += 1;
-        self.bytes += bytes;
+    /// Counts what became known of the file at `path`, and returns the tokens in it.
+    pub(crate) fn part<'d>(&mut self, path: &str, part: Part<'d>) -> Vec<Hit<'d>> {
+        match part {
+            Part::Discovered => self.discovered += 1,
+            Part::Text { bytes, hits } => {
+                self.bytes += bytes;
+                return hits;
+            }
+            Part::Read => self.scanned += 1,
+            Part::Skipped(reason) => self.skip(reason, 1),
+            Part::Problem { inside, problem } => self.error(archive::path_inside(path.to_owned(), &inside), problem),
+        }
+        Vec::new()
+    }
+
+    /// Adds what somebody else has counted.
+    pub(crate) fn add(&mut self, other: Self) {
+        self.discovered += other.discovered;
+        self.scanned += other.scanned;
+        self.bytes += other.bytes;
+        other.skipped.into_iter().for_each(|(reason, count)| self.skip(reason, count));
+        let unlisted = other.error_count - other.errors.len() as u64;
+        other.errors.into_iter().for_each(|CoverageError { path, problem }| self.error(path, problem));
+        self.error_count += unlisted;
     }
 
     pub(crate) fn skip(&mut self, reason: Skipped, count: u64) {
@@ -104,6 +140,11 @@ impl Skipped {
             Self::GitMetadata => "Git's own files",
             Self::Absent => "not in this partial clone",
             Self::IgnoredByGit => "ignored by Git",
+            Self::SeenBefore => "read by an earlier scan",
+            Self::Bomb => "unpacks to more than is read",
+            Self::TooDeep => "archive too deep inside others",
+            Self::UnknownArchive => "archive of a kind that is not unpacked",
+            Self::Encrypted => "encrypted",
         }
     }
 }

@@ -18,28 +18,19 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::fs::OFlags;
-use stopleak_detector::Detector;
 
+use crate::archive::{self, Part, Reading};
 use crate::progress::Phase;
 use crate::scan::Run;
-use crate::{Cancel, Finding, ScanError, Skipped, blob};
+use crate::{ScanError, Skipped, blob};
 
 /// Files and results that may wait between the threads.
 const QUEUE: usize = 1_024;
 /// How often the observer hears of progress.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(200);
 
-/// What the walk and the readers tell the calling thread.
-pub(crate) enum Event {
-    /// There is a file.
-    Discovered,
-    /// A file was read to its end.
-    Read { bytes: u64, findings: Vec<Finding> },
-    /// Something was left out.
-    Skipped(Skipped),
-    /// Something could not be read.
-    Unreadable { path: String, error: io::Error },
-}
+/// What the walk and the readers tell the calling thread: the path of a file, and what became known of it.
+type Event<'d> = (String, Part<'d>);
 
 /// Scans a plain folder.
 pub(crate) fn scan(run: &mut Run<'_>, root: &Path) -> Result<(), ScanError> {
@@ -57,16 +48,17 @@ fn scan_files(run: &mut Run<'_>, root: &Path, ignored_files: bool) -> Result<(),
     let root = fs::canonicalize(root)
         .and_then(|root| fs::read_dir(&root).map(|_| root))
         .map_err(|error| ScanError::Unreadable { location: root.display().to_string(), error })?;
-    let (detector, cancel, limit) = (run.detector, run.cancel, run.options.blob_limit);
+    let (reading, limit) = (&run.reading(), run.options.blob_limit);
+    let cancel = run.cancel;
     thread::scope(|scope| {
         let (files_in, files) = sync_channel::<PathBuf>(QUEUE);
-        let (events_in, events) = sync_channel::<Event>(QUEUE);
+        let (events_in, events) = sync_channel::<Event<'_>>(QUEUE);
         // Only the readers own the receiver: when they stop early, the walk notices instead of waiting for ever.
         let files = Arc::new(Mutex::new(files));
         let root = root.as_path();
         for _ in 0..run.options.threads.max(1) {
             let (files, events) = (Arc::clone(&files), events_in.clone());
-            scope.spawn(move || read_files(&Reader { detector, root, limit, cancel }, &files, &events));
+            scope.spawn(move || read_files(&Reader { reading, root, limit, events }, &files));
         }
         drop(files);
         scope.spawn(move || walk::walk(root, ignored_files, cancel, &files_in, &events_in));
@@ -75,73 +67,77 @@ fn scan_files(run: &mut Run<'_>, root: &Path, ignored_files: bool) -> Result<(),
 }
 
 /// Takes every event until the walk and the readers are done.
-fn record(run: &mut Run<'_>, events: &Receiver<Event>) -> Result<(), ScanError> {
-    let (mut read, mut bytes, mut told) = (0, 0, Instant::now());
+fn record(run: &mut Run<'_>, events: &Receiver<Event<'_>>) -> Result<(), ScanError> {
+    let (mut read, before, mut told) = (0, run.coverage.bytes, Instant::now());
     loop {
         match events.recv_timeout(PROGRESS_INTERVAL) {
-            Ok(Event::Discovered) => run.coverage.discovered += 1,
-            Ok(Event::Read { bytes: more, findings }) => {
-                read += 1;
-                bytes += more;
-                run.coverage.read(more);
-                for finding in findings {
-                    run.found(finding);
-                }
-            }
-            Ok(Event::Skipped(reason)) => run.coverage.skip(reason, 1),
-            Ok(Event::Unreadable { path, error }) => {
-                run.coverage.skip(Skipped::Unreadable, 1);
-                run.coverage.error(path, error.to_string());
+            Ok((path, part)) => {
+                read += u64::from(matches!(part, Part::Read));
+                run.part(&path, part);
             }
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => {
-                run.progress(Phase::Files, read, Some(read), bytes);
+                run.progress(Phase::Files, read, Some(read), run.coverage.bytes - before);
                 return run.stop_if_cancelled();
             }
         }
         if told.elapsed() >= PROGRESS_INTERVAL {
             told = Instant::now();
-            run.progress(Phase::Files, read, None, bytes);
+            run.progress(Phase::Files, read, None, run.coverage.bytes - before);
         }
     }
 }
 
 /// What a reading thread needs to know.
-struct Reader<'r> {
-    detector: &'r Detector,
+struct Reader<'r, 'd> {
+    reading: &'r Reading<'d>,
     root: &'r Path,
     limit: u64,
-    cancel: &'r Cancel,
+    events: SyncSender<Event<'d>>,
 }
 
-fn read_files(reader: &Reader<'_>, files: &Mutex<Receiver<PathBuf>>, events: &SyncSender<Event>) {
+fn read_files(reader: &Reader<'_, '_>, files: &Mutex<Receiver<PathBuf>>) {
     let mut buffer = Vec::new();
     loop {
         // A poisoned lock means that another reader panicked, which the scope passes on when it ends.
         let Some(path) = files.lock().ok().and_then(|files| files.recv().ok()) else { return };
-        if reader.cancel.is_cancelled() {
+        if reader.reading.cancel.is_cancelled() {
             return;
         }
-        // The receiver is gone only when the scan ended early.
-        if events.send(reader.read(&path, &mut buffer)).is_err() {
-            return;
-        }
+        reader.read(&path, &mut buffer);
     }
 }
 
-impl Reader<'_> {
-    fn read(&self, path: &Path, buffer: &mut Vec<u8>) -> Event {
+impl<'d> Reader<'_, 'd> {
+    fn read(&self, path: &Path, buffer: &mut Vec<u8>) {
         let name = relative(self.root, path);
+        if let Err(error) = self.try_read(&name, path, buffer) {
+            self.tell(&name, Part::Skipped(Skipped::Unreadable));
+            self.tell(&name, Part::Problem { inside: String::new(), problem: error.to_string() });
+        }
+    }
+
+    fn try_read(&self, name: &str, path: &Path, buffer: &mut Vec<u8>) -> io::Result<()> {
+        let mut file = open(path)?;
         buffer.clear();
         // One byte more than allowed tells a file that grew since it was listed.
-        match open(path).and_then(|file| file.take(self.limit + 1).read_to_end(buffer)) {
-            Ok(read) if read as u64 > self.limit => Event::Skipped(Skipped::TooLarge),
-            Ok(read) => {
-                let findings = blob::hits(self.detector, buffer).into_iter().filter_map(|hit| hit.at(name.clone())).collect();
-                Event::Read { bytes: read as u64, findings }
-            }
-            Err(error) => Event::Unreadable { path: name, error },
+        let read = file.by_ref().take(self.limit + 1).read_to_end(buffer)? as u64;
+        if archive::Kind::of(buffer).is_some() {
+            // An archive is streamed, and so has no size that is too large.
+            return archive::read(self.reading, &mut buffer.as_slice().chain(file), &mut |part| self.tell(name, part));
         }
+        if read > self.limit {
+            self.tell(name, Part::Skipped(Skipped::TooLarge));
+        } else {
+            self.tell(name, Part::Text { bytes: read, hits: blob::hits(self.reading.detector, buffer) });
+            self.tell(name, Part::Read);
+        }
+        Ok(())
+    }
+
+    fn tell(&self, name: &str, part: Part<'d>) {
+        // The receiver is gone only when the scan ended early, which the next file notices.
+        let _ = self.events.send((name.to_owned(), part));
     }
 }
 

@@ -13,14 +13,19 @@ mod mirror;
 mod repository;
 mod objects;
 mod pack;
+mod forest;
+mod delta;
+mod chains;
 mod single;
+mod taking;
 mod attribution;
 
 use std::path::Path;
 
 use crate::scan::Run;
-use crate::{ScanError, folder};
+use crate::{ScanError, Seen, Skipped, folder};
 
+use objects::Since;
 use repository::Repository;
 
 /// Scans the history of a repository behind a URL.
@@ -52,15 +57,36 @@ impl History {
 }
 
 fn history(run: &mut Run<'_>, repository: &Repository) -> Result<History, ScanError> {
-    run.coverage.refs = objects::count_refs(repository)?;
-    let mut packs = pack::open(repository)?;
-    let inventory = objects::list(run, repository, &mut packs)?;
-    let (hits, damaged) = pack::scan(run, repository, packs, inventory)?;
-    for problem in &damaged {
-        run.coverage.error("history".into(), problem.clone());
+    let (tips, refs) = objects::tips(repository)?;
+    run.coverage.refs = refs;
+    let seen = run.seen();
+    let (mut blobs, mut commits) = (0, 0);
+    if let Some(seen) = seen {
+        (blobs, commits) = (seen.blobs, seen.commits);
+        run.coverage.skip(Skipped::SeenBefore, blobs);
+        run.coverage.discovered += blobs;
+        run.coverage.commits += commits;
     }
-    if !hits.is_empty() {
-        attribution::report(run, repository, hits)?;
+    let rules_version = run.coverage.rules_version.clone();
+    // Where all references stand where they stood, there is nothing new, and nothing to be listed.
+    if seen.is_none_or(|seen| seen.tips != tips) {
+        let since = Since::of(repository, seen)?;
+        let (before, commits_before) = (run.coverage.discovered, run.coverage.commits);
+        let mut packs = pack::open(repository)?;
+        let inventory = objects::list(run, repository, &mut packs, &since)?;
+        blobs += run.coverage.discovered - before;
+        commits += run.coverage.commits - commits_before;
+        let (hits, damaged) = pack::scan(run, repository, packs, inventory, &since)?;
+        for problem in &damaged {
+            run.coverage.error("history".into(), problem.clone());
+        }
+        if !hits.is_empty() {
+            attribution::report(run, repository, hits, &since)?;
+        }
+        if let Some(problem) = damaged.first() {
+            return Ok(History { damage: Some(repository.damaged(problem)) });
+        }
     }
-    Ok(History { damage: damaged.first().map(|problem| repository.damaged(problem)) })
+    run.remember(Seen { rules_version, blobs, commits, tips });
+    Ok(History { damage: None })
 }

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
+use crate::Seen;
+
 /// More threads than this wait for the disk and for each other.
 const THREADS_MAX: usize = 8;
 
@@ -21,6 +23,10 @@ pub struct Options {
     pub ignored_files: bool,
     /// Where clones are made; the system's temporary folder if `None`. A clone is deleted when its scan ends.
     pub temporary_folder: Option<PathBuf>,
+    /// What an earlier scan of the same repository has read, as [`crate::Observer::seen`] was told: only what is new is read and reported.
+    pub seen: Option<Seen>,
+    /// Where the clone of a remote repository is kept for the next scan of it, which then fetches only what is new.
+    pub mirror: Option<PathBuf>,
     /// How long `git` may say nothing before it is taken to hang: on a server that has gone silent, or on a pipe that somebody
     /// put into a repository.
     pub silence_limit: Duration,
@@ -45,6 +51,8 @@ impl Default for Options {
             threads,
             ignored_files: false,
             temporary_folder: None,
+            seen: None,
+            mirror: None,
             silence_limit: Self::SILENCE_LIMIT,
             time_limit: Self::TIME_LIMIT,
         }

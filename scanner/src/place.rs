@@ -44,20 +44,27 @@ const TEST_ENDS: &[&str] = &["_test", "-test", ".test", "_tests", "_spec", "-spe
 
 /// Why a token at this path matters less than elsewhere, if it does.
 pub(crate) fn reason(path: &str) -> Option<Reason> {
+    let is_vendored = path.to_ascii_lowercase().rsplit_once('/').is_some_and(|(folders, _)| inside(folders, VENDORED));
+    if is_vendored { Some(Reason::VendoredPath) } else { purpose(path) }
+}
+
+/// Whether the file tests or shows something, be it somebody else's.
+pub(crate) fn purpose(path: &str) -> Option<Reason> {
     let path = path.to_ascii_lowercase();
     let (folders, name) = path.rsplit_once('/').unwrap_or(("", &path));
-    let inside = |names: &[&str]| folders.split('/').any(|folder| names.contains(&folder));
     let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
     let is_test = TEST_STEMS.iter().any(|start| stem.starts_with(start)) || TEST_ENDS.iter().any(|end| stem.ends_with(end));
-    if inside(VENDORED) {
-        Some(Reason::VendoredPath)
-    } else if inside(TESTS) || is_test {
+    if inside(folders, TESTS) || is_test {
         Some(Reason::TestPath)
-    } else if inside(EXAMPLES) || stem == "readme" {
+    } else if inside(folders, EXAMPLES) || stem == "readme" {
         Some(Reason::ExamplePath)
     } else {
         None
     }
+}
+
+fn inside(folders: &str, names: &[&str]) -> bool {
+    folders.split('/').any(|folder| names.contains(&folder))
 }
 
 #[cfg(test)]

@@ -4,12 +4,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::Finding;
+use crate::{Finding, Seen};
 
 /// Receives what a scan finds while it runs.
 pub trait Observer {
     /// A token was found. Findings of a repository's history come when its commits are known, in the order of time.
     fn found(&mut self, finding: Finding);
+
+    /// The history of a repository was read as a whole, and everything in it was told: see [`crate::Options::seen`].
+    fn seen(&mut self, seen: Seen) {
+        let _ = seen;
+    }
 
     /// The scan came further; called a few times a second at most.
     fn progress(&mut self, progress: Progress) {

@@ -3,11 +3,12 @@
 use std::io::{Read, stdin};
 use std::time::Instant;
 
-use stopleak_detector::Detector;
+use stopleak_detector::{Confidence, Detector};
 
+use crate::archive::{Part, Reading};
 use crate::blob::Reported;
 use crate::progress::Phase;
-use crate::{Cancel, Coverage, Finding, Observer, Options, Progress, ScanError, SourceLocation, folder, git, stream};
+use crate::{Cancel, Coverage, Finding, Observer, Options, Progress, ScanError, Seen, SourceLocation, folder, git, stream};
 
 /// More findings than any real source has; the rest is counted as an error, so that memory stays bounded.
 pub(crate) const FINDINGS_MAX: u64 = 100_000;
@@ -47,7 +48,8 @@ impl<'d> Scan<'d> {
         })
     }
 
-    /// Scans what `input` brings, under the name `name`, in bounded memory.
+    /// Scans what `input` brings, under the name `name`, in bounded memory; if it is an archive, the files inside, whose paths are
+    /// such as `name!/inner/x.env`. What of it could not be read, the coverage record says; only a broken input is an error.
     pub fn run_reader(
         &self,
         name: &str,
@@ -85,10 +87,21 @@ impl<'d> Scan<'d> {
     }
 }
 
-impl Run<'_> {
+impl<'r> Run<'r> {
+    /// What reading a file needs to know.
+    pub(crate) fn reading(&self) -> Reading<'r> {
+        let temporary_folder = self.options.temporary_folder.clone();
+        Reading { detector: self.detector, cancel: self.cancel.clone(), temporary_folder }
+    }
+
     /// Reports a finding unless the same token was reported for the same path.
     pub(crate) fn found(&mut self, finding: Finding) {
         if !self.reported.is_new(&finding) {
+            return;
+        }
+        // With the generic rules off, these are keys of tests.
+        if finding.confidence == Confidence::Low && !self.detector.is_generic() {
+            self.coverage.unlikely += 1;
             return;
         }
         if self.coverage.findings == FINDINGS_MAX {
@@ -97,6 +110,25 @@ impl Run<'_> {
         }
         self.coverage.findings += 1;
         self.observer.found(finding);
+    }
+
+    /// Takes note of what became known of the file at `path`.
+    pub(crate) fn part(&mut self, path: &str, part: Part<'_>) {
+        for hit in self.coverage.part(path, part) {
+            if let Some(finding) = hit.at(path.to_owned()) {
+                self.found(finding);
+            }
+        }
+    }
+
+    /// What an earlier scan has read, if it read it with the same rules.
+    pub(crate) fn seen(&self) -> Option<&'r Seen> {
+        self.options.seen.as_ref().filter(|seen| seen.rules_version == self.coverage.rules_version)
+    }
+
+    /// Tells what the next scan need not read.
+    pub(crate) fn remember(&mut self, seen: Seen) {
+        self.observer.seen(seen);
     }
 
     pub(crate) fn progress(&mut self, phase: Phase, done: u64, total: Option<u64>, bytes: u64) {

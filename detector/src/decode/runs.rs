@@ -16,7 +16,7 @@ const STRIDE: usize = RUN_MIN + 1 - BLOCK;
 /// The shortest text in hex.
 const HEX_MIN: usize = 32;
 /// Lines of a wrapped text are at least that long: 64 and 76 are usual.
-const LINE_MIN: usize = 56;
+pub(crate) const LINE_MIN: usize = 56;
 /// What has this many printable letters in a row is no noise; of a thousand random bytes, one in 10⁷ is.
 const TEXT_MIN: usize = 16;
 /// [`TEXT_MIN`] letters, wherever they begin, hold so many whole groups of base64.
@@ -84,7 +84,7 @@ fn is_run(block: &[u8; BLOCK]) -> bool {
 }
 
 #[expect(clippy::needless_bitwise_bool, reason = "what branches is not done for sixteen bytes at once")]
-const fn is_letter(byte: u8) -> bool {
+pub(crate) const fn is_letter(byte: u8) -> bool {
     let letter = (byte | 0x20).wrapping_sub(b'a') < 26;
     let digit_or_slash = byte.wrapping_sub(b'/') < 11;
     letter | digit_or_slash | (byte == b'+') | (byte == b'-') | (byte == b'_')

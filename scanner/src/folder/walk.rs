@@ -7,11 +7,18 @@ use std::sync::mpsc::SyncSender;
 
 use super::ignored::Ignored;
 use super::{Event, relative};
+use crate::archive::Part;
 use crate::location::is_git_metadata;
 use crate::{Cancel, Skipped};
 
 /// Sends every regular file under `root` to `files`, and what is left out to `events`; returns early when nobody listens.
-pub(super) fn walk(root: &Path, ignored_files: bool, cancel: &Cancel, files: &SyncSender<PathBuf>, events: &SyncSender<Event>) {
+pub(super) fn walk(
+    root: &Path,
+    ignored_files: bool,
+    cancel: &Cancel,
+    files: &SyncSender<PathBuf>,
+    events: &SyncSender<Event<'_>>,
+) {
     let walk = Walk { root, cancel, files, events };
     let ignored = (!ignored_files).then(|| Ignored::of_repository(root));
     let mut folders = vec![(root.to_path_buf(), ignored)];
@@ -22,17 +29,17 @@ pub(super) fn walk(root: &Path, ignored_files: bool, cancel: &Cancel, files: &Sy
     }
 }
 
-struct Walk<'w> {
+struct Walk<'w, 'd> {
     root: &'w Path,
     cancel: &'w Cancel,
     files: &'w SyncSender<PathBuf>,
-    events: &'w SyncSender<Event>,
+    events: &'w SyncSender<Event<'d>>,
 }
 
 /// `None` means that the scan has ended.
 type Continue = Option<()>;
 
-impl Walk<'_> {
+impl<'d> Walk<'_, 'd> {
     fn folder(&self, folder: &Path, ignored: Option<&Ignored>, folders: &mut Vec<(PathBuf, Option<Ignored>)>) -> Continue {
         if self.cancel.is_cancelled() {
             return None;
@@ -40,12 +47,12 @@ impl Walk<'_> {
         let ignored = ignored.map(|ignored| ignored.enter(folder));
         let entries = match fs::read_dir(folder) {
             Ok(entries) => entries,
-            Err(error) => return self.unreadable(folder, error),
+            Err(error) => return self.unreadable(folder, &error),
         };
         for entry in entries {
             match entry {
                 Ok(entry) => self.entry(&entry, ignored.as_ref(), folders)?,
-                Err(error) => self.unreadable(folder, error)?,
+                Err(error) => self.unreadable(folder, &error)?,
             }
         }
         Some(())
@@ -56,7 +63,7 @@ impl Walk<'_> {
         // This is the type of the entry itself: a link is a link, whatever it points at.
         let kind = match entry.file_type() {
             Ok(kind) => kind,
-            Err(error) => return self.unreadable(&path, error),
+            Err(error) => return self.unreadable(&path, &error),
         };
         if is_git_metadata(&entry.file_name()) {
             return self.skip(Skipped::GitMetadata);
@@ -68,7 +75,7 @@ impl Walk<'_> {
             folders.push((path, ignored.cloned()));
             return Some(());
         }
-        self.events.send(Event::Discovered).ok()?;
+        self.tell("", Part::Discovered)?;
         if kind.is_symlink() {
             self.skip(Skipped::SymbolicLink)
         } else if kind.is_file() {
@@ -79,10 +86,15 @@ impl Walk<'_> {
     }
 
     fn skip(&self, reason: Skipped) -> Continue {
-        self.events.send(Event::Skipped(reason)).ok()
+        self.tell("", Part::Skipped(reason))
     }
 
-    fn unreadable(&self, path: &Path, error: io::Error) -> Continue {
-        self.events.send(Event::Unreadable { path: relative(self.root, path), error }).ok()
+    fn unreadable(&self, path: &Path, error: &io::Error) -> Continue {
+        self.skip(Skipped::Unreadable)?;
+        self.tell(&relative(self.root, path), Part::Problem { inside: String::new(), problem: error.to_string() })
+    }
+
+    fn tell(&self, path: &str, part: Part<'d>) -> Continue {
+        self.events.send((path.to_owned(), part)).ok()
     }
 }

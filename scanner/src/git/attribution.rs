@@ -12,9 +12,9 @@ use std::process::Stdio;
 use gix_hash::ObjectId;
 
 use super::command;
-use super::objects;
-use super::pack::BlobHits;
+use super::objects::{self, Since};
 use super::repository::Repository;
+use super::taking::BlobHits;
 use crate::ScanError;
 use crate::blob::Hit;
 use crate::progress::Phase;
@@ -26,7 +26,7 @@ const PROGRESS_COMMITS: u64 = 500;
 const COMMIT_MARK: u8 = 0x01;
 
 /// Every object, after the oldest commit that has it. What a partial clone lacks cannot be walked, and was counted before.
-const WALK: &str = "rev-list --objects --all --reverse --in-commit-order --missing=allow-any";
+const WALK: &str = "rev-list --objects --all --reverse --in-commit-order --missing=allow-any --stdin";
 /// The objects that references name otherwise than by a commit, such as a tagged blob. The walk puts them at its first commit.
 const TAGGED: [&str; 5] = ["rev-list", "--objects", "--all", "--max-count=0", "--missing=allow-any"];
 
@@ -37,12 +37,17 @@ const COMPLETE: [&str; 5] = ["rev-list", "--objects", "--all", "--quiet", "--fil
 type Waiting<'d> = HashMap<ObjectId, Vec<Hit<'d>>>;
 
 /// Reports every hit, oldest commit first.
-pub(super) fn report(run: &mut Run<'_>, repository: &Repository, blobs: Vec<BlobHits<'_>>) -> Result<(), ScanError> {
+pub(super) fn report(
+    run: &mut Run<'_>,
+    repository: &Repository,
+    blobs: Vec<BlobHits<'_>>,
+    since: &Since,
+) -> Result<(), ScanError> {
     let mut waiting: Waiting<'_> = blobs.into_iter().map(|blob| (blob.id, blob.hits)).collect();
     let tagged = tagged(repository, &waiting)?;
     let mut command = command::reading(&repository.path);
     command.args(WALK.split(' ')).args(["--date=format-local:%Y-%m-%dT%H:%M:%SZ", "--format=%x01%H %cd"]);
-    let mut git = command::spawn(command.stdout(Stdio::piped()), &repository.patience)?;
+    let mut git = command::spawn(command.stdin(since.input()?).stdout(Stdio::piped()), &repository.patience)?;
     let (total, mut told) = (run.coverage.commits, 0);
     run.progress(Phase::Commits, 0, Some(total), 0);
     let mut broken_off = None;
@@ -76,7 +81,7 @@ pub(super) fn report(run: &mut Run<'_>, repository: &Repository, blobs: Vec<Blob
     match broken_off {
         None if waiting.len() > tagged.len() => {
             objects::finish(repository, git, "rev-list")?;
-            objects::each_line(repository, &COMPLETE, |_| {})?;
+            objects::each_line(repository, &COMPLETE, Stdio::null(), |_| {})?;
         }
         None => {}
         Some(error) => {
@@ -90,7 +95,7 @@ pub(super) fn report(run: &mut Run<'_>, repository: &Repository, blobs: Vec<Blob
 /// Which of the blobs are named by a tag or the like; a commit may have them too, but the walk does not tell which.
 fn tagged(repository: &Repository, waiting: &Waiting<'_>) -> Result<HashSet<ObjectId>, ScanError> {
     let mut tagged = HashSet::new();
-    objects::each_line(repository, &TAGGED, |line| {
+    objects::each_line(repository, &TAGGED, Stdio::null(), |line| {
         let id = ObjectId::from_hex(line.split(' ').next().unwrap_or_default().as_bytes());
         tagged.extend(id.ok().filter(|id| waiting.contains_key(id)));
     })?;
@@ -100,7 +105,7 @@ fn tagged(repository: &Repository, waiting: &Waiting<'_>) -> Result<HashSet<Obje
 /// Reports blobs without a commit: a tag names them, or the walk was broken off before it came to theirs. What is left after
 /// that lies in the repository without being part of it: it was never committed, or its branch is gone, and no clone gets it.
 fn report_uncommitted(run: &mut Run<'_>, repository: &Repository, mut waiting: Waiting<'_>) -> Result<(), ScanError> {
-    objects::each_line(repository, &["rev-list", "--objects", "--all", "--missing=allow-any"], |line| {
+    objects::each_line(repository, &["rev-list", "--objects", "--all", "--missing=allow-any"], Stdio::null(), |line| {
         let (id, path) = line.split_once(' ').unwrap_or((line, ""));
         if let Some((id, hits)) = ObjectId::from_hex(id.as_bytes()).ok().and_then(|id| waiting.remove_entry(&id)) {
             let path = if path.is_empty() { format!("blob {id}") } else { path.to_owned() };

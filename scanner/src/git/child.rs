@@ -95,6 +95,11 @@ impl Running {
         Some(BufReader::with_capacity(BUFFER, Patient { pipe, patience: self.patience.clone() }))
     }
 
+    /// What it says, for another program.
+    pub(super) fn pipe(&mut self) -> Option<ChildStdout> {
+        self.child.stdout.take()
+    }
+
     /// The pipe itself, for a reader who may be left alone with it.
     pub(super) fn errors(&mut self) -> Option<ChildStderr> {
         self.child.stderr.take()

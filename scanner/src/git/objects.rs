@@ -1,6 +1,6 @@
 //! What the repository holds, before any of it is read: `git` lists kinds and sizes far faster than it inflates.
 
-use std::io::BufRead;
+use std::io::{BufRead, Seek as _, Write as _};
 use std::process::Stdio;
 
 use gix_hash::ObjectId;
@@ -10,7 +10,7 @@ use super::command;
 use super::pack::{self, Pack};
 use super::repository::Repository;
 use crate::scan::Run;
-use crate::{ScanError, Skipped};
+use crate::{ScanError, Seen, Skipped};
 
 /// Blobs up to this size are read along their delta chains, which keeps a whole chain in memory; larger ones are read one by
 /// one through `git`, whose caches are bounded.
@@ -24,13 +24,23 @@ pub(super) struct Inventory {
     pub(super) single: Vec<ObjectId>,
 }
 
-/// Lists every object, marks in `packs` which blobs to read, and counts what will not be read.
-pub(super) fn list(run: &mut Run<'_>, repository: &Repository, packs: &mut [Pack]) -> Result<Inventory, ScanError> {
+/// What an earlier scan has seen is listed no more.
+pub(super) struct Since {
+    /// Commits, a line each, whose objects were all seen; `None` when nothing was.
+    seen: Option<String>,
+}
+
+/// Lists every object, or every new one that a reference reaches; marks in `packs` which blobs to read, and counts what will not be read.
+pub(super) fn list(
+    run: &mut Run<'_>,
+    repository: &Repository,
+    packs: &mut [Pack],
+    since: &Since,
+) -> Result<Inventory, ScanError> {
     let mut inventory = Inventory { blobs: 0, single: Vec::new() };
     let limit = run.options.blob_limit;
-    let arguments = ["cat-file", "--batch-all-objects", "--buffer", "--batch-check=%(objectname) %(objecttype) %(objectsize)"];
     let mut too_large = 0;
-    each_line(repository, &arguments, |line| {
+    let take = |line: &str| {
         let mut words = line.split(' ');
         let (Some(id), Some(kind), Some(size)) = (words.next(), words.next(), words.next()) else { return };
         match kind {
@@ -50,34 +60,63 @@ pub(super) fn list(run: &mut Run<'_>, repository: &Repository, packs: &mut [Pack
             }
             _ => {}
         }
-    })?;
+    };
+    each_object(repository, since, take)?;
     run.coverage.skip(Skipped::TooLarge, too_large);
-    let missing = count_missing(repository)?;
+    let missing = count_missing(repository, since)?;
     run.coverage.discovered += missing;
     run.coverage.skip(repository.absent, missing);
     run.stop_if_cancelled()?;
     Ok(inventory)
 }
 
-/// How many references the repository has.
-pub(super) fn count_refs(repository: &Repository) -> Result<u64, ScanError> {
-    let mut count = 0;
-    each_line(repository, &["for-each-ref", "--format=%(objectname)"], |_| count += 1)?;
-    Ok(count)
+/// What the references name, each once, a line each, and how many references there are.
+pub(super) fn tips(repository: &Repository) -> Result<(String, u64), ScanError> {
+    let (mut tips, mut count) = (Vec::new(), 0);
+    each_line(repository, &["for-each-ref", "--format=%(objectname)"], Stdio::null(), |line| {
+        count += 1;
+        tips.extend(ObjectId::from_hex(line.as_bytes()));
+    })?;
+    tips.sort_unstable();
+    tips.dedup();
+    let mut text = String::new();
+    for tip in tips {
+        text.extend([tip.to_string().as_str(), "\n"]);
+    }
+    Ok((text, count))
 }
 
 /// How many blobs are named and not there: the filter left them out, or somebody else's did.
-fn count_missing(repository: &Repository) -> Result<u64, ScanError> {
+fn count_missing(repository: &Repository, since: &Since) -> Result<u64, ScanError> {
     let mut count = 0;
-    let arguments = ["rev-list", "--objects", "--all", "--missing=print", "--no-object-names"];
-    each_line(repository, &arguments, |line| count += u64::from(line.starts_with('?')))?;
+    let arguments = ["rev-list", "--objects", "--all", "--missing=print", "--no-object-names", "--stdin"];
+    each_line(repository, &arguments, since.input()?, |line| count += u64::from(line.starts_with('?')))?;
     Ok(count)
 }
 
-/// Runs `git` in the repository and passes on each line of its output.
-pub(super) fn each_line(repository: &Repository, arguments: &[&str], mut take: impl FnMut(&str)) -> Result<(), ScanError> {
+/// Passes on a line with id, kind and size for each object that is there.
+fn each_object(repository: &Repository, since: &Since, take: impl FnMut(&str)) -> Result<(), ScanError> {
+    let answer = "--batch-check=%(objectname) %(objecttype) %(objectsize)";
+    if !since.is_partial() {
+        return each_line(repository, &["cat-file", "--batch-all-objects", "--buffer", answer], Stdio::null(), take);
+    }
     let mut command = command::reading(&repository.path);
-    let mut git = command::spawn(command.args(arguments).stdout(Stdio::piped()), &repository.patience)?;
+    command.args(["rev-list", "--objects", "--all", "--no-object-names", "--missing=allow-any", "--stdin"]);
+    let mut listing = command::spawn(command.stdin(since.input()?).stdout(Stdio::piped()), &repository.patience)?;
+    let listed = listing.pipe().map_or_else(Stdio::null, Stdio::from);
+    each_line(repository, &["cat-file", "--buffer", answer], listed, take)?;
+    finish(repository, listing, "rev-list")
+}
+
+/// Runs `git` in the repository and passes on each line of its output.
+pub(super) fn each_line(
+    repository: &Repository,
+    arguments: &[&str],
+    input: Stdio,
+    mut take: impl FnMut(&str),
+) -> Result<(), ScanError> {
+    let mut command = command::reading(&repository.path);
+    let mut git = command::spawn(command.args(arguments).stdin(input).stdout(Stdio::piped()), &repository.patience)?;
     if let Some(mut output) = git.output() {
         // Not a string: a path may have any bytes.
         let mut line = Vec::new();
@@ -96,4 +135,39 @@ pub(super) fn finish(repository: &Repository, mut git: Running, command: &str) -
         Ok(status) => Err(repository.damaged(&format!("git {command} ended with {status}"))),
         Err(error) => Err(repository.broken_off(&error)),
     }
+}
+
+impl Since {
+    /// Everything that `seen` names and that is still there: who rewrites a history leaves its old commits behind.
+    pub(super) fn of(repository: &Repository, seen: Option<&Seen>) -> Result<Self, ScanError> {
+        let Some(seen) = seen else { return Ok(Self { seen: None }) };
+        let mut there = String::new();
+        each_line(repository, &["cat-file", "--buffer", "--batch-check"], file(&seen.tips)?, |line| {
+            if let Some((id, _)) = line.split_once(' ').filter(|(_, rest)| *rest != "missing") {
+                there.extend(["^", id, "\n"]);
+            }
+        })?;
+        Ok(Self { seen: Some(there) })
+    }
+
+    /// Whether an earlier scan has seen something.
+    pub(super) const fn is_partial(&self) -> bool {
+        self.seen.is_some()
+    }
+
+    /// Says to a `rev-list --stdin` what it need not list.
+    pub(super) fn input(&self) -> Result<Stdio, ScanError> {
+        self.seen.as_ref().map_or_else(|| Ok(Stdio::null()), |seen| file(seen))
+    }
+}
+
+/// A text for a program to read. A file, since a pipe would wait for somebody to write it.
+fn file(text: &str) -> Result<Stdio, ScanError> {
+    let write = || {
+        let mut file = tempfile::tempfile()?;
+        file.write_all(text.as_bytes())?;
+        file.rewind()?;
+        Ok(file.into())
+    };
+    write().map_err(ScanError::Temporary)
 }

@@ -1,35 +1,27 @@
-//! Reading blobs from a pack: along the delta chains, each object inflated once, on several threads.
+//! Reading blobs from the packs of a repository.
 
 use std::fs;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::ops::Range;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
 
 use gix_hash::{Kind, ObjectId};
-use gix_pack::cache::delta::Tree;
-use gix_pack::cache::delta::traverse::{Context, Options};
-use gix_pack::data::entry::Header;
 use gix_pack::{data, index};
 use gix_utils::progress::Discard;
 
-use super::objects::{CHAINED_MAX, Inventory};
+use super::chains::{self, Judge, Left};
+use super::forest::Forest;
+use super::objects::{Inventory, Since};
 use super::repository::Repository;
 use super::single;
-use crate::blob::{self, Hit};
+use super::taking::{BlobHits, Taking};
 use crate::progress::Phase;
-use crate::scan::{FINDINGS_MAX, Run};
+use crate::scan::Run;
 use crate::{Cancel, ScanError};
 
 /// How often the observer hears of progress.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(200);
-
-/// A blob with tokens.
-pub(super) struct BlobHits<'d> {
-    pub(super) id: ObjectId,
-    pub(super) hits: Vec<Hit<'d>>,
-}
 
 /// What an object of a pack is read for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,13 +41,6 @@ pub(super) struct Pack {
     wanted: Vec<Wanted>,
 }
 
-/// What the reading threads have done so far.
-#[derive(Default)]
-pub(super) struct Count {
-    blobs: AtomicU64,
-    bytes: AtomicU64,
-}
-
 /// Opens the packs of the repository.
 pub(super) fn open(repository: &Repository) -> Result<Vec<Pack>, ScanError> {
     // A repository without packs may lack the folder as well.
@@ -65,46 +50,41 @@ pub(super) fn open(repository: &Repository) -> Result<Vec<Pack>, ScanError> {
     indexes.map(|path| Pack::open(&path, repository.hash).map_err(|detail| repository.damaged(&detail))).collect()
 }
 
-/// Reads every wanted blob and returns those with tokens, and which packs are damaged.
+/// Reads every wanted blob and returns those with tokens, and what is damaged.
 pub(super) fn scan<'d>(
     run: &mut Run<'d>,
     repository: &Repository,
     packs: Vec<Pack>,
     inventory: Inventory,
+    since: &Since,
 ) -> Result<(Vec<BlobHits<'d>>, Vec<String>), ScanError> {
     let Inventory { blobs, mut single } = inventory;
-    let (detector, cancel, threads) = (run.detector, run.cancel, run.options.threads);
-    let (count, hits) = (Count::default(), Mutex::new(Vec::new()));
-    let hit_count = AtomicU64::new(0);
-    let take = |id: ObjectId, bytes: &[u8]| {
-        count.add(bytes);
-        let found = blob::hits(detector, bytes);
-        let before = hit_count.fetch_add(found.len() as u64, Ordering::Relaxed);
-        if !found.is_empty() && before < FINDINGS_MAX {
-            // A poisoned lock means that another thread panicked, which the scope passes on.
-            if let Ok(mut hits) = hits.lock() {
-                hits.push(BlobHits { id, hits: found });
-            }
-        }
-    };
-    let damage = Mutex::new(Vec::new());
+    let (cancel, threads) = (run.cancel, run.options.threads);
+    let taking = Taking::new(run.reading());
+    let mut damage = Vec::new();
     let outcome = thread::scope(|scope| {
         let (done_in, done) = channel::<()>();
-        let reading = scope.spawn(|| {
+        let (taking, damage) = (&taking, &mut damage);
+        let reading = scope.spawn(move || {
             let _done_when_dropped = done_in;
-            for pack in packs {
+            // What an earlier scan has read needs no second look.
+            for pack in packs.into_iter().filter(|pack| !since.is_partial() || pack.is_wanted()) {
                 if !repository.was_checked()
                     && let Err(problem) = pack.check(cancel)
-                    && let Ok(mut damage) = damage.lock()
                 {
                     damage.push(problem);
                 }
-                pack.read(cancel, threads, &mut single, &take).map_err(|detail| repository.damaged(&detail))?;
+                match pack.read(cancel, threads, &mut single, taking) {
+                    Ok(mut problems) => damage.append(&mut problems),
+                    Err(problem) => damage.push(problem),
+                }
             }
-            single::read(repository, cancel, &single, &take)
+            single::read(repository, cancel, &single, &|id, bytes| {
+                taking.take(id, bytes, None);
+            })
         });
         while done.recv_timeout(PROGRESS_INTERVAL) == Err(RecvTimeoutError::Timeout) {
-            run.progress(Phase::Blobs, count.blobs(), Some(blobs), count.bytes());
+            run.progress(Phase::Blobs, taking.blobs(), Some(blobs), taking.bytes());
             // The readers look at the flag alone.
             if cancel.is_cancelled() {
                 cancel.cancel();
@@ -114,14 +94,10 @@ pub(super) fn scan<'d>(
     });
     // An interrupted reader reports an error of its own.
     run.stop_if_cancelled()?;
-    outcome?;
-    run.progress(Phase::Blobs, count.blobs(), Some(blobs), count.bytes());
-    if hit_count.into_inner() > FINDINGS_MAX {
-        run.coverage.error("history".into(), format!("more than {FINDINGS_MAX} tokens: some are not reported"));
-    }
-    run.coverage.scanned += count.blobs();
-    run.coverage.bytes += count.bytes();
-    Ok((hits.into_inner().unwrap_or_default(), damage.into_inner().unwrap_or_default()))
+    run.progress(Phase::Blobs, taking.blobs(), Some(blobs), taking.bytes());
+    let taken = taking.finish(&mut run.coverage);
+    damage.append(&mut outcome?);
+    Ok((taken, damage))
 }
 
 /// Marks the blob `id` as one to read along its chain; returns whether a pack has it.
@@ -149,6 +125,10 @@ impl Pack {
         Ok(Self { index, data, wanted })
     }
 
+    fn is_wanted(&self) -> bool {
+        self.wanted.contains(&Wanted::Text)
+    }
+
     /// Whether its bytes are those that were once written, which inflating does not tell. Comparing every blob with its name would
     /// tell as well, and take a quarter of the scan's time; this takes a twentieth.
     fn check(&self, cancel: &Cancel) -> Result<(), String> {
@@ -157,114 +137,37 @@ impl Pack {
         outcome.map(drop).map_err(|error| format!("{}: {error}", self.data.path().display()))
     }
 
-    /// Reads the chained blobs. Those whose chain leads through a larger blob move to `single`.
+    /// Reads the chained blobs. Those that cannot be read so move to `single`; what is wrong with others is returned.
     fn read(
         self,
         cancel: &Cancel,
         threads: usize,
         single: &mut Vec<ObjectId>,
-        take: &(impl Fn(ObjectId, &[u8]) + Sync),
-    ) -> Result<(), String> {
+        taking: &Taking<'_>,
+    ) -> Result<Vec<String>, String> {
         let Self { index, data, wanted } = self;
-        let is_text = |place: u32| wanted[place as usize] == Wanted::Text;
-        let hash = index.object_hash();
-        let mut chained: Vec<(u64, u32)> = (0_u32..)
-            .zip(&wanted)
-            .filter(|&(_, &wanted)| wanted != Wanted::Never)
-            .map(|(place, _)| (index.pack_offset_at_index(place), place))
-            .collect();
-        chained.sort_unstable();
-        let name = |&(_, place): &(u64, u32)| is_text(place).then(|| index.oid_at_index(place).to_owned());
-        let torn = torn(&index, &data, &chained)?;
-        single.extend(torn.iter().filter_map(name));
-        chained.retain(|entry| torn.binary_search(entry).is_err());
-        if chained.is_empty() {
-            return Ok(());
-        }
-        // The tree reads headers from the pack's first entry on, which is a commit as a rule.
-        let opener = opener(&index, &data)?;
-        if chained[0] != opener {
-            let entry = data.entry(opener.0).map_err(|error| error.to_string())?;
-            if entry.header.is_delta() || entry.decompressed_size > CHAINED_MAX {
-                single.extend(chained.iter().filter_map(name));
-                return Ok(());
-            }
-            chained.insert(0, opener);
-        }
-        let base_in_pack = |id: &gix_hash::oid| Ok(index.lookup(id).map(|place| index.pack_offset_at_index(place)));
-        let tree = Tree::from_offsets_in_pack(
-            data.path(),
-            chained.into_iter(),
-            &|&(offset, _)| offset,
-            &base_in_pack,
-            &mut Discard,
-            cancel.flag(),
-            hash,
-        )
-        .map_err(|error| error.to_string())?;
-        let inspect = |&mut (_, place): &mut (u64, u32), _: &dyn gix_utils::progress::Progress, context: Context<'_>| {
-            if is_text(place) {
-                take(index.oid_at_index(place).to_owned(), context.decompressed);
-            }
-            Ok(())
-        };
-        let options = Options {
-            object_progress: Box::new(Discard),
-            size_progress: &mut Discard,
-            thread_limit: Some(threads.max(1)),
-            should_interrupt: cancel.flag(),
-            object_hash: hash,
-            // Every size was looked at before; a pack that lies is an error, not a reason to swap.
-            alloc_limit_bytes: usize::try_from(CHAINED_MAX).ok(),
-        };
-        tree.traverse(|range, data: &data::File| data.entry_slice(range), &data, data.pack_end() as u64, inspect, options)
-            .map_err(|error| error.to_string())?;
-        Ok(())
+        let is_text = |place: u32| wanted.get(place as usize) == Some(&Wanted::Text);
+        let name = |place: u32| index.oid_at_index(place).to_owned();
+        let places = (0_u32..).zip(&wanted).filter(|&(_, &wanted)| wanted != Wanted::Never).map(|(place, _)| place);
+        let chained = places.map(|place| (index.pack_offset_at_index(place), place)).collect();
+        let (forest, torn) = Forest::grow(&index, &data, chained)?;
+        let judge = Named { taking, is_text: &is_text, name: &name };
+        let Left { single: left, damaged } = chains::read(&data, &forest, threads, cancel, &judge);
+        single.extend(torn.into_iter().chain(left).filter(|&place| is_text(place)).map(name));
+        let damaged = damaged.into_iter().filter(|&(place, _)| is_text(place));
+        Ok(damaged.map(|(place, problem)| format!("blob {}: {problem}", name(place))).collect())
     }
 }
 
-/// The first entry of the pack.
-fn opener(index: &index::File, data: &data::File) -> Result<(u64, u32), String> {
-    let entries = (0..index.num_objects()).map(|place| (index.pack_offset_at_index(place), place));
-    entries.min().ok_or_else(|| format!("{} is empty", data.path().display()))
+/// Judges the objects of a pack that are blobs of which nobody else has the text.
+struct Named<'n, 'd, T, N> {
+    taking: &'n Taking<'d>,
+    is_text: &'n T,
+    name: &'n N,
 }
 
-/// Those of the `chained` entries, sorted by offset, whose delta chain does not end within them.
-fn torn(index: &index::File, data: &data::File, chained: &[(u64, u32)]) -> Result<Vec<(u64, u32)>, String> {
-    let mut kept: Vec<bool> = vec![true; chained.len()];
-    let place_of = |offset: u64| chained.binary_search_by_key(&offset, |&(offset, _)| offset).ok();
-    // Bases may stand behind their deltas, so one pass may not be enough.
-    loop {
-        let mut changed = false;
-        for (at, &(offset, _)) in chained.iter().enumerate() {
-            let entry = data.entry(offset).map_err(|error| error.to_string())?;
-            let base = match entry.header {
-                Header::OfsDelta { base_distance } => Header::verified_base_pack_offset(offset, base_distance),
-                Header::RefDelta { base_id } => index.lookup(base_id).map(|place| index.pack_offset_at_index(place)),
-                _ => continue,
-            };
-            let whole = base.and_then(place_of).is_some_and(|base| kept[base]);
-            changed |= kept[at] && !whole;
-            kept[at] &= whole;
-        }
-        if !changed {
-            break;
-        }
-    }
-    Ok(chained.iter().zip(kept).filter(|&(_, kept)| !kept).map(|(&entry, _)| entry).collect())
-}
-
-impl Count {
-    fn add(&self, bytes: &[u8]) {
-        self.blobs.fetch_add(1, Ordering::Relaxed);
-        self.bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);
-    }
-
-    fn blobs(&self) -> u64 {
-        self.blobs.load(Ordering::Relaxed)
-    }
-
-    fn bytes(&self) -> u64 {
-        self.bytes.load(Ordering::Relaxed)
+impl<T: Fn(u32) -> bool + Sync, N: Fn(u32) -> ObjectId + Sync> Judge for Named<'_, '_, T, N> {
+    fn judge(&self, place: u32, bytes: &[u8], changes: Option<&[Range<usize>]>) -> bool {
+        (self.is_text)(place) && self.taking.take((self.name)(place), bytes, changes)
     }
 }

@@ -27,16 +27,18 @@ pub(super) struct Repository {
     pub(super) absent: Skipped,
     /// How long is waited for a `git` that reads it.
     pub(super) patience: Patience,
-    mirror: Option<TempDir>,
+    checked: bool,
+    /// Deleted with this value.
+    _mirror: Option<TempDir>,
 }
 
 impl Repository {
-    /// Mirrors the repository at `url` into a temporary folder, which goes away with this value.
+    /// Mirrors the repository at `url` into a temporary folder, which goes away with this value, or into one that stays.
     pub(super) fn remote(run: &mut Run<'_>, url: &str) -> Result<Self, ScanError> {
         let name = redact::address(url);
         let (folder, mirror) = mirror::fetch(run, url, &name)?;
         let repository = Self::open(&mirror, name, Patience::of(run))?;
-        Ok(Self { absent: Skipped::TooLarge, mirror: Some(folder), ..repository })
+        Ok(Self { absent: Skipped::TooLarge, checked: true, _mirror: folder, ..repository })
     }
 
     /// Reads the repository at `path` where it is: copying it would cost more than scanning it.
@@ -52,7 +54,7 @@ impl Repository {
 
     /// Whether `git` looked at every byte just now, as it does when it fetches.
     pub(super) fn was_checked(&self) -> bool {
-        self.mirror.is_some()
+        self.checked
     }
 
     /// The error for a `git` that could not be read or waited for.
@@ -92,7 +94,8 @@ impl Repository {
             name,
             absent: Skipped::Absent,
             patience,
-            mirror: None,
+            checked: false,
+            _mirror: None,
         })
     }
 }

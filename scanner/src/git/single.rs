@@ -7,19 +7,40 @@ use std::thread;
 use gix_hash::ObjectId;
 
 use super::command;
-use super::objects::finish;
 use super::repository::Repository;
 use crate::{Cancel, ScanError};
 
-/// Calls `take` with each of the blobs `ids`.
+/// `git` ends at an object that is damaged, and is started again behind it; so often only, since somebody could damage all.
+const STARTS_MAX: usize = 100;
+
+/// Calls `take` with each of the blobs `ids`; returns what is wrong with those that cannot be read.
 pub(super) fn read(
+    repository: &Repository,
+    cancel: &Cancel,
+    mut ids: &[ObjectId],
+    take: &impl Fn(ObjectId, &[u8]),
+) -> Result<Vec<String>, ScanError> {
+    let mut damaged = Vec::new();
+    for _ in 0..STARTS_MAX {
+        let done = read_on(repository, cancel, ids, take, &mut damaged)?;
+        let Some((id, rest)) = ids.get(done..).and_then(<[ObjectId]>::split_first) else { return Ok(damaged) };
+        damaged.push(format!("blob {id}: git could not read it"));
+        ids = rest;
+    }
+    damaged.push(format!("{} more blobs were not read after so many that are damaged", ids.len()));
+    Ok(damaged)
+}
+
+/// Returns how many blobs were read before `git` ended.
+fn read_on(
     repository: &Repository,
     cancel: &Cancel,
     ids: &[ObjectId],
     take: &impl Fn(ObjectId, &[u8]),
-) -> Result<(), ScanError> {
+    damaged: &mut Vec<String>,
+) -> Result<usize, ScanError> {
     if ids.is_empty() {
-        return Ok(());
+        return Ok(0);
     }
     let mut command = command::reading(&repository.path);
     command.args(["cat-file", "--batch", "--buffer"]).stdin(Stdio::piped()).stdout(Stdio::piped());
@@ -34,35 +55,41 @@ pub(super) fn read(
             let _ = ids.iter().try_for_each(|id| writeln!(input, "{id}"));
         });
         let mut blob = Vec::new();
-        let outcome = ids.iter().try_for_each(|&id| {
+        let mut outcome = Ok(ids.len());
+        for (done, &id) in ids.iter().enumerate() {
             if cancel.is_cancelled() {
-                return Err(ScanError::Cancelled);
+                outcome = Err(ScanError::Cancelled);
+                break;
             }
-            next(&mut output, &mut blob).map_err(|error| match error.kind() {
-                io::ErrorKind::UnexpectedEof => repository.damaged(&format!("git cat-file did not return {id}")),
-                _ => repository.broken_off(&error),
-            })?;
-            take(id, &blob);
-            Ok(())
-        });
-        if outcome.is_err() {
-            // Without a reader the writer would wait for ever.
-            git.stop();
+            match next(&mut output, &mut blob) {
+                Ok(true) => take(id, &blob),
+                Ok(false) => damaged.push(format!("blob {id}: it is not there")),
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                    outcome = Ok(done);
+                    break;
+                }
+                Err(error) => {
+                    outcome = Err(repository.broken_off(&error));
+                    break;
+                }
+            }
         }
+        // Without a reader the writer would wait for ever.
+        git.stop();
         outcome
-    })?;
-    finish(repository, git, "cat-file")
+    })
 }
 
-/// Reads an answer: a line with id, kind and size, the content, and a newline. One without a size says that there is no such
-/// blob, and counts as an early end.
-fn next(output: &mut impl BufRead, blob: &mut Vec<u8>) -> io::Result<()> {
+/// Reads an answer: a line with id, kind and size, the content, and a newline. One without a size says that there is no such blob.
+fn next(output: &mut impl BufRead, blob: &mut Vec<u8>) -> io::Result<bool> {
     let mut line = String::new();
-    output.read_line(&mut line)?;
-    let size: u64 = line.trim_end().rsplit(' ').next().and_then(|size| size.parse().ok()).ok_or(io::ErrorKind::UnexpectedEof)?;
+    if output.read_line(&mut line)? == 0 {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    let Some(size) = line.trim_end().rsplit(' ').next().and_then(|size| size.parse::<u64>().ok()) else { return Ok(false) };
     blob.clear();
     let read = output.by_ref().take(size).read_to_end(blob)?;
     let mut newline = [0];
     output.read_exact(&mut newline)?;
-    if read as u64 == size { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
+    if read as u64 == size { Ok(true) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
 }

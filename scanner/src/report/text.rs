@@ -71,6 +71,9 @@ fn not_read(coverage: &Coverage, out: &mut impl Write) -> io::Result<()> {
     if coverage.unreachable > 0 {
         writeln!(out, "Not reported: {} blobs with tokens that no branch or tag leads to.", coverage.unreachable)?;
     }
+    if coverage.unlikely > 0 {
+        writeln!(out, "Not reported: {} private keys in tests and examples; --generic reports them.", coverage.unlikely)?;
+    }
     match coverage.error_count.saturating_sub(ERRORS_SHOWN as u64) {
         0 => Ok(()),
         more => writeln!(out, "  and {more} more"),

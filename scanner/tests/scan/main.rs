@@ -2,8 +2,11 @@
 //!
 //! Tokens are made at run time from the rules' templates, so that none stands in this repository.
 
+mod packing;
 mod support;
 
+mod archives;
+mod bombs;
 mod files;
 mod history;
 mod hostile;
