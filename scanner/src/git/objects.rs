@@ -105,7 +105,12 @@ fn count_missing(repository: &Repository, since: &Since) -> Result<u64, ScanErro
 fn each_object(repository: &Repository, since: &Since, take: impl FnMut(&str)) -> Result<(), ScanError> {
     let answer = "--batch-check=%(objectname) %(objecttype) %(objectsize)";
     if !since.is_partial() {
-        return each_line(repository, &["cat-file", "--batch-all-objects", "--buffer", answer], Stdio::null(), take);
+        return each_line(
+            repository,
+            &["cat-file", "--batch-all-objects", "--unordered", "--buffer", answer],
+            Stdio::null(),
+            take,
+        );
     }
     let mut command = command::reading(&repository.path);
     command.args(["rev-list", "--objects", "--all", "--no-object-names", "--missing=allow-any", "--stdin"]);
