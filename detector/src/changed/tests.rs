@@ -103,7 +103,8 @@ fn wrapped(bytes: &[u8]) -> Vec<u8> {
 
 /// Words that do not pack well, longer than what is read around a change.
 fn noise() -> String {
-    (0..1_000_u64).map(|number| format!("{} ", number.wrapping_mul(0x9e37_79b9_7f4a_7c15) % 100_003)).collect()
+    let words = (0..1_000_u64).map(|number| (number.wrapping_mul(0x9e37_79b9_7f4a_7c15) % 100_003).to_string());
+    words.collect::<Vec<_>>().join(" ")
 }
 
 /// One letter less at the start of a wrapped text, and all of it means something else.
