@@ -54,6 +54,13 @@ bench-api *ARGS: build
     cargo build --release --package stopleak --package stopleak-tests --bin stopleak --bin bench-api
     @"${CARGO_TARGET_DIR:-target}/release/bench-api" "$@"
 
+# What scanning costs beside other scanners, and what each finds: just bench-scan --repository PATH-OR-URL --tree FOLDER
+bench-scan *ARGS: tools
+    @scripts/setup scan-peers
+    cargo build --release --package stopleak --bin stopleak
+    cargo build --package stopleak-tests --bin seed-corpus
+    @scripts/bench-scan "$@"
+
 # Accept what requests cost the filter now: rewrites tests/fuel.toml
 fuel: build
     STOPLEAK_WRITE_FUEL=1 cargo nextest run --package stopleak-tests --test fuel

@@ -231,10 +231,12 @@ impl Detector {
             let Some(whole) = groups.get(0) else { return };
             let span = groups.get(1).unwrap_or(whole).range();
             let begins = groups.len() > 1 || boundary::begins(bytes, span.start, rule.boundary());
-            let claim = if begins { judge(rule, bytes, &span, 0) } else { None };
+            let claim = if begins && span.len() <= TOKEN_MAX { judge(rule, bytes, &span, 0) } else { None };
             let claim = claim.map(|confidence| Claim::new(index, span, confidence, keyword));
-            // A refused match may hide a real one that begins inside it.
-            at = if claim.is_some() { whole.end().max(at + 1) } else { whole.start().max(at) + 1 };
+            // A refused match may hide a real one that begins inside it, unless it is longer than tokens are: of a run of letters that all
+            // match, to try each would cost its length squared.
+            let is_over = claim.is_some() || whole.len() >= Matched::LONG;
+            at = if is_over { whole.end().max(at + 1) } else { whole.start().max(at) + 1 };
             claims.extend(claim);
         }
     }

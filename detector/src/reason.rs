@@ -24,6 +24,8 @@ pub enum Reason {
     Canary,
     /// The path is one of tests or their data.
     TestPath,
+    /// It stands in the tests at the end of a file of Rust.
+    TestCode,
     /// The path is one of other people's code.
     VendoredPath,
     /// The path is one of documentation or examples.
@@ -43,6 +45,7 @@ impl Reason {
             Self::Expired => "expired",
             Self::Canary => "canary",
             Self::TestPath => "test_path",
+            Self::TestCode => "test_code",
             Self::VendoredPath => "vendored_path",
             Self::ExamplePath => "example_path",
         }
@@ -56,7 +59,7 @@ impl Risk {
         let has = |any: &[Reason]| any.iter().any(|reason| reasons.contains(reason));
         if has(&[Reason::Expired, Reason::Canary]) {
             Self::Low
-        } else if has(&[Reason::TestPath, Reason::VendoredPath, Reason::ExamplePath]) {
+        } else if has(&[Reason::TestPath, Reason::TestCode, Reason::VendoredPath, Reason::ExamplePath]) {
             self.step_down()
         } else {
             self

@@ -45,7 +45,7 @@ pub(crate) struct Matched {
 
 impl Matched {
     /// Shorter matches cost too little to remember, and a real token may begin inside a refused one.
-    const LONG: usize = 512;
+    pub(crate) const LONG: usize = 512;
 
     /// Whether `rule` has matched a stretch that goes on at `offset`.
     pub(crate) fn covers(&self, rule: usize, offset: usize) -> bool {

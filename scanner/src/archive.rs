@@ -105,7 +105,10 @@ impl Unpacker<'_, '_> {
             Some(_) if level.depth == DEPTH_MAX => self.skip(level, Skipped::TooDeep, "an archive, too deep inside others"),
             Some(Kind::Unknown(name)) => self.skip(level, Skipped::UnknownArchive, &format!("{name} is not unpacked")),
             Some(Kind::Packed(method)) => return self.packed(level, method, &mut whole),
-            Some(Kind::Tar) => return self.tar(level, &mut whole),
+            Some(Kind::Tar) => {
+                let outcome = self.tar(level, &mut whole);
+                return self.settle_unmetered(level, outcome);
+            }
             Some(Kind::Zip) => return self.zip(level, &mut whole),
             Some(Kind::Seven) => return self.seven(level, &mut whole),
         }
@@ -140,6 +143,11 @@ impl Unpacker<'_, '_> {
     fn skip(&mut self, level: &Level<'_>, reason: Skipped, problem: &str) {
         (self.take)(Part::Skipped(reason));
         (self.take)(Part::Problem { inside: level.inside.clone(), problem: problem.to_owned() });
+    }
+
+    /// As [`Self::settle`], for a file that has no measure of its own: too much of one is too much of what it is in.
+    fn settle_unmetered(&mut self, level: &Level<'_>, outcome: io::Result<()>) -> io::Result<()> {
+        if level.meter.is_over() { outcome } else { self.settle(level, outcome) }
     }
 
     /// Takes note that a file could not be read to its end, if that is all: whoever has to stop as well gets the error.

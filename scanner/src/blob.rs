@@ -50,6 +50,9 @@ pub(crate) fn judge<'d>(detector: &'d Detector, bytes: &[u8]) -> (Vec<Hit<'d>>, 
         if claims.as_ref().is_some_and(|claims| claims.ended_by(now())) {
             reasons.push(Reason::Expired);
         }
+        if place::is_test_code(bytes, span.start) {
+            reasons.push(Reason::TestCode);
+        }
         let inside = String::new();
         hits.push(Hit { rule, confidence, reasons, claims, lists, inside, offset: span.start, line: 0, column: 0, token });
     });
@@ -76,7 +79,8 @@ impl Hit<'_> {
             return None;
         }
         self.reasons.extend(place::reason(&path));
-        let unlikely = self.rule.is_common_in_tests() && place::purpose(&path).is_some();
+        let is_test = place::purpose(&path).is_some() || self.reasons.contains(&Reason::TestCode);
+        let unlikely = is_test && self.rule.is_common_in_tests();
         Some(Finding {
             rule: self.rule.id().into(),
             rule_name: self.rule.name().into(),

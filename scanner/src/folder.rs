@@ -5,6 +5,7 @@
 //! `.gitignore` names, since a token in an ignored file that was published all the same is a leak. Symbolic links are not
 //! followed and nothing that is not a regular file is ever opened.
 
+mod batch;
 mod ignored;
 mod walk;
 
@@ -12,7 +13,7 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -24,8 +25,14 @@ use crate::progress::Phase;
 use crate::scan::Run;
 use crate::{ScanError, Skipped, blob};
 
-/// Files and results that may wait between the threads.
-const QUEUE: usize = 1_024;
+use batch::Batch;
+
+/// Files that go to a thread together.
+const FILES: usize = 16;
+/// What becomes known that is told together; a file is told in two parts.
+const EVENTS: usize = 64;
+/// So many of these may wait between the threads.
+const QUEUE: usize = 64;
 /// How often the observer hears of progress.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(200);
 
@@ -51,29 +58,32 @@ fn scan_files(run: &mut Run<'_>, root: &Path, ignored_files: bool) -> Result<(),
     let (reading, limit) = (&run.reading(), run.options.blob_limit);
     let cancel = run.cancel;
     thread::scope(|scope| {
-        let (files_in, files) = sync_channel::<PathBuf>(QUEUE);
-        let (events_in, events) = sync_channel::<Event<'_>>(QUEUE);
+        let (files_in, files) = sync_channel::<Vec<PathBuf>>(QUEUE);
+        let (events_in, events) = sync_channel::<Vec<Event<'_>>>(QUEUE);
         // Only the readers own the receiver: when they stop early, the walk notices instead of waiting for ever.
         let files = Arc::new(Mutex::new(files));
         let root = root.as_path();
         for _ in 0..run.options.threads.max(1) {
-            let (files, events) = (Arc::clone(&files), events_in.clone());
+            let (files, events) = (Arc::clone(&files), Batch::new(events_in.clone(), EVENTS));
             scope.spawn(move || read_files(&Reader { reading, root, limit, events }, &files));
         }
         drop(files);
-        scope.spawn(move || walk::walk(root, ignored_files, cancel, &files_in, &events_in));
+        let (files, told) = (Batch::new(files_in, FILES), Batch::new(events_in, EVENTS));
+        scope.spawn(move || walk::walk(root, ignored_files, cancel, &files, &told));
         record(run, &events)
     })
 }
 
 /// Takes every event until the walk and the readers are done.
-fn record(run: &mut Run<'_>, events: &Receiver<Event<'_>>) -> Result<(), ScanError> {
+fn record(run: &mut Run<'_>, events: &Receiver<Vec<Event<'_>>>) -> Result<(), ScanError> {
     let (mut read, before, mut told) = (0, run.coverage.bytes, Instant::now());
     loop {
         match events.recv_timeout(PROGRESS_INTERVAL) {
-            Ok((path, part)) => {
-                read += u64::from(matches!(part, Part::Read));
-                run.part(&path, part);
+            Ok(told) => {
+                for (path, part) in told {
+                    read += u64::from(matches!(part, Part::Read));
+                    run.part(&path, part);
+                }
             }
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => {
@@ -93,18 +103,24 @@ struct Reader<'r, 'd> {
     reading: &'r Reading<'d>,
     root: &'r Path,
     limit: u64,
-    events: SyncSender<Event<'d>>,
+    events: Batch<Event<'d>>,
 }
 
-fn read_files(reader: &Reader<'_, '_>, files: &Mutex<Receiver<PathBuf>>) {
+fn read_files(reader: &Reader<'_, '_>, files: &Mutex<Receiver<Vec<PathBuf>>>) {
     let mut buffer = Vec::new();
     loop {
         // A poisoned lock means that another reader panicked, which the scope passes on when it ends.
-        let Some(path) = files.lock().ok().and_then(|files| files.recv().ok()) else { return };
-        if reader.reading.cancel.is_cancelled() {
+        let Some(paths) = files.lock().ok().and_then(|files| files.recv().ok()) else { return };
+        for path in paths {
+            if reader.reading.cancel.is_cancelled() {
+                return;
+            }
+            reader.read(&path, &mut buffer);
+        }
+        // The receiver is gone only when the scan ended early.
+        if reader.events.flush().is_none() {
             return;
         }
-        reader.read(&path, &mut buffer);
     }
 }
 
@@ -136,7 +152,7 @@ impl<'d> Reader<'_, 'd> {
     }
 
     fn tell(&self, name: &str, part: Part<'d>) {
-        // The receiver is gone only when the scan ended early, which the next file notices.
+        // Whether anybody listens is looked at after each batch of files.
         let _ = self.events.send((name.to_owned(), part));
     }
 }

@@ -13,6 +13,7 @@ mod mirror;
 mod repository;
 mod objects;
 mod pack;
+mod stored;
 mod forest;
 mod delta;
 mod chains;

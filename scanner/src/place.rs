@@ -1,5 +1,6 @@
 //! What a path says of the tokens in its file.
 
+use memchr::memmem;
 use stopleak_detector::Reason;
 
 /// Folders of other people's code; what is in one was published before.
@@ -36,10 +37,16 @@ const TESTS: &[&str] = &[
     "e2e",
     "testutil",
     "testutils",
+    "bench",
+    "benches",
+    "benchmarks",
 ];
 const EXAMPLES: &[&str] = &["example", "examples", "sample", "samples", "demo", "demos", "doc", "docs", "tutorial", "tutorials"];
-/// How files of tests begin or end, before the last ending of their names.
+/// What files of tests are called, before the last ending of their names,
+const TEST_NAMES: &[&str] = &["test", "tests"];
+/// how they begin,
 const TEST_STEMS: &[&str] = &["test_", "test-"];
+/// and how they end.
 const TEST_ENDS: &[&str] = &["_test", "-test", ".test", "_tests", "_spec", "-spec", ".spec", ".mock", ".fixture"];
 
 /// Why a token at this path matters less than elsewhere, if it does.
@@ -48,12 +55,22 @@ pub(crate) fn reason(path: &str) -> Option<Reason> {
     if is_vendored { Some(Reason::VendoredPath) } else { purpose(path) }
 }
 
+/// Behind this, a file of Rust has its tests.
+const TESTS_BEGIN: &[u8] = b"#[cfg(test)]";
+
+/// Whether what stands at `offset` of a text belongs to the tests that the file itself has.
+pub(crate) fn is_test_code(text: &[u8], offset: usize) -> bool {
+    memmem::find(&text[..offset], TESTS_BEGIN).is_some()
+}
+
 /// Whether the file tests or shows something, be it somebody else's.
 pub(crate) fn purpose(path: &str) -> Option<Reason> {
     let path = path.to_ascii_lowercase();
     let (folders, name) = path.rsplit_once('/').unwrap_or(("", &path));
     let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
-    let is_test = TEST_STEMS.iter().any(|start| stem.starts_with(start)) || TEST_ENDS.iter().any(|end| stem.ends_with(end));
+    let is_test = TEST_NAMES.contains(&stem)
+        || TEST_STEMS.iter().any(|start| stem.starts_with(start))
+        || TEST_ENDS.iter().any(|end| stem.ends_with(end));
     if inside(folders, TESTS) || is_test {
         Some(Reason::TestPath)
     } else if inside(folders, EXAMPLES) || stem == "readme" {
@@ -83,6 +100,8 @@ mod tests {
             ("pkg/auth_test.go", Some(Reason::TestPath)),
             ("src/api.spec.ts", Some(Reason::TestPath)),
             ("test_login.py", Some(Reason::TestPath)),
+            ("src/jwt/tests.rs", Some(Reason::TestPath)),
+            ("benches/pem.rs", Some(Reason::TestPath)),
             ("web/node_modules/x/tests/a.js", Some(Reason::VendoredPath)),
             ("vendor/github.com/x/y.go", Some(Reason::VendoredPath)),
             ("docs/auth.md", Some(Reason::ExamplePath)),
@@ -90,5 +109,18 @@ mod tests {
         ] {
             assert_eq!(reason(path), expected, "{path}");
         }
+    }
+
+    #[test]
+    fn tests_in_other_peoples_code_are_tests() {
+        assert_eq!(purpose("web/node_modules/x/tests/a.js"), Some(Reason::TestPath));
+        assert_eq!(purpose("vendor/x/README.md"), Some(Reason::ExamplePath));
+        assert_eq!(purpose("vendor/x/src/a.rs"), None);
+    }
+
+    #[test]
+    fn what_stands_behind_the_mark_of_tests_is_test_code() {
+        let text = b"fn a() {}\n#[cfg(test)]\nmod tests {}\n";
+        assert!(is_test_code(text, 30) && !is_test_code(text, 5));
     }
 }

@@ -9,12 +9,15 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use stopleak_detector::Detector;
-use stopleak_scanner::{Cancel, Coverage, Finding, Format, Observer, Options, Progress, Report, Scan, SourceLocation};
+use stopleak_scanner::{Cancel, Coverage, Finding, Format, Observer, Options, Progress, Report, Scan, Seen, SourceLocation};
 
 use crate::config::Config;
 
 /// How long the scan may take to stop, which deletes its clone, before the process ends all the same.
 const GRACE: Duration = Duration::from_secs(5);
+/// In the folder that remembers: what was seen, and the clone of a remote repository.
+const SEEN: &str = "seen.json";
+const MIRROR: &str = "mirror.git";
 
 /// Scan a repository with its history, a folder, a file or standard input; needs no server
 #[derive(Args)]
@@ -43,9 +46,18 @@ pub(super) struct ScanCommand {
     /// Also report assignments such as `api_key = "…"` whose value looks random; many of them are no secrets
     #[arg(long)]
     generic: bool,
+    /// A folder that remembers what was read of a repository: the next scan with it reads and reports only what is new
+    #[arg(long, value_name = "FOLDER")]
+    state: Option<PathBuf>,
     /// Also read files of a work tree that Git ignores
     #[arg(long)]
     ignored_files: bool,
+}
+
+/// The folder that remembers what was read.
+struct State {
+    folder: PathBuf,
+    seen: Option<Seen>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -58,6 +70,7 @@ enum ReportFormat {
 /// Keeps the findings and shows how far the scan is.
 struct Watcher {
     findings: Vec<Finding>,
+    seen: Option<Seen>,
     bar: ProgressBar,
 }
 
@@ -86,12 +99,22 @@ impl ScanCommand {
         }
         let cancel = Cancel::default();
         cancel_on_signal(cancel.clone());
-        let options = Options { ignored_files: self.ignored_files, ..Options::default() };
-        let mut watcher = Watcher { findings: Vec::new(), bar: ProgressBar::no_length() };
+        let state = self.state.as_deref().map(State::open).transpose()?;
+        let options = Options {
+            ignored_files: self.ignored_files,
+            seen: state.as_ref().and_then(|state| state.seen.clone()),
+            mirror: state.as_ref().map(|state| state.folder.join(MIRROR)),
+            ..Options::default()
+        };
+        let mut watcher = Watcher { findings: Vec::new(), seen: None, bar: ProgressBar::no_length() };
         let coverage = Scan::new(&detector, options).run(&location, &mut watcher, &cancel);
         watcher.bar.finish_and_clear();
         let coverage = coverage.map_err(|error| error.to_string())?;
         self.report(&detector, &watcher.findings, &coverage)?;
+        // What was not told was not seen.
+        if let Some((state, seen)) = state.zip(watcher.seen) {
+            state.keep(&seen)?;
+        }
         Ok(watcher.findings.len())
     }
 
@@ -125,9 +148,31 @@ impl ScanCommand {
     }
 }
 
+impl State {
+    fn open(folder: &Path) -> Result<Self, String> {
+        let problem = |error: &dyn std::fmt::Display| format!("--state {}: {error}", folder.display());
+        fs::create_dir_all(folder).map_err(|error| problem(&error))?;
+        let seen = match fs::read_to_string(folder.join(SEEN)) {
+            Ok(text) => Some(serde_json::from_str(&text).map_err(|error| problem(&error))?),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(problem(&error)),
+        };
+        Ok(Self { folder: folder.into(), seen })
+    }
+
+    fn keep(&self, seen: &Seen) -> Result<(), String> {
+        let text = serde_json::to_vec(seen).map_err(|error| error.to_string())?;
+        write_whole(&self.folder.join(SEEN), &text).map_err(|error| format!("--state {}: {error}", self.folder.display()))
+    }
+}
+
 impl Observer for Watcher {
     fn found(&mut self, finding: Finding) {
         self.findings.push(finding);
+    }
+
+    fn seen(&mut self, seen: Seen) {
+        self.seen = Some(seen);
     }
 
     fn progress(&mut self, progress: Progress) {

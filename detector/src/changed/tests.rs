@@ -96,3 +96,35 @@ fn hardly_anything_of_a_long_text_is_read() {
     let far = &detector().locality().far;
     assert!((1..=4).contains(&far.len()), "{far:?}");
 }
+
+fn wrapped(bytes: &[u8]) -> Vec<u8> {
+    STANDARD.encode(bytes).into_bytes().chunks(64).flat_map(|line| [line, b"\n"].concat()).collect()
+}
+
+/// Words that do not pack well, longer than what is read around a change.
+fn noise() -> String {
+    let words = (0..1_000_u64).map(|number| (number.wrapping_mul(0x9e37_79b9_7f4a_7c15) % 100_003).to_string());
+    words.collect::<Vec<_>>().join(" ")
+}
+
+/// One letter less at the start of a wrapped text, and all of it means something else.
+#[test]
+fn a_change_at_the_start_of_wrapped_base64_is_noticed_at_its_end() {
+    let token = Rules::built_in().get("github-personal-access-token").unwrap().example(1).text;
+    let after = wrapped(format!("{}{token}", noise()).as_bytes());
+    let before = [b"A", after.as_slice()].concat();
+    assert!(detector().is_clean(&before) && !detector().is_clean(&after));
+    assert!(!detector().stays_clean(&after, std::slice::from_ref(&(0..0))));
+}
+
+/// What is compressed is read from its beginning.
+#[test]
+fn a_change_at_the_end_of_wrapped_and_compressed_text_is_read_from_its_start() {
+    let token = Rules::built_in().get("github-personal-access-token").unwrap().example(1).text;
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    std::io::Write::write_all(&mut encoder, format!("{}{token}", noise()).as_bytes()).unwrap();
+    let after = wrapped(&encoder.finish().unwrap());
+    let cut = after.len() - 3 * 65;
+    assert!(cut > 2 * AROUND && detector().is_clean(&after[..cut]) && !detector().is_clean(&after));
+    assert!(!detector().stays_clean(&after, std::slice::from_ref(&(cut..after.len()))));
+}

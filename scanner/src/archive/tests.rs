@@ -1,3 +1,5 @@
+//! Bounds that take too many files for a test that runs the scanner as it is.
+
 use stopleak_detector::Rules;
 
 use super::*;

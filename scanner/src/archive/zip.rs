@@ -78,9 +78,9 @@ impl Unpacker<'_, '_> {
         }
     }
 
-    /// As [`Self::settle`], for a file that has no measure of its own: too much of one is too much of its archive.
+    /// Takes note of a file that could not be read to its end, and of one that ends its archive.
     pub(super) fn settle_member(&mut self, level: &Level<'_>, outcome: io::Result<()>) -> io::Result<()> {
-        let outcome = if level.meter.is_over() { outcome } else { self.settle(level, outcome) };
+        let outcome = self.settle_unmetered(level, outcome);
         self.pass_on(level, outcome)
     }
 }

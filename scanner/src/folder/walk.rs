@@ -3,8 +3,8 @@
 use std::fs::{self, DirEntry};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::SyncSender;
 
+use super::batch::Batch;
 use super::ignored::Ignored;
 use super::{Event, relative};
 use crate::archive::Part;
@@ -12,13 +12,7 @@ use crate::location::is_git_metadata;
 use crate::{Cancel, Skipped};
 
 /// Sends every regular file under `root` to `files`, and what is left out to `events`; returns early when nobody listens.
-pub(super) fn walk(
-    root: &Path,
-    ignored_files: bool,
-    cancel: &Cancel,
-    files: &SyncSender<PathBuf>,
-    events: &SyncSender<Event<'_>>,
-) {
+pub(super) fn walk(root: &Path, ignored_files: bool, cancel: &Cancel, files: &Batch<PathBuf>, events: &Batch<Event<'_>>) {
     let walk = Walk { root, cancel, files, events };
     let ignored = (!ignored_files).then(|| Ignored::of_repository(root));
     let mut folders = vec![(root.to_path_buf(), ignored)];
@@ -32,8 +26,8 @@ pub(super) fn walk(
 struct Walk<'w, 'd> {
     root: &'w Path,
     cancel: &'w Cancel,
-    files: &'w SyncSender<PathBuf>,
-    events: &'w SyncSender<Event<'d>>,
+    files: &'w Batch<PathBuf>,
+    events: &'w Batch<Event<'d>>,
 }
 
 /// `None` means that the scan has ended.
@@ -79,7 +73,7 @@ impl<'d> Walk<'_, 'd> {
         if kind.is_symlink() {
             self.skip(Skipped::SymbolicLink)
         } else if kind.is_file() {
-            self.files.send(path).ok()
+            self.files.send(path)
         } else {
             self.skip(Skipped::SpecialFile)
         }
@@ -95,6 +89,6 @@ impl<'d> Walk<'_, 'd> {
     }
 
     fn tell(&self, path: &str, part: Part<'d>) -> Continue {
-        self.events.send((path.to_owned(), part)).ok()
+        self.events.send((path.to_owned(), part))
     }
 }

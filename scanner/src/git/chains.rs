@@ -8,13 +8,12 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use flate2::{Decompress, FlushDecompress, Status};
-use gix_pack::data;
-use gix_pack::data::entry::Header;
+use flate2::Decompress;
 
 use super::delta;
 use super::forest::{Entry, Forest, NONE};
 use super::objects::CHAINED_MAX;
+use super::stored::{Piece, Stored};
 use crate::Cancel;
 
 /// What a thread may hold of the objects whose differences it has yet to read. A chain holds two; only a bush holds more, and what
@@ -41,13 +40,13 @@ pub(super) struct Left {
 }
 
 /// Reads every object of the forest, on several threads.
-pub(super) fn read(data: &data::File, forest: &Forest, threads: usize, cancel: &Cancel, judge: &impl Judge) -> Left {
+pub(super) fn read(stored: &Stored, forest: &Forest, threads: usize, cancel: &Cancel, judge: &impl Judge) -> Left {
     let (next, left) = (AtomicUsize::new(0), Mutex::new(Left::default()));
     thread::scope(|scope| {
         for _ in 0..threads.max(1) {
             scope.spawn(|| {
                 let mut reader = Reader {
-                    data,
+                    stored,
                     forest,
                     cancel,
                     judge,
@@ -55,6 +54,7 @@ pub(super) fn read(data: &data::File, forest: &Forest, threads: usize, cancel: &
                     spare: Vec::new(),
                     left: Left::default(),
                     inflate: Decompress::new(true),
+                    piece: Piece::default(),
                     delta: Vec::new(),
                     changes: Vec::new(),
                 };
@@ -76,7 +76,7 @@ pub(super) fn read(data: &data::File, forest: &Forest, threads: usize, cancel: &
 }
 
 struct Reader<'r, J> {
-    data: &'r data::File,
+    stored: &'r Stored,
     forest: &'r Forest,
     cancel: &'r Cancel,
     judge: &'r J,
@@ -85,6 +85,7 @@ struct Reader<'r, J> {
     spare: Vec<Vec<u8>>,
     left: Left,
     inflate: Decompress,
+    piece: Piece,
     delta: Vec<u8>,
     changes: Vec<Range<usize>>,
 }
@@ -101,7 +102,7 @@ impl<J: Judge> Reader<'_, J> {
     fn tree(&mut self, root: u32) {
         let Some(entry) = self.forest.entry(root) else { return };
         let mut bytes = self.spare.pop().unwrap_or_default();
-        let outcome = inflate(self.data, &mut self.inflate, entry, CHAINED_MAX, &mut bytes);
+        let outcome = self.stored.inflate(entry.offset, CHAINED_MAX, &mut self.piece, &mut self.inflate, &mut bytes);
         let mut stack = Vec::new();
         match outcome {
             Ok(()) => {
@@ -152,31 +153,12 @@ impl<J: Judge> Reader<'_, J> {
     }
 
     fn make(&mut self, entry: &Entry, base: &[u8], bytes: &mut Vec<u8>) -> Result<(), String> {
-        inflate(self.data, &mut self.inflate, entry, DELTA_MAX, &mut self.delta)?;
+        self.stored.inflate(entry.offset, DELTA_MAX, &mut self.piece, &mut self.inflate, &mut self.delta)?;
         delta::apply(base, &self.delta, CHAINED_MAX, bytes, &mut self.changes).map_err(|error| error.to_string())
     }
 
     fn damaged(&mut self, number: u32, problem: &str) {
         let below = self.forest.below(number);
         self.left.damaged.extend(below.iter().map(|entry| (entry.place, problem.to_owned())));
-    }
-}
-
-/// What an entry holds, which is an object or a difference.
-fn inflate(data: &data::File, inflate: &mut Decompress, entry: &Entry, limit: u64, bytes: &mut Vec<u8>) -> Result<(), String> {
-    let header = data.entry(entry.offset).map_err(|error| error.to_string())?;
-    let size = usize::try_from(header.decompressed_size).ok().filter(|_| header.decompressed_size <= limit);
-    let size = size.ok_or("it is larger than it may be")?;
-    let packed = data.entry_slice(header.data_offset..data.pack_end() as u64).ok_or("it is behind the end of the pack")?;
-    bytes.clear();
-    // One more, so that what is larger than it says is noticed.
-    bytes.reserve(size + 1);
-    inflate.reset(true);
-    let status = inflate.decompress_vec(packed, bytes, FlushDecompress::Finish).map_err(|error| error.to_string())?;
-    match status {
-        Status::StreamEnd if bytes.len() == size && !matches!(header.header, Header::Commit | Header::Tree | Header::Tag) => {
-            Ok(())
-        }
-        _ => Err("it does not have the size that it says".into()),
     }
 }

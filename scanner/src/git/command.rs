@@ -84,6 +84,8 @@ pub(super) fn reading(repository: &Path) -> Command {
     command.env_remove("GIT_CONFIG_PARAMETERS").env_remove("GIT_CONFIG_COUNT");
     command.env("GIT_CONFIG_NOSYSTEM", "1").env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_ATTR_NOSYSTEM", "1");
     command.env("GIT_ALLOW_PROTOCOL", "").env("GIT_NO_LAZY_FETCH", "1").env("GIT_NO_REPLACE_OBJECTS", "1");
+    // What is mapped counts as memory, and a pack has any size.
+    command.args(["-c", "core.packedGitWindowSize=32m", "-c", "core.packedGitLimit=64m"]);
     command.arg("--git-dir").arg(repository);
     command.stderr(Stdio::null());
     command

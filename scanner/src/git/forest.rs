@@ -1,7 +1,9 @@
 //! Which object of a pack is written as the difference to which: trees, whose roots are whole.
 
 use gix_pack::data::entry::Header;
-use gix_pack::{data, index};
+use gix_pack::index;
+
+use super::stored::{Piece, Stored};
 
 /// No entry.
 pub(super) const NONE: u32 = u32::MAX;
@@ -28,15 +30,15 @@ pub(super) struct Forest {
 impl Forest {
     /// Grows a forest of the entries at these offsets and places. Returns also the places of those whose chain does not end within them:
     /// it leads through an object that is too large, or to nowhere.
-    pub(super) fn grow(index: &index::File, data: &data::File, mut chained: Vec<(u64, u32)>) -> Result<(Self, Vec<u32>), String> {
+    pub(super) fn grow(index: &index::File, stored: &Stored, mut chained: Vec<(u64, u32)>) -> Result<(Self, Vec<u32>), String> {
         chained.sort_unstable();
         let entries = chained.into_iter().map(|(offset, place)| Entry { offset, place, first: NONE, next: NONE });
         let mut forest = Self { entries: entries.collect(), roots: Vec::new() };
-        // From the last on, so that each base has its differences in the order of the pack.
-        for at in (0..forest.entries.len()).rev() {
+        let mut piece = Piece::default();
+        for at in 0..forest.entries.len() {
             let number = u32::try_from(at).map_err(|_| "a pack of over four thousand million objects".to_owned())?;
             let offset = forest.entries[at].offset;
-            let base = match data.entry(offset).map_err(|error| error.to_string())?.header {
+            let base = match stored.entry(offset, &mut piece)?.header {
                 Header::OfsDelta { base_distance } => Header::verified_base_pack_offset(offset, base_distance),
                 Header::RefDelta { base_id } => index.lookup(base_id).map(|place| index.pack_offset_at_index(place)),
                 _ => {
@@ -49,7 +51,6 @@ impl Forest {
                 forest.entries[at].next = std::mem::replace(&mut forest.entries[base].first, number);
             }
         }
-        forest.roots.reverse();
         let torn = forest.torn();
         Ok((forest, torn))
     }

@@ -22,6 +22,8 @@ pub(super) struct Inventory {
     pub(super) blobs: u64,
     /// Those that are read one by one.
     pub(super) single: Vec<ObjectId>,
+    /// What is wrong with the first object that cannot be read at all.
+    pub(super) unreadable: Option<String>,
 }
 
 /// What an earlier scan has seen is listed no more.
@@ -37,12 +39,17 @@ pub(super) fn list(
     packs: &mut [Pack],
     since: &Since,
 ) -> Result<Inventory, ScanError> {
-    let mut inventory = Inventory { blobs: 0, single: Vec::new() };
+    let mut inventory = Inventory { blobs: 0, single: Vec::new(), unreadable: None };
     let limit = run.options.blob_limit;
     let mut too_large = 0;
     let take = |line: &str| {
         let mut words = line.split(' ');
-        let (Some(id), Some(kind), Some(size)) = (words.next(), words.next(), words.next()) else { return };
+        let (Some(id), Some(kind), size) = (words.next(), words.next(), words.next()) else { return };
+        let Some(size) = size else {
+            // It is listed, and `git` cannot read it.
+            inventory.unreadable.get_or_insert_with(|| format!("object {id}: git could not read it"));
+            return;
+        };
         match kind {
             "commit" => run.coverage.commits += 1,
             "blob" => {
@@ -98,7 +105,12 @@ fn count_missing(repository: &Repository, since: &Since) -> Result<u64, ScanErro
 fn each_object(repository: &Repository, since: &Since, take: impl FnMut(&str)) -> Result<(), ScanError> {
     let answer = "--batch-check=%(objectname) %(objecttype) %(objectsize)";
     if !since.is_partial() {
-        return each_line(repository, &["cat-file", "--batch-all-objects", "--buffer", answer], Stdio::null(), take);
+        return each_line(
+            repository,
+            &["cat-file", "--batch-all-objects", "--unordered", "--buffer", answer],
+            Stdio::null(),
+            take,
+        );
     }
     let mut command = command::reading(&repository.path);
     command.args(["rev-list", "--objects", "--all", "--no-object-names", "--missing=allow-any", "--stdin"]);

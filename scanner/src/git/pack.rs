@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use gix_hash::{Kind, ObjectId};
-use gix_pack::{data, index};
+use gix_pack::index;
 use gix_utils::progress::Discard;
 
 use super::chains::{self, Judge, Left};
@@ -15,6 +15,7 @@ use super::forest::Forest;
 use super::objects::{Inventory, Since};
 use super::repository::Repository;
 use super::single;
+use super::stored::Stored;
 use super::taking::{BlobHits, Taking};
 use crate::progress::Phase;
 use crate::scan::Run;
@@ -37,7 +38,7 @@ enum Wanted {
 /// A pack of the repository; a fresh clone has exactly one, an empty repository none.
 pub(super) struct Pack {
     index: index::File,
-    data: data::File,
+    stored: Stored,
     wanted: Vec<Wanted>,
 }
 
@@ -58,10 +59,10 @@ pub(super) fn scan<'d>(
     inventory: Inventory,
     since: &Since,
 ) -> Result<(Vec<BlobHits<'d>>, Vec<String>), ScanError> {
-    let Inventory { blobs, mut single } = inventory;
+    let Inventory { blobs, mut single, unreadable } = inventory;
     let (cancel, threads) = (run.cancel, run.options.threads);
     let taking = Taking::new(run.reading());
-    let mut damage = Vec::new();
+    let mut damage: Vec<String> = unreadable.into_iter().collect();
     let outcome = thread::scope(|scope| {
         let (done_in, done) = channel::<()>();
         let (taking, damage) = (&taking, &mut damage);
@@ -119,10 +120,10 @@ impl Pack {
                 return Err(format!("{} is no file", file.display()));
             }
         }
-        let data = data::File::at(index.with_extension("pack"), hash).map_err(|error| error.to_string())?;
+        let stored = Stored::open(&index.with_extension("pack"), hash)?;
         let index = index::File::at(index, hash).map_err(|error| error.to_string())?;
         let wanted = vec![Wanted::Never; index.num_objects() as usize];
-        Ok(Self { index, data, wanted })
+        Ok(Self { index, stored, wanted })
     }
 
     fn is_wanted(&self) -> bool {
@@ -133,8 +134,8 @@ impl Pack {
     /// tell as well, and take a quarter of the scan's time; this takes a twentieth.
     fn check(&self, cancel: &Cancel) -> Result<(), String> {
         let index = self.index.verify_checksum(&mut Discard, cancel.flag());
-        let outcome = index.and_then(|_| self.data.verify_checksum(&mut Discard, cancel.flag()));
-        outcome.map(drop).map_err(|error| format!("{}: {error}", self.data.path().display()))
+        index.map_err(|error| format!("{}: {error}", self.stored.path.display()))?;
+        self.stored.check(cancel)
     }
 
     /// Reads the chained blobs. Those that cannot be read so move to `single`; what is wrong with others is returned.
@@ -145,14 +146,14 @@ impl Pack {
         single: &mut Vec<ObjectId>,
         taking: &Taking<'_>,
     ) -> Result<Vec<String>, String> {
-        let Self { index, data, wanted } = self;
+        let Self { index, stored, wanted } = self;
         let is_text = |place: u32| wanted.get(place as usize) == Some(&Wanted::Text);
         let name = |place: u32| index.oid_at_index(place).to_owned();
         let places = (0_u32..).zip(&wanted).filter(|&(_, &wanted)| wanted != Wanted::Never).map(|(place, _)| place);
         let chained = places.map(|place| (index.pack_offset_at_index(place), place)).collect();
-        let (forest, torn) = Forest::grow(&index, &data, chained)?;
+        let (forest, torn) = Forest::grow(&index, &stored, chained)?;
         let judge = Named { taking, is_text: &is_text, name: &name };
-        let Left { single: left, damaged } = chains::read(&data, &forest, threads, cancel, &judge);
+        let Left { single: left, damaged } = chains::read(&stored, &forest, threads, cancel, &judge);
         single.extend(torn.into_iter().chain(left).filter(|&place| is_text(place)).map(name));
         let damaged = damaged.into_iter().filter(|&(place, _)| is_text(place));
         Ok(damaged.map(|(place, problem)| format!("blob {}: {problem}", name(place))).collect())

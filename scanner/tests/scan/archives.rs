@@ -80,7 +80,7 @@ fn archives_in_archives_are_read_down_to_a_depth_and_no_further() {
 #[test]
 fn a_saved_image_of_a_container_is_read_with_its_layers_and_its_settings() {
     let jar = zip(&[("application.properties", &secret())]);
-    let layers = [tar(&[("app/service.jar", &jar)]), gzip(&tar(&[("root/.npmrc", token(NPM, 2).as_bytes())]))];
+    let layers = [tar(&[("app/service.jar", &jar)]), gzip(&tar(&[("app/.npmrc", token(NPM, 2).as_bytes())]))];
     let settings = format!(r#"{{"config":{{"Env":["PATH=/bin","TOKEN={}"]}}}}"#, token(GITHUB, 3));
     let image = tar(&[
         ("blobs/sha256/aa", settings.as_bytes()),
@@ -96,7 +96,7 @@ fn a_saved_image_of_a_container_is_read_with_its_layers_and_its_settings() {
         [
             "image.tar!/blobs/sha256/aa",
             "image.tar!/blobs/sha256/bb!/app/service.jar!/application.properties",
-            "image.tar!/blobs/sha256/cc!/root/.npmrc",
+            "image.tar!/blobs/sha256/cc!/app/.npmrc",
         ]
     );
     let (again, _) = scan(&SourceLocation::File(folder.path().join("image.tar")));

@@ -5,11 +5,14 @@
 mod packing;
 mod support;
 
+mod again;
 mod archives;
 mod bombs;
 mod files;
 mod history;
 mod hostile;
+mod packs;
+mod places;
 mod remote;
 mod reports;
 mod seeded;
