@@ -17,8 +17,13 @@ setup:
 tools:
     @scripts/setup
 
+# What pages load to make fingerprints of tokens; the control plane cannot be compiled without it
+[private]
+browser-module: tools
+    scripts/browser-module
+
 # Build the control plane, the demo and the filters
-build: tools
+build: browser-module
     cargo build --workspace --bins
     cargo build --package stopleak-filter --package stopleak-noop-filter --profile filter --target wasm32-wasip1
     scripts/finish-filter
@@ -74,7 +79,7 @@ fuzz *SECONDS:
     @scripts/fuzz "$@"
 
 # Formatting, lints, licences, and that the prose still matches the code
-check: setup
+check: setup browser-module
     cargo fmt --all --check
     cargo clippy --workspace --all-targets -- --deny warnings
     cargo clippy --package stopleak-filter --package stopleak-noop-filter --target wasm32-wasip1 -- --deny warnings

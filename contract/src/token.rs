@@ -61,7 +61,7 @@ impl Token {
     /// Longer texts are refused: more than any header that servers commonly accept.
     pub const MAX_LEN: usize = 16 * 1024;
     /// Shorter tokens have [`Weakness::Short`].
-    const COMFORTABLE_LEN: usize = 12;
+    pub const COMFORTABLE_LEN: usize = 12;
     /// Bits for each character below which a text is not random; plain hex has 4, English words have about 3.
     const MIN_ENTROPY: f64 = 2.5;
 
@@ -95,12 +95,18 @@ impl Token {
     /// What people may see of the token, such as `ghp_…x9Q2`: at most 4 characters of either end and never over a third in all.
     #[must_use]
     pub fn preview(&self) -> String {
-        let shown = (self.0.len() / 6).min(4);
+        let shown = Self::shown_at_each_end(self.0.len());
         let visible =
             |bytes: &[u8]| -> String { bytes.iter().map(|&b| if b.is_ascii_graphic() { char::from(b) } else { '·' }).collect() };
         let head = self.0.get(..shown).map(visible).unwrap_or_default();
         let tail = self.0.get(self.0.len() - shown..).map(visible).unwrap_or_default();
         format!("{head}…{tail}")
+    }
+
+    /// Bytes of either end that a preview shows of a token of this length.
+    #[must_use]
+    pub const fn shown_at_each_end(length: usize) -> usize {
+        if length < 24 { length / 6 } else { 4 }
     }
 
     /// What makes the token dangerous to block, if anything.

@@ -8,8 +8,10 @@
 mod intake;
 mod signs;
 mod clients;
+mod groups;
 
 pub use clients::MAX_CLIENTS;
+pub use groups::{By, Group, groups};
 pub use intake::{place, store_batch};
 pub use signs::{Life, WINDOW};
 

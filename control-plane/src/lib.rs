@@ -41,6 +41,7 @@ pub mod repeats;
 pub mod gateways;
 pub mod feed;
 pub mod attempts;
+pub mod saved_views;
 pub mod notifications;
 pub mod metrics;
 pub mod app;

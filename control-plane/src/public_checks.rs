@@ -68,10 +68,14 @@ impl PublicHash {
         if token.weakness().is_some() {
             return None;
         }
-        let hash = digest(&SHA256, token.as_bytes());
-        let mut sealed = hash.as_ref().to_vec();
+        Self::of_hash(key, digest(&SHA256, token.as_bytes()).as_ref(), fingerprint)
+    }
+
+    /// Of the SHA-256 of a token that nobody could guess.
+    pub(crate) fn of_hash(key: &FingerprintKey, hash: &[u8], fingerprint: &Fingerprint) -> Option<Self> {
+        let mut sealed = hash.to_vec();
         seal(key)?.seal_in_place_append_tag(nonce(fingerprint), Aad::from(fingerprint.as_bytes()), &mut sealed).ok()?;
-        Some(Self { range: Prefix::of(hash.as_ref()).range(key), sealed })
+        Some(Self { range: Prefix::of(hash).range(key), sealed })
     }
 }
 

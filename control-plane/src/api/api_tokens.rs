@@ -23,14 +23,14 @@ use crate::time::Time;
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct AddApiToken {
+pub(crate) struct AddApiToken {
     /// What people call it.
     #[schemars(length(min = 1, max = MAX_NAME))]
-    name: String,
-    role: Role,
+    pub(crate) name: String,
+    pub(crate) role: Role,
     /// When it stops to work; never when absent.
     #[schemars(with = "Option<Time>")]
-    expires_at: Option<String>,
+    pub(crate) expires_at: Option<String>,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -42,11 +42,11 @@ pub(super) struct ApiTokenList {
 
 /// The only answer that ever holds the token.
 #[derive(Serialize, JsonSchema)]
-pub(super) struct ApiTokenAdded {
+pub(crate) struct ApiTokenAdded {
     #[serde(flatten)]
-    api_token: ApiToken,
+    pub(crate) api_token: ApiToken,
     /// Shown here and never again.
-    token: String,
+    pub(crate) token: String,
 }
 
 list_query! {
@@ -76,7 +76,7 @@ pub(super) async fn list(
     Ok(Json(ApiTokenList { api_tokens, next }))
 }
 
-pub(super) async fn add(
+pub(crate) async fn add(
     State(app): State<Arc<App>>,
     caller: Caller,
     Body(asked): Body<AddApiToken>,
@@ -100,7 +100,7 @@ pub(super) async fn show(State(app): State<Arc<App>>, caller: Caller, IdInPath(i
     find(&mut *app.store.read().await?, &caller, id).await.map(Json)
 }
 
-pub(super) async fn revoke(State(app): State<Arc<App>>, caller: Caller, IdInPath(id): IdInPath) -> Answer<NoContent> {
+pub(crate) async fn revoke(State(app): State<Arc<App>>, caller: Caller, IdInPath(id): IdInPath) -> Answer<NoContent> {
     let mut db = app.store.write().await?;
     let before = find(&mut db, &caller, id).await?;
     if !caller.role.may_give(before.role) {

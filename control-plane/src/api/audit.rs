@@ -22,7 +22,7 @@ use crate::people::Caller;
 use crate::time::Time;
 
 history_query! {
-    pub(super) struct ListAudit by "number" {
+    pub(crate) struct ListAudit by "number" {
         /// The name of who did it.
         actor: Option<String>,
         /// What was done, such as `leak.add`.
@@ -39,17 +39,17 @@ history_query! {
 }
 
 #[derive(Serialize, JsonSchema)]
-pub(super) struct AuditList {
-    entries: Vec<AuditView>,
+pub(crate) struct AuditList {
+    pub(crate) entries: Vec<AuditView>,
     /// What to give as `cursor` for the next page.
-    next: Option<i64>,
+    pub(crate) next: Option<i64>,
     /// Number and hash of the newest entry: what an auditor remembers.
-    head: String,
+    pub(crate) head: String,
 }
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct ExportAudit {
+pub(crate) struct ExportAudit {
     #[serde(default)]
     format: Format,
     /// Only entries after this number.
@@ -72,7 +72,7 @@ const PAGE: u32 = 500;
 const WAITING: usize = 2;
 const COLUMNS: &str = "number,at,actor_kind,actor_id,actor,role,address,action,object,before,after,hash\r\n";
 
-pub(super) async fn list(State(app): State<Arc<App>>, caller: Caller, Asked(asked): Asked<ListAudit>) -> Answer<Json<AuditList>> {
+pub(crate) async fn list(State(app): State<Arc<App>>, caller: Caller, Asked(asked): Asked<ListAudit>) -> Answer<Json<AuditList>> {
     let page = asked.page()?;
     let filter = AuditFilter {
         actor: asked.actor,
@@ -90,7 +90,7 @@ pub(super) async fn list(State(app): State<Arc<App>>, caller: Caller, Asked(aske
 }
 
 /// All entries, the oldest first, page by page: the log may be larger than memory.
-pub(super) async fn export(
+pub(crate) async fn export(
     State(app): State<Arc<App>>,
     caller: Caller,
     Asked(asked): Asked<ExportAudit>,

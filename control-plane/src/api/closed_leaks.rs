@@ -15,12 +15,12 @@ use crate::people::Caller;
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Choose {
+pub(crate) struct Choose {
     /// 0: closed leaks are not observed.
     #[serde(deserialize_with = "whole_needed")]
     #[schemars(range(max = MAX_DAYS))]
-    observe_days: u32,
-    on_use: OnUse,
+    pub(crate) observe_days: u32,
+    pub(crate) on_use: OnUse,
 }
 
 /// A leak that is closed that long is history; and as long as it is observed, its tokens are in every gateway.
@@ -30,7 +30,7 @@ pub(super) async fn show(State(app): State<Arc<App>>, caller: Caller) -> Answer<
     Ok(Json(leaks::closed_leaks(&mut *app.store.read().await?, caller.tenant.id).await?))
 }
 
-pub(super) async fn choose(State(app): State<Arc<App>>, caller: Caller, Body(body): Body<Choose>) -> Answer<Json<ClosedLeaks>> {
+pub(crate) async fn choose(State(app): State<Arc<App>>, caller: Caller, Body(body): Body<Choose>) -> Answer<Json<ClosedLeaks>> {
     let Choose { observe_days, on_use } = body;
     if observe_days > MAX_DAYS {
         return Err(Problem::Invalid { field: "observe_days", detail: format!("is over {MAX_DAYS}") });

@@ -25,24 +25,24 @@ use crate::time::Time;
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct AddGateway {
+pub(crate) struct AddGateway {
     /// What people call it.
     #[schemars(length(min = 1, max = MAX_NAME))]
-    name: String,
+    pub(crate) name: String,
 }
 
 /// The only answer that ever holds a credential.
 #[derive(Serialize, JsonSchema)]
-pub(super) struct GatewayAdded {
+pub(crate) struct GatewayAdded {
     id: i64,
-    name: String,
+    pub(crate) name: String,
     created_at: Time,
     /// Shown here and never again.
-    credential: String,
+    pub(crate) credential: String,
     /// What the gateway pins.
-    public_key: String,
+    pub(crate) public_key: String,
     /// Where the cluster of the filter's configuration has to lead.
-    feed: String,
+    pub(crate) feed: String,
     /// For the filter's configuration, as it is.
     settings: FilterSettings,
 }
@@ -95,7 +95,7 @@ list_query! {
 
 const MAX_NAME: usize = 100;
 
-pub(super) async fn add(
+pub(crate) async fn add(
     State(app): State<Arc<App>>,
     caller: Caller,
     Body(request): Body<AddGateway>,
@@ -172,7 +172,7 @@ pub(super) async fn show(State(app): State<Arc<App>>, caller: Caller, IdInPath(i
     Ok(Json(view(gateway, overview.gateway(id, Time::now()))))
 }
 
-pub(super) async fn revoke(State(app): State<Arc<App>>, caller: Caller, IdInPath(id): IdInPath) -> Answer<NoContent> {
+pub(crate) async fn revoke(State(app): State<Arc<App>>, caller: Caller, IdInPath(id): IdInPath) -> Answer<NoContent> {
     let mut db = app.store.write().await?;
     let before = gateways::get(&mut db, caller.tenant.id, id).await?.ok_or(Problem::NotFound { what: "gateway" })?;
     gateways::revoke(&mut db, caller.tenant.id, id, Time::now()).await?;

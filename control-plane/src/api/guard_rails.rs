@@ -19,12 +19,12 @@ use crate::{audit, pauses, tenants};
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct BeginPause {
+pub(crate) struct BeginPause {
     /// Why.
     #[schemars(length(min = 1, max = MAX_REASON))]
-    reason: String,
+    pub(crate) reason: String,
     /// When it ends by itself, within seven days.
-    until: Time,
+    pub(crate) until: Time,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -33,14 +33,14 @@ pub(super) struct PauseNow {
 }
 
 #[derive(Serialize, JsonSchema)]
-pub(super) struct PauseChanged {
+pub(crate) struct PauseChanged {
     pause: Option<Pause>,
     /// The epoch of the index that carries it.
     epoch: i64,
 }
 
 #[derive(Serialize, JsonSchema)]
-pub(super) struct GuardRails {
+pub(crate) struct GuardRails {
     /// Decisions on critical leaks take two administrators.
     second_approver: bool,
 }
@@ -52,7 +52,7 @@ pub(super) async fn pause(State(app): State<Arc<App>>, caller: Caller) -> Answer
     Ok(Json(PauseNow { pause }))
 }
 
-pub(super) async fn begin_pause(
+pub(crate) async fn begin_pause(
     State(app): State<Arc<App>>,
     caller: Caller,
     Body(body): Body<BeginPause>,
@@ -71,7 +71,7 @@ pub(super) async fn begin_pause(
     Ok(Json(PauseChanged { pause, epoch }))
 }
 
-pub(super) async fn end_pause(State(app): State<Arc<App>>, caller: Caller) -> Answer<Json<PauseChanged>> {
+pub(crate) async fn end_pause(State(app): State<Arc<App>>, caller: Caller) -> Answer<Json<PauseChanged>> {
     let tenant = caller.tenant.id;
     let epoch = pauses::end(&app.store, &caller, Time::now()).await?.ok_or(Problem::NotFound { what: "pause" })?;
     app.committed(tenant, epoch);
@@ -84,12 +84,12 @@ pub(super) async fn show(State(app): State<Arc<App>>, caller: Caller) -> Answer<
     Ok(Json(GuardRails { second_approver }))
 }
 
-pub(super) async fn want_second_approver(State(app): State<Arc<App>>, caller: Caller) -> Answer<Json<GuardRails>> {
+pub(crate) async fn want_second_approver(State(app): State<Arc<App>>, caller: Caller) -> Answer<Json<GuardRails>> {
     set(&app, &caller, true).await
 }
 
 /// Has a right of its own: whoever could switch it off alone could decide alone.
-pub(super) async fn waive_second_approver(State(app): State<Arc<App>>, caller: Caller) -> Answer<Json<GuardRails>> {
+pub(crate) async fn waive_second_approver(State(app): State<Arc<App>>, caller: Caller) -> Answer<Json<GuardRails>> {
     set(&app, &caller, false).await
 }
 

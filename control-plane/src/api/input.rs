@@ -46,6 +46,11 @@ pub struct IfMatch(pub Option<i64>);
 pub struct IfMatchTag(Option<String>);
 
 impl IfMatchTag {
+    /// Of a caller who has not said what they have seen.
+    pub(crate) fn any() -> Self {
+        Self(None)
+    }
+
     /// Whether the object still has the tag that the caller has seen.
     pub fn holds(&self, current: &str) -> Result<(), Problem> {
         if self.0.as_ref().is_none_or(|seen| seen == current) { Ok(()) } else { Err(Problem::Stale) }

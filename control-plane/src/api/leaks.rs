@@ -5,8 +5,10 @@ pub(crate) mod asked;
 pub(crate) mod comments;
 pub(crate) mod decisions;
 pub(crate) mod export;
+pub(crate) mod fingerprinted;
 mod scope;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::Json;
@@ -17,28 +19,33 @@ use stopleak_contract::Token;
 use stopleak_detector::Risk;
 
 use self::asked::ListLeaks;
+use self::fingerprinted::Fingerprinted;
 use super::input::{Asked, Body, IfMatch, LeakInPath, MAX_DAYS, days, limit, line};
 use super::output::{Created, Tagged};
 use super::problem::{Answer, Problem};
 use crate::app::App;
+use crate::keys::TenantKeys;
 use crate::leaks::{self, CursorText, Edit, LeakDetail, LeakNumber, LeakSummary, NewLeak, NewToken, RiskName, Summary};
 use crate::people::Caller;
 use crate::secret::SecretText;
-use crate::tenants::TenantId;
 use crate::time::Time;
 
 /// A manual leak.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct AddLeak {
+pub(crate) struct AddLeak {
     /// What people call it. It may hold no leaked token.
     #[schemars(length(min = 1, max = MAX_TITLE))]
-    title: String,
+    pub(crate) title: String,
     /// High when absent: somebody found it worth typing in.
     #[schemars(with = "Option<RiskName>")]
-    risk: Option<Risk>,
-    #[schemars(length(min = 1, max = MAX_TOKENS))]
-    tokens: Vec<SecretText>,
+    pub(crate) risk: Option<Risk>,
+    /// The tokens themselves,
+    #[serde(default)]
+    #[schemars(length(max = MAX_TOKENS))]
+    pub(crate) tokens: Vec<SecretText>,
+    /// or what the caller has made of them.
+    pub(crate) fingerprinted: Option<Fingerprinted>,
 }
 
 /// What is to be changed; what is left out stays.
@@ -70,9 +77,9 @@ pub(crate) struct LeakList {
 }
 
 #[derive(Serialize, JsonSchema)]
-pub(super) struct LeakAdded {
+pub(crate) struct LeakAdded {
     #[serde(flatten)]
-    leak: LeakDetail,
+    pub(crate) leak: LeakDetail,
     /// The first epoch of the index that carries the leak.
     epoch: i64,
 }
@@ -85,9 +92,18 @@ const SUMMARY_DAYS: u32 = 30;
 /// The whole leak is written in one transaction, and nobody else writes meanwhile.
 const MAX_TOKENS: usize = 10_000;
 
-pub(super) async fn add(State(app): State<Arc<App>>, caller: Caller, Body(request): Body<AddLeak>) -> Answer<Created<LeakAdded>> {
+pub(crate) async fn add(State(app): State<Arc<App>>, caller: Caller, Body(request): Body<AddLeak>) -> Answer<Created<LeakAdded>> {
     let title = line("title", &request.title, MAX_TITLE)?;
-    let tokens = take_tokens(&app, caller.tenant.id, &title, request.tokens)?;
+    let keys = app.keys.fingerprint(caller.tenant.id);
+    let mut tokens = take_tokens(&keys, &title, request.tokens)?;
+    if let Some(fingerprinted) = request.fingerprinted {
+        tokens.extend(fingerprinted.take(&keys)?);
+    }
+    let tokens = checked(&keys, &title, tokens)?;
+    // Whoever recognised a format may have put the token where its name belongs.
+    let rules: BTreeSet<&str> = tokens.iter().filter_map(|token| token.rule.as_deref()).collect();
+    let rules: Vec<&str> = rules.into_iter().collect();
+    say(&app, &caller, "rule", rules.join(" ")).await?;
     let title = say(&app, &caller, "title", title).await?;
     let leak = NewLeak { title: &title, risk: request.risk.unwrap_or(Risk::High), place: None };
     let added = leaks::add(&app.store, &caller, &leak, &tokens, Time::now()).await?;
@@ -152,31 +168,34 @@ fn with_etag(leak: LeakDetail) -> Tagged<LeakDetail> {
 }
 
 /// Turns the texts into what may be kept; the texts themselves are gone when this returns.
-fn take_tokens(app: &App, tenant: TenantId, title: &str, texts: Vec<SecretText>) -> Answer<Vec<NewToken>> {
-    if texts.is_empty() {
-        return Err(Problem::Invalid { field: "tokens", detail: "is empty; a leak has one token at least".to_owned() });
-    }
-    if texts.len() > MAX_TOKENS {
-        return Err(Problem::Invalid { field: "tokens", detail: format!("has over {MAX_TOKENS} tokens; make several leaks") });
-    }
-    let key = app.keys.fingerprint(tenant);
+fn take_tokens(key: &TenantKeys, title: &str, texts: Vec<SecretText>) -> Answer<Vec<NewToken>> {
     let take = |(position, SecretText(text)): (usize, SecretText)| {
         let token =
             Token::parse(text.as_bytes()).map_err(|error| Problem::TokenRejected { position, reason: error.to_string() })?;
         if title.as_bytes().windows(token.as_bytes().len()).any(|part| part == token.as_bytes()) {
             return Err(Problem::Invalid { field: "title", detail: CONTAINS_TOKEN.to_owned() });
         }
-        Ok(NewToken::of(&key, &token, None))
+        Ok(NewToken::of(key, &token, None))
     };
-    let tokens: Vec<_> = (1..).zip(texts).map(take).collect::<Answer<_>>()?;
-    if leaks::mentions_one_of(&tokens, &key, title) {
+    (1..).zip(texts).map(take).collect()
+}
+
+/// As many as a leak may have, and none of them in its title.
+fn checked(key: &TenantKeys, title: &str, tokens: Vec<NewToken>) -> Answer<Vec<NewToken>> {
+    if tokens.is_empty() {
+        return Err(Problem::Invalid { field: "tokens", detail: "is empty; a leak has one token at least".to_owned() });
+    }
+    if tokens.len() > MAX_TOKENS {
+        return Err(Problem::Invalid { field: "tokens", detail: format!("has over {MAX_TOKENS} tokens; make several leaks") });
+    }
+    if leaks::mentions_one_of(&tokens, key, title) {
         return Err(Problem::Invalid { field: "title", detail: CONTAINS_TOKEN.to_owned() });
     }
     Ok(tokens)
 }
 
 /// A text that is stored and shown: it is given back when it holds no leaked token.
-pub(super) async fn say(app: &App, caller: &Caller, field: &'static str, text: String) -> Answer<String> {
+pub(crate) async fn say(app: &App, caller: &Caller, field: &'static str, text: String) -> Answer<String> {
     let mut db = app.store.read().await?;
     if leaks::mentions_token(&mut db, caller.tenant.id, &app.keys.fingerprint(caller.tenant.id), &text).await? {
         return Err(Problem::Invalid { field, detail: CONTAINS_TOKEN.to_owned() });

@@ -27,40 +27,40 @@ use crate::time::Time;
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct AddChannel {
+pub(crate) struct AddChannel {
     /// What people call it.
     #[schemars(length(min = 1, max = MAX_NAME))]
-    name: String,
-    kind: Kind,
+    pub(crate) name: String,
+    pub(crate) kind: Kind,
     /// Of a webhook.
-    url: Option<SecretText>,
+    pub(crate) url: Option<SecretText>,
     /// Of e-mail.
     #[schemars(length(min = 1, max = MAX_RECIPIENTS))]
-    recipients: Option<Vec<String>>,
+    pub(crate) recipients: Option<Vec<String>>,
     /// All when absent.
     #[schemars(length(min = 1))]
-    events: Option<Vec<Topic>>,
+    pub(crate) events: Option<Vec<Topic>>,
     /// Low when absent.
     #[schemars(with = "Option<RiskName>")]
-    min_risk: Option<Risk>,
+    pub(crate) min_risk: Option<Risk>,
     /// True when absent.
-    enabled: Option<bool>,
+    pub(crate) enabled: Option<bool>,
 }
 
 /// What is absent stays as it is.
-#[derive(Deserialize, JsonSchema)]
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct ChangeChannel {
+pub(crate) struct ChangeChannel {
     #[schemars(length(min = 1, max = MAX_NAME))]
-    name: Option<String>,
-    url: Option<SecretText>,
+    pub(crate) name: Option<String>,
+    pub(crate) url: Option<SecretText>,
     #[schemars(length(min = 1, max = MAX_RECIPIENTS))]
-    recipients: Option<Vec<String>>,
+    pub(crate) recipients: Option<Vec<String>>,
     #[schemars(length(min = 1))]
-    events: Option<Vec<Topic>>,
+    pub(crate) events: Option<Vec<Topic>>,
     #[schemars(with = "Option<RiskName>")]
-    min_risk: Option<Risk>,
-    enabled: Option<bool>,
+    pub(crate) min_risk: Option<Risk>,
+    pub(crate) enabled: Option<bool>,
 }
 
 history_query! {
@@ -89,12 +89,12 @@ list_query! {
 
 /// The only answers with a secret.
 #[derive(Serialize, JsonSchema)]
-pub(super) struct ChannelWithSecret {
+pub(crate) struct ChannelWithSecret {
     #[serde(flatten)]
-    channel: Channel,
+    pub(crate) channel: Channel,
     /// Signs what a webhook gets.
     #[serde(skip_serializing_if = "Option::is_none")]
-    secret: Option<String>,
+    pub(crate) secret: Option<String>,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -110,7 +110,7 @@ const MAX_RECIPIENTS: usize = 20;
 const NO_CHANNEL: Problem = Problem::NotFound { what: "channel" };
 const NO_DELIVERY: Problem = Problem::NotFound { what: "delivery" };
 
-pub(super) async fn add(
+pub(crate) async fn add(
     State(app): State<Arc<App>>,
     caller: Caller,
     Body(asked): Body<AddChannel>,
@@ -157,7 +157,7 @@ pub(super) async fn show(State(app): State<Arc<App>>, caller: Caller, IdInPath(i
     channel.map(Tagged::new).ok_or(NO_CHANNEL)
 }
 
-pub(super) async fn change(
+pub(crate) async fn change(
     State(app): State<Arc<App>>,
     caller: Caller,
     IdInPath(id): IdInPath,
@@ -184,7 +184,7 @@ pub(super) async fn change(
     Ok(Tagged::new(channel))
 }
 
-pub(super) async fn remove(State(app): State<Arc<App>>, caller: Caller, IdInPath(id): IdInPath) -> Answer<NoContent> {
+pub(crate) async fn remove(State(app): State<Arc<App>>, caller: Caller, IdInPath(id): IdInPath) -> Answer<NoContent> {
     let mut db = app.store.write().await?;
     let before = notifications::get(&mut db, caller.tenant.id, id).await?.ok_or(NO_CHANNEL)?;
     notifications::remove(&mut db, caller.tenant.id, id).await?;
@@ -211,7 +211,7 @@ pub(super) async fn renew_secret(
 }
 
 /// Answers when the message has arrived or has not: the delivery says which.
-pub(super) async fn test(State(app): State<Arc<App>>, caller: Caller, IdInPath(id): IdInPath) -> Answer<Json<DeliveryView>> {
+pub(crate) async fn test(State(app): State<Arc<App>>, caller: Caller, IdInPath(id): IdInPath) -> Answer<Json<DeliveryView>> {
     let _turn = app.notifications.testing.try_acquire().map_err(|_| Problem::Busy { what: "channels are being tested" })?;
     let mut db = app.store.write().await?;
     notifications::get(&mut db, caller.tenant.id, id).await?.ok_or(NO_CHANNEL)?;

@@ -82,6 +82,11 @@ impl<T> Created<T> {
         Self { body, location: Some(location), is_secret: false }
     }
 
+    /// What was made.
+    pub fn into_body(self) -> T {
+        self.body
+    }
+
     /// The only answer that ever holds the secret: nobody on the way may keep it.
     #[must_use]
     pub fn once(self) -> Self {
@@ -98,6 +103,13 @@ impl<T> Accepted<T> {
     /// To be followed there.
     pub fn at(location: String, body: T) -> Self {
         Self { body, location: Some(location) }
+    }
+}
+
+impl<T> Accepted<T> {
+    /// What waits.
+    pub fn into_body(self) -> T {
+        self.body
     }
 }
 

@@ -25,30 +25,30 @@ use crate::time::Time;
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct AddPolicy {
+pub(crate) struct AddPolicy {
     /// The author of its decisions.
     #[schemars(length(min = 1, max = MAX_NAME))]
-    name: String,
+    pub(crate) name: String,
     /// `apply_virtual_patch` or `close`.
-    action: Action,
+    pub(crate) action: Action,
     /// Tokens that this rule found.
     #[schemars(length(min = 1, max = MAX_NAME))]
-    rule: Option<String>,
+    pub(crate) rule: Option<String>,
     /// Tokens of the operator's own formats, or of others.
-    own_format: Option<bool>,
+    pub(crate) own_format: Option<bool>,
     /// Leaks of this risk.
     #[schemars(with = "Option<RiskName>")]
-    risk: Option<Risk>,
+    pub(crate) risk: Option<Risk>,
     /// Tokens that gateways have seen so.
-    life: Option<Life>,
+    pub(crate) life: Option<Life>,
     /// For so many days.
     #[serde(default, deserialize_with = "whole")]
     #[schemars(range(max = MAX_DAYS))]
-    life_days: Option<u32>,
+    pub(crate) life_days: Option<u32>,
     /// Leaks that were found so many days ago.
     #[serde(default, deserialize_with = "whole")]
     #[schemars(range(max = MAX_DAYS))]
-    age_days: Option<u32>,
+    pub(crate) age_days: Option<u32>,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -60,8 +60,8 @@ pub(super) struct PolicyList {
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct ChangePolicy {
-    enabled: bool,
+pub(crate) struct ChangePolicy {
+    pub(crate) enabled: bool,
 }
 
 list_query! {
@@ -92,7 +92,7 @@ pub(super) async fn list(
     Ok(Json(PolicyList { policies, next }))
 }
 
-pub(super) async fn add(State(app): State<Arc<App>>, caller: Caller, Body(body): Body<AddPolicy>) -> Answer<Created<Policy>> {
+pub(crate) async fn add(State(app): State<Arc<App>>, caller: Caller, Body(body): Body<AddPolicy>) -> Answer<Created<Policy>> {
     let policy = checked(&app, &caller, body).await?;
     let mut db = app.store.write().await?;
     let added = policies::add(&mut db, caller.tenant.id, &policy, &caller.name, Time::now()).await?;
@@ -120,7 +120,7 @@ pub(super) async fn show(State(app): State<Arc<App>>, caller: Caller, IdInPath(i
     policy.map(Tagged::new).ok_or(Problem::NotFound { what: "policy" })
 }
 
-pub(super) async fn change(
+pub(crate) async fn change(
     State(app): State<Arc<App>>,
     caller: Caller,
     IdInPath(id): IdInPath,
@@ -139,7 +139,7 @@ pub(super) async fn change(
     Ok(Tagged::new(changed))
 }
 
-pub(super) async fn remove(State(app): State<Arc<App>>, caller: Caller, IdInPath(id): IdInPath) -> Answer<NoContent> {
+pub(crate) async fn remove(State(app): State<Arc<App>>, caller: Caller, IdInPath(id): IdInPath) -> Answer<NoContent> {
     let mut db = app.store.write().await?;
     let before = policies::get(&mut db, caller.tenant.id, id).await?.ok_or(Problem::NotFound { what: "policy" })?;
     policies::remove(&mut db, caller.tenant.id, id).await?;

@@ -19,20 +19,20 @@ use crate::time::Time;
 /// What a blocked request is to be answered.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Wanted {
+pub(crate) struct Wanted {
     #[serde(deserialize_with = "whole_needed")]
     #[schemars(range(min = 400, max = 599))]
-    status: u16,
-    content_type: String,
+    pub(crate) status: u16,
+    pub(crate) content_type: String,
     #[serde(default)]
-    headers: Vec<NamedValue>,
-    body: String,
+    pub(crate) headers: Vec<NamedValue>,
+    pub(crate) body: String,
 }
 
 /// What a blocked request is answered.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "BlockResponse")]
-pub(super) struct Shown {
+pub(crate) struct Shown {
     status: u16,
     content_type: Option<String>,
     headers: Vec<NamedValue>,
@@ -51,9 +51,9 @@ pub(super) struct Shown {
 #[derive(Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(inline)]
-struct NamedValue {
-    name: String,
-    value: String,
+pub(crate) struct NamedValue {
+    pub(crate) name: String,
+    pub(crate) value: String,
 }
 
 const CONTENT_TYPE: &str = "content-type";
@@ -63,7 +63,7 @@ pub(super) async fn show(State(app): State<Arc<App>>, caller: Caller) -> Answer<
     Ok(shown(&chosen, None))
 }
 
-pub(super) async fn choose(
+pub(crate) async fn choose(
     State(app): State<Arc<App>>,
     caller: Caller,
     IfMatch(seen): IfMatch,
@@ -86,7 +86,7 @@ pub(super) async fn choose(
 }
 
 /// Back to the usual response.
-pub(super) async fn reset(State(app): State<Arc<App>>, caller: Caller, IfMatch(seen): IfMatch) -> Answer<Tagged<Shown>> {
+pub(crate) async fn reset(State(app): State<Arc<App>>, caller: Caller, IfMatch(seen): IfMatch) -> Answer<Tagged<Shown>> {
     change(&app, &caller, None, seen).await
 }
 

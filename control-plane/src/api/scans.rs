@@ -18,7 +18,7 @@ use crate::tenants;
 use crate::time::Time;
 
 /// A body is not needed, and none is read.
-pub(super) async fn start(State(app): State<Arc<App>>, caller: Caller, IdInPath(source): IdInPath) -> Answer<Accepted<ScanView>> {
+pub(crate) async fn start(State(app): State<Arc<App>>, caller: Caller, IdInPath(source): IdInPath) -> Answer<Accepted<ScanView>> {
     let mut db = app.store.write().await?;
     let source = sources::get(&mut db, caller.tenant.id, source).await?.ok_or(Problem::NotFound { what: "source" })?;
     if source.is_intake() {
@@ -41,7 +41,7 @@ pub(super) async fn start(State(app): State<Arc<App>>, caller: Caller, IdInPath(
     Ok(Accepted::at(format!("/api/v1/scans/{scan}"), view))
 }
 
-pub(super) async fn show(State(app): State<Arc<App>>, caller: Caller, IdInPath(id): IdInPath) -> Answer<Json<ScanView>> {
+pub(crate) async fn show(State(app): State<Arc<App>>, caller: Caller, IdInPath(id): IdInPath) -> Answer<Json<ScanView>> {
     load(&app, &caller, id).await.map(Json)
 }
 

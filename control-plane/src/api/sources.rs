@@ -21,37 +21,37 @@ use crate::time::Time;
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct AddSource {
+pub(crate) struct AddSource {
     /// A Git URL; a path on the server only where its configuration allows it.
     #[schemars(length(min = 1, max = MAX_LOCATION))]
-    location: String,
+    pub(crate) location: String,
     /// The end of the location's path when absent.
     #[schemars(length(min = 1, max = MAX_TITLE))]
-    title: Option<String>,
+    pub(crate) title: Option<String>,
 }
 
 #[derive(Serialize, JsonSchema)]
-pub(super) struct SourceView {
+pub(crate) struct SourceView {
     #[serde(flatten)]
-    source: Source,
-    last_scan: Option<LastScan>,
+    pub(crate) source: Source,
+    pub(crate) last_scan: Option<LastScan>,
 }
 
 #[derive(Serialize, JsonSchema)]
-struct LastScan {
-    id: i64,
-    status: Status,
+pub(crate) struct LastScan {
+    pub(crate) id: i64,
+    pub(crate) status: Status,
 }
 
 #[derive(Serialize, JsonSchema)]
-pub(super) struct SourceList {
-    sources: Vec<SourceView>,
+pub(crate) struct SourceList {
+    pub(crate) sources: Vec<SourceView>,
     /// What to give as `cursor` for the next page.
-    next: Option<String>,
+    pub(crate) next: Option<String>,
 }
 
 list_query! {
-    pub(super) struct ListSources by ["id", "title", "kind", "location", "created_at"] {
+    pub(crate) struct ListSources by ["id", "title", "kind", "location", "created_at"] {
         /// A part of the title or of the location, in any case.
         text: Option<String>,
         /// `git`, `folder`, `file` or `import`.
@@ -63,7 +63,7 @@ const MAX_LOCATION: usize = 2000;
 const MAX_TITLE: usize = 200;
 
 /// 201 when the source is new, 200 when there was one of this location already.
-pub(super) async fn add(
+pub(crate) async fn add(
     State(app): State<Arc<App>>,
     caller: Caller,
     Body(request): Body<AddSource>,
@@ -88,7 +88,7 @@ pub(super) async fn show(State(app): State<Arc<App>>, caller: Caller, IdInPath(i
     Ok(Json(view(&mut db, source).await?))
 }
 
-pub(super) async fn list(
+pub(crate) async fn list(
     State(app): State<Arc<App>>,
     caller: Caller,
     Asked(asked): Asked<ListSources>,

@@ -30,13 +30,13 @@ pub(super) struct AddTenant {
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct ChangeTenant {
+pub(crate) struct ChangeTenant {
     #[schemars(length(min = 1, max = MAX_TITLE))]
-    title: Option<String>,
+    pub(crate) title: Option<String>,
     /// Whether its API Leaks module is on: scans and pushes.
-    api_leaks: Option<bool>,
+    pub(crate) api_leaks: Option<bool>,
     /// Whether anybody may check whether a token is leaked.
-    public_checks: Option<bool>,
+    pub(crate) public_checks: Option<bool>,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -111,7 +111,7 @@ pub(super) async fn show(
     Ok(tagged(tenants::view(&mut db, tenant.id).await?))
 }
 
-pub(super) async fn change(
+pub(crate) async fn change(
     State(app): State<Arc<App>>,
     caller: Caller,
     NameInPath(name): NameInPath,

@@ -25,21 +25,21 @@ use crate::time::Time;
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct AddUser {
+pub(crate) struct AddUser {
     /// By which they sign in: letters, digits and `. _ @ + -`.
     #[schemars(length(min = 1, max = MAX_NAME))]
-    name: String,
-    role: Role,
+    pub(crate) name: String,
+    pub(crate) role: Role,
     /// 12 characters at least, and none that others have guessed already.
-    password: SecretText,
+    pub(crate) password: SecretText,
 }
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct ChangeUser {
-    role: Option<Role>,
+pub(crate) struct ChangeUser {
+    pub(crate) role: Option<Role>,
     /// Ends the user's sessions.
-    password: Option<SecretText>,
+    pub(crate) password: Option<SecretText>,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -66,7 +66,7 @@ pub(super) async fn list(State(app): State<Arc<App>>, caller: Caller, Asked(aske
     Ok(Json(UserList { users, next }))
 }
 
-pub(super) async fn add(State(app): State<Arc<App>>, caller: Caller, Body(asked): Body<AddUser>) -> Answer<Created<User>> {
+pub(crate) async fn add(State(app): State<Arc<App>>, caller: Caller, Body(asked): Body<AddUser>) -> Answer<Created<User>> {
     let name = name(&asked.name)?;
     may_give(&caller, asked.role)?;
     let hash = new_password(&app, &name, &asked.password).await?;
@@ -85,7 +85,7 @@ pub(super) async fn show(State(app): State<Arc<App>>, caller: Caller, IdInPath(i
 }
 
 /// Whoever gets another password is signed out everywhere.
-pub(super) async fn change(
+pub(crate) async fn change(
     State(app): State<Arc<App>>,
     caller: Caller,
     IdInPath(id): IdInPath,
@@ -118,7 +118,7 @@ pub(super) async fn change(
     Ok(tagged(after))
 }
 
-pub(super) async fn remove(State(app): State<Arc<App>>, caller: Caller, IdInPath(id): IdInPath) -> Answer<NoContent> {
+pub(crate) async fn remove(State(app): State<Arc<App>>, caller: Caller, IdInPath(id): IdInPath) -> Answer<NoContent> {
     let mut db = app.store.write().await?;
     let before = managed(&mut db, &caller, id).await?;
     keeps_an_administrator(&mut db, &caller, &before).await?;
@@ -131,7 +131,7 @@ pub(super) async fn remove(State(app): State<Arc<App>>, caller: Caller, IdInPath
 }
 
 /// Signs a user out everywhere.
-pub(super) async fn sign_out(State(app): State<Arc<App>>, caller: Caller, IdInPath(id): IdInPath) -> Answer<NoContent> {
+pub(crate) async fn sign_out(State(app): State<Arc<App>>, caller: Caller, IdInPath(id): IdInPath) -> Answer<NoContent> {
     let mut db = app.store.write().await?;
     managed(&mut db, &caller, id).await?;
     let ended = sessions::end_all(&mut db, caller.tenant.id, id).await?;

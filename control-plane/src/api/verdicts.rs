@@ -19,25 +19,25 @@ use crate::verdicts::{self, Form, Headers, Parts, TryError, Verdict};
 /// A request in one of three forms.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Try {
+pub(crate) struct Try {
     /// The text of an HTTP/1.1 request, with line ends of any kind.
-    raw: Option<SecretText>,
+    pub(crate) raw: Option<SecretText>,
     /// A `curl` command. Nothing is read from files.
-    curl: Option<SecretText>,
+    pub(crate) curl: Option<SecretText>,
     /// `GET`, or `POST` with a body, when absent.
-    method: Option<String>,
+    pub(crate) method: Option<String>,
     /// Absolute, or a path.
-    url: Option<SecretText>,
+    pub(crate) url: Option<SecretText>,
     /// A name has a value, or several.
-    headers: Option<Headers>,
-    body: Option<SecretText>,
+    pub(crate) headers: Option<Headers>,
+    pub(crate) body: Option<SecretText>,
 }
 
 /// Whoever waits longer for a turn had better come again.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Reads only: what was sent is judged and forgotten.
-pub(super) async fn judge(State(app): State<Arc<App>>, caller: Caller, Body(asked): Body<Try>) -> Answer<Json<Verdict>> {
+pub(crate) async fn judge(State(app): State<Arc<App>>, caller: Caller, Body(asked): Body<Try>) -> Answer<Json<Verdict>> {
     let form = asked.form()?;
     let request = form.parse().map_err(|error| Problem::Invalid { field: form.field(), detail: error.to_string() })?;
     let tenant = caller.tenant.id;

@@ -27,6 +27,7 @@ pub(crate) async fn show(Path(name): Path<String>, headers: HeaderMap) -> Answer
     let kind = match asset.extension {
         "css" => "text/css; charset=utf-8",
         "svg" => "image/svg+xml",
+        "wasm" => "application/wasm",
         _ => "text/javascript; charset=utf-8",
     };
     let kept = [

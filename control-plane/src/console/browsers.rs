@@ -28,7 +28,7 @@ const GO_TO: &str = "hx-redirect";
 /// The field in which a form has its token.
 const CSRF_FIELD: &str = "csrf";
 /// Secrets are given again, and a form's token is another one after signing in.
-const NOT_KEPT: [&str; 3] = [CSRF_FIELD, "password", "tokens"];
+const NOT_KEPT: [&str; 4] = [CSRF_FIELD, "password", "tokens", "fingerprinted"];
 
 /// Lets a request of a browser through, and makes a page of what it is refused with. Programs do not ask for HTML, and get problems.
 pub(crate) async fn for_browsers(request: Request, next: Next) -> Response {

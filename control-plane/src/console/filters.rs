@@ -24,7 +24,7 @@ pub(super) fn grouped(number: impl std::fmt::Display, _: &dyn Values) -> Result<
 /// In RFC 3339, as `<time>` wants it.
 #[askama::filter_fn]
 pub(super) fn machine(time: &Time, _: &dyn Values) -> Result<String> {
-    Ok(serde_json::to_string(time).unwrap_or_default().trim_matches('"').to_owned())
+    Ok(in_rfc_3339(time))
 }
 
 /// `24 Nov 2026, 19:50 UTC`; a script shows it in the reader's zone.
@@ -43,6 +43,10 @@ pub(super) fn age(time: &Time, _: &dyn Values) -> Result<String> {
 #[askama::filter_fn]
 pub(super) fn shown(text: impl AsRef<str>, _: &dyn Values) -> Result<String> {
     Ok(visible(text.as_ref()))
+}
+
+pub(super) fn in_rfc_3339(time: &Time) -> String {
+    serde_json::to_string(time).unwrap_or_default().trim_matches('"').to_owned()
 }
 
 /// `24 Nov`

@@ -8,6 +8,7 @@ use axum::http::request::Parts;
 use super::words;
 use crate::api::cookie;
 use crate::api::problem::Problem;
+use crate::api::rights::Right;
 use crate::app::App;
 use crate::people::{Caller, Role, Who};
 use crate::tenants;
@@ -46,7 +47,12 @@ impl Frame {
 
     /// Whether the caller may decide: whoever may not does not see how.
     pub(super) fn decides(&self) -> bool {
-        crate::api::rights::Right::Decide.roles().contains(&self.role)
+        self.may(Right::Decide)
+    }
+
+    /// Whether the caller's role has this right.
+    pub(super) fn may(&self, right: Right) -> bool {
+        right.roles().contains(&self.role)
     }
 
     pub(super) fn role_name(&self) -> &'static str {

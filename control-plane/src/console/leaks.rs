@@ -2,8 +2,10 @@
 
 mod decided;
 mod filter;
+mod views;
 
 pub(crate) use decided::decide;
+pub(crate) use views::{forget, save};
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -25,6 +27,7 @@ use crate::api::problem::Answer;
 use crate::app::App;
 use crate::leaks::{self, Glance, LeakSummary, Spread};
 use crate::people::Caller;
+use crate::saved_views::SavedView;
 use crate::sources::{self, Source};
 
 /// The list.
@@ -44,6 +47,10 @@ pub(crate) struct List {
     first: Option<String>,
     next: Option<String>,
     csv: String,
+    /// Lists that the reader has saved, and where each is.
+    views: Vec<SavedView>,
+    save: String,
+    forget: String,
     /// Where the form is sent to: with what the list asks, so that it is there again afterwards.
     decide: String,
 }
@@ -71,6 +78,7 @@ pub(crate) async fn show(State(app): State<Arc<App>>, caller: Caller, frame: Fra
     let mut glances = leaks::glance(&mut db, tenant, &numbers).await?;
     let spread = leaks::spread(&mut db, tenant, &wanted).await?;
     let sources = sources::list(&mut db, tenant).await?;
+    let views = views::list(&mut db, &caller).await?;
     drop(db);
     let sources: BTreeMap<i64, Source> = sources.into_iter().map(|source| (source.id, source)).collect();
     let base = frame.to("leaks");
@@ -90,6 +98,9 @@ pub(crate) async fn show(State(app): State<Arc<App>>, caller: Caller, frame: Fra
         first: asked.get("cursor").map(|_| filter::link(&base, &kept)),
         next: next.map(|next| filter::link(&base, &kept.with("cursor", next.0))),
         decide: filter::link(&frame.to("leaks/decisions"), &asked.only(filter::PLACE)),
+        save: filter::link(&frame.to("leaks/save-view"), &kept),
+        forget: filter::link(&frame.to("leaks/forget-view"), &kept),
+        views,
         csv: filter::link(&frame.to("leaks.csv"), &kept),
         frame,
         asked,

@@ -15,12 +15,18 @@ mod page;
 mod words;
 
 mod chart;
+pub(crate) mod add;
 pub(crate) mod attempts;
+pub(crate) mod audit;
 pub(crate) mod gateways;
 pub(crate) mod leak;
 pub(crate) mod leaks;
 pub(crate) mod overview;
+pub(crate) mod scans;
+pub(crate) mod settings;
 pub(crate) mod sign_in;
+pub(crate) mod sources;
+pub(crate) mod try_it;
 
 pub(crate) use browsers::for_browsers;
 

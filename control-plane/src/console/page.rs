@@ -12,10 +12,16 @@ pub(crate) struct Page<T>(pub(super) T);
 /// Another status, and a page all the same.
 pub(crate) struct With<T>(pub(super) StatusCode, pub(super) T);
 
+/// A page that runs a module of ours.
+pub(crate) struct Computing<T>(pub(super) StatusCode, pub(super) T);
+
 /// Scripts, styles and pictures of this server, and forms that lead to it; `connect-src` is for the scripts' requests and the live updates.
 /// Nothing inline, nothing of others, in nobody's frame.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
                       form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+/// The same, and a module may be compiled. It says nothing of scripts: those are never made of texts.
+const COMPUTING: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self'; connect-src 'self'; \
+                         form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 /// A page holds what only its reader may see: it is kept nowhere, and nobody is told its address.
 const HEADERS: [(HeaderName, HeaderValue); 6] = [
     (header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")),
@@ -38,5 +44,13 @@ impl<T: Template> IntoResponse for With<T> {
             Ok(html) => (self.0, HEADERS, html).into_response(),
             Err(error) => Problem::Internal(error.into()).into_response(),
         }
+    }
+}
+
+impl<T: Template> IntoResponse for Computing<T> {
+    fn into_response(self) -> Response {
+        let mut response = With(self.0, self.1).into_response();
+        response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(COMPUTING));
+        response
     }
 }

@@ -3,7 +3,7 @@
 
 use stopleak_detector::Risk;
 
-use crate::attempts::Outcome;
+use crate::attempts::{By, Outcome};
 use crate::leaks::{Action, Status};
 use crate::people::Role;
 
@@ -20,7 +20,11 @@ pub(super) const PAGES: &[PageName] = &[
     PageName { path: "", name: "Overview", icon: "overview" },
     PageName { path: "leaks", name: "Leaks", icon: "leaks" },
     PageName { path: "attempts", name: "Attempts", icon: "attempts" },
+    PageName { path: "sources", name: "Sources", icon: "sources" },
     PageName { path: "gateways", name: "Gateways", icon: "gateways" },
+    PageName { path: "try", name: "Try it", icon: "try" },
+    PageName { path: "audit", name: "Audit", icon: "audit" },
+    PageName { path: "settings", name: "Settings", icon: "settings" },
 ];
 
 /// The risks, the worst first.
@@ -120,6 +124,59 @@ pub(super) fn role(role: Role) -> &'static str {
         Role::GlobalAnalyst => "Global analyst",
     }
 }
+
+/// Where a scan stands, and what that looks like.
+pub(super) fn scan(status: crate::scans::Status) -> (&'static str, &'static str) {
+    match status {
+        crate::scans::Status::Queued => ("wait", "Waits"),
+        crate::scans::Status::Running => ("wait", "Runs"),
+        crate::scans::Status::Done => ("good", "Done"),
+        crate::scans::Status::Failed => ("bad", "Failed"),
+    }
+}
+
+/// Of sources that others fill.
+pub(super) fn source_kind(kind: &str) -> &'static str {
+    SOURCE_KINDS.into_iter().find(|(known, _)| *known == kind).map_or("Other", |(_, name)| name)
+}
+
+/// How attempts are shown.
+pub(super) fn grouped_by(by: By) -> &'static str {
+    match by {
+        By::Client => "By client",
+        By::Leak => "By leak",
+        By::Route => "By route",
+    }
+}
+
+/// Who changed something.
+pub(super) fn actor(kind: &str) -> &'static str {
+    match kind {
+        "user" => "User",
+        "api_token" => "API token",
+        _ => "Stopleak itself",
+    }
+}
+
+/// Which part of a request.
+pub(super) fn place(place: &str) -> &'static str {
+    match place {
+        "authorization" | "header" => "Header",
+        "cookie" => "Cookie",
+        "query" => "Parameter",
+        "path" => "Path",
+        "body" => "Body",
+        _ => "Request",
+    }
+}
+
+/// How long virtual patches may be paused, in hours.
+pub(super) const PAUSES: [(&str, &str); 5] =
+    [("1", "an hour"), ("4", "four hours"), ("24", "a day"), ("72", "three days"), ("168", "a week")];
+/// How somebody is told.
+pub(super) const CHANNELS: [(&str, &str); 3] = [("webhook", "Webhook"), ("slack", "Slack"), ("email", "E-mail")];
+/// How long an API token works, in days.
+pub(super) const LIFETIMES: [(&str, &str); 4] = [("30", "30 days"), ("90", "90 days"), ("365", "a year"), ("", "ever")];
 
 /// Where nothing can be shown.
 pub(super) const NOTHING_YET: &str = "Nothing yet.";

@@ -15,6 +15,7 @@ mod people;
 mod sso;
 mod leaks;
 mod checks;
+mod fingerprinted;
 mod keys;
 mod public_checks;
 mod decisions;

@@ -53,6 +53,8 @@ mod histories;
 mod imports;
 #[path = "../it/checks.rs"]
 mod checks;
+#[path = "../it/fingerprinted.rs"]
+mod fingerprinted;
 #[path = "../it/keys.rs"]
 mod keys;
 #[path = "../it/public_checks.rs"]

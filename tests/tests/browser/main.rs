@@ -36,6 +36,46 @@ fn a_leak_is_decided_on_its_page_with_what_is_known_of_it() -> Result<()> {
 }
 
 #[test]
+fn a_leak_is_added_and_no_token_leaves_the_page() -> Result<()> {
+    Site::start()?.plays("add")
+}
+
+#[test]
+fn a_request_is_tried_and_what_matched_is_marked() -> Result<()> {
+    Site::start()?.plays("try")
+}
+
+#[test]
+fn pages_work_without_scripts() -> Result<()> {
+    Site::with_leaks()?.plays("without-scripts")
+}
+
+#[test]
+fn the_audit_log_says_who_did_what() -> Result<()> {
+    Site::with_leaks()?.plays("audit")
+}
+
+#[test]
+fn settings_are_seen_and_changed() -> Result<()> {
+    Site::start()?.plays("settings")
+}
+
+#[test]
+fn a_source_is_added_and_its_scan_followed() -> Result<()> {
+    Site::with_folder()?.plays("sources")
+}
+
+#[test]
+fn a_gateway_is_added_with_the_configuration_that_it_needs() -> Result<()> {
+    Site::start()?.plays("gateways")
+}
+
+#[test]
+fn a_decision_is_seen_to_take_effect_and_attempts_arrive() -> Result<()> {
+    Site::with_gateway()?.plays("effect")
+}
+
+#[test]
 fn an_analyst_sees_everything_and_decides_nothing() -> Result<()> {
     Site::with_leaks()?.plays("analyst")
 }

@@ -8,18 +8,27 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
-use stopleak_tests::{ControlPlane, Tools};
+use stopleak_tests::{ControlPlane, Tools, World};
 use tempfile::TempDir;
 
 /// The console with accounts of three roles: `ada` decides, `ann` looks on, `root` reaches all tenants.
 pub struct Site {
-    control_plane: ControlPlane,
+    place: Place,
     tools: Tools,
     dir: TempDir,
 }
 
+/// Where the control plane is.
+enum Place {
+    Alone(Box<ControlPlane>),
+    /// With a real gateway before an upstream.
+    WithGateway(Box<World>),
+}
+
 /// Of every account.
 const PASSWORD: &str = "four blue kettles sing";
+/// What may be scanned, where there is such a folder.
+const FOLDER: &str = "sources";
 /// Leaks of each source and by hand: one page has fifty, so there is a second.
 const LEAKS: usize = 18;
 
@@ -28,7 +37,26 @@ impl Site {
     pub fn start() -> Result<Self> {
         let (tools, dir) = (Tools::find()?, TempDir::new()?);
         let control_plane = ControlPlane::start(&tools, &dir.path().join("control-plane"))?;
-        let site = Self { control_plane, tools, dir };
+        Self::of(tools, dir, Place::Alone(Box::new(control_plane)))
+    }
+
+    /// A gateway has its index, and nothing has leaked yet.
+    pub fn with_gateway() -> Result<Self> {
+        Self::of(Tools::find()?, TempDir::new()?, Place::WithGateway(Box::new(World::start()?)))
+    }
+
+    /// There is a folder that may be scanned, with a token in it.
+    pub fn with_folder() -> Result<Self> {
+        let site = Self::start()?;
+        let folder = site.dir.path().join(FOLDER);
+        fs::create_dir(&folder)?;
+        let token = stopleak_detector::token("github-personal-access-token", 7).context("there is no such rule")?;
+        fs::write(folder.join("config.py"), format!("TOKEN = \"{token}\"\n"))?;
+        Ok(site)
+    }
+
+    fn of(tools: Tools, dir: TempDir, place: Place) -> Result<Self> {
+        let site = Self { place, tools, dir };
         for (name, role) in [("ada", "administrator"), ("ann", "analyst"), ("root", "global_administrator")] {
             site.add("/api/v1/users", &json!({"name": name, "role": role, "password": PASSWORD}))?;
         }
@@ -43,7 +71,7 @@ impl Site {
             let finding = |n: usize| json!({"RuleID": "generic", "File": format!("src/config-{n}.py"), "StartLine": n + 1, "Secret": example_token()});
             let report: Vec<Value> = (0..LEAKS).map(finding).collect();
             let path = format!("/api/v1/imports/{}/report", import["id"]);
-            let (status, answer) = site.control_plane.call("PUT", &path, Some(&json!(report)))?;
+            let (status, answer) = site.control_plane().call("PUT", &path, Some(&json!(report)))?;
             ensure!(status == 200, "{status} {answer}");
         }
         for (n, risk) in ["critical", "high", "medium", "low"].iter().cycle().take(LEAKS).enumerate() {
@@ -58,7 +86,14 @@ impl Site {
 
     /// `POST`, as the administrator's program.
     pub fn add(&self, path: &str, body: &Value) -> Result<Value> {
-        self.control_plane.post(path, body)
+        self.control_plane().post(path, body)
+    }
+
+    fn control_plane(&self) -> &ControlPlane {
+        match &self.place {
+            Place::Alone(control_plane) => control_plane,
+            Place::WithGateway(world) => &world.control_plane,
+        }
     }
 
     /// Plays a story; what the browser saw last is in `target/browser` when it does not end well.
@@ -68,10 +103,16 @@ impl Site {
         ensure!(packages.is_dir(), "{} is missing: run `just setup`", packages.display());
         let seen = self.tools.root.join("target/browser");
         fs::create_dir_all(&seen)?;
+        let gateway = match &self.place {
+            Place::Alone(_) => Value::Null,
+            Place::WithGateway(world) => json!(format!("http://{}", world.envoy.listener())),
+        };
         let scene = json!({
-            "url": format!("http://{}", self.control_plane.http()),
-            "token": fs::read_to_string(self.control_plane.data_dir().join("admin-token"))?.trim(),
+            "url": format!("http://{}", self.control_plane().http()),
+            "gateway": gateway,
+            "token": fs::read_to_string(self.control_plane().data_dir().join("admin-token"))?.trim(),
             "password": PASSWORD,
+            "folder": self.dir.path().join(FOLDER),
             "packages": packages,
             "chromium": chromium()?,
             "profile": self.dir.path().join("profile"),

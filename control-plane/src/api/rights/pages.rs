@@ -6,7 +6,9 @@ use axum::http::Method;
 use axum::routing::{get, post};
 
 use super::{Right, Route};
-use crate::console::{assets, attempts, gateways, home, leak, leaks, overview, sign_in};
+use crate::console::{
+    add, assets, attempts, audit, gateways, home, leak, leaks, overview, scans, settings, sign_in, sources, try_it,
+};
 
 /// The same table, without what only a document of the API would say.
 macro_rules! table {
@@ -35,6 +37,11 @@ pub fn pages() -> Vec<Route> {
         get  "/t/{tenant}/leaks"                        See    leaks::show;
         get  "/t/{tenant}/leaks.csv"                    See    leaks::csv;
         post "/t/{tenant}/leaks/decisions"              Decide leaks::decide;
+        post "/t/{tenant}/leaks/save-view"              See    leaks::save;
+        post "/t/{tenant}/leaks/forget-view"            See    leaks::forget;
+        get  "/t/{tenant}/leaks/new"                    Decide add::show;
+        post "/t/{tenant}/leaks/new/keys"               Decide add::keys;
+        post "/t/{tenant}/leaks/new/leak"               Decide add::add;
         get  "/t/{tenant}/leaks/{number}"               See    leak::show;
         get  "/t/{tenant}/leaks/{number}/live"          See    leak::live;
         post "/t/{tenant}/leaks/{number}/decisions"     Decide leak::decide;
@@ -42,7 +49,33 @@ pub fn pages() -> Vec<Route> {
         post "/t/{tenant}/leaks/{number}/comments"      Decide leak::comment;
         post "/t/{tenant}/leaks/{number}/assignee"      Decide leak::assign;
         get  "/t/{tenant}/attempts"                     See    attempts::show;
+        get  "/t/{tenant}/sources"                      See    sources::show;
+        post "/t/{tenant}/sources/source"               Operate sources::add;
+        post "/t/{tenant}/sources/scan"                 Operate sources::scan;
+        get  "/t/{tenant}/scans/{id}"                   See    scans::show;
         get  "/t/{tenant}/gateways"                     See    gateways::show;
+        post "/t/{tenant}/gateways/gateway"             Operate gateways::add;
+        post "/t/{tenant}/gateways/revoke"              Operate gateways::revoke;
+        get  "/t/{tenant}/try"                          See    try_it::show;
+        post "/t/{tenant}/try/verdict"                  See    try_it::judge;
+        get  "/t/{tenant}/audit"                        See    audit::show;
+        get  "/t/{tenant}/audit.csv"                    See    audit::csv;
+        get  "/t/{tenant}/settings"                     See    settings::show;
+        post "/t/{tenant}/settings/begin-pause"         Decide settings::begin_pause;
+        post "/t/{tenant}/settings/end-pause"           Decide settings::end_pause;
+        post "/t/{tenant}/settings/want-second-approver" Decide settings::want_second_approver;
+        post "/t/{tenant}/settings/waive-second-approver" Tenants settings::waive_second_approver;
+        post "/t/{tenant}/settings/closed-leaks"        Decide settings::closed_leaks;
+        post "/t/{tenant}/settings/policy"              Decide settings::policy;
+        post "/t/{tenant}/settings/add-user"            People settings::add_user;
+        post "/t/{tenant}/settings/user"                People settings::user;
+        post "/t/{tenant}/settings/add-api-token"       People settings::add_api_token;
+        post "/t/{tenant}/settings/api-token"           People settings::revoke_api_token;
+        post "/t/{tenant}/settings/tenant"              Tenants settings::change_tenant;
+        post "/t/{tenant}/settings/response"            Decide  settings::response;
+        post "/t/{tenant}/settings/add-policy"          Decide  settings::add_policy;
+        post "/t/{tenant}/settings/add-channel"         Operate settings::add_channel;
+        post "/t/{tenant}/settings/channel"             Operate settings::channel;
     }
 }
 

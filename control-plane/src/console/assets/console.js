@@ -47,8 +47,23 @@
     renew();
   }
 
+  // What has to be somewhere else is taken along with a click.
+  function offerCopies(root) {
+    for (const text of root.querySelectorAll("[data-copy]:not([data-offered])")) {
+      if (!navigator.clipboard) return;
+      text.dataset.offered = "";
+      const button = Object.assign(document.createElement("button"), { type: "button", className: "link", textContent: "Copy" });
+      button.addEventListener("click", async () => {
+        await navigator.clipboard.writeText(text.textContent);
+        button.textContent = "Copied";
+      });
+      text.before(button);
+    }
+  }
+
   function prepare(root) {
     tellTimes(root);
+    offerCopies(root);
     for (const form of root.querySelectorAll("[data-selection]")) watchSelection(form);
     for (const part of root.querySelectorAll("[data-without-script]")) part.hidden = true;
     for (const part of root.querySelectorAll("[data-keys]")) part.hidden = false;
@@ -71,7 +86,13 @@
     for (const name of [...asked.keys?.() ?? Object.keys(asked)]) if (asked[name] === "") delete asked[name];
   });
   document.addEventListener("htmx:afterSwap", () => prepare(document));
-  // What is wrong with the request is told by a page of its own.
+  // Where an answer is shown on the page, a refusal is, too.
+  document.addEventListener("htmx:beforeSwap", ({ detail }) => {
+    if (!("answer" in detail.target.dataset) || !detail.serverResponse.includes(`id="${detail.target.id}"`)) return;
+    detail.shouldSwap = true;
+    detail.isError = false;
+  });
+  // Anywhere else, what is wrong with the request is told by a page of its own.
   document.addEventListener("htmx:responseError", (event) => {
     if (!event.detail.xhr.getResponseHeader("hx-redirect")) window.location.assign(event.detail.pathInfo.finalRequestPath);
   });

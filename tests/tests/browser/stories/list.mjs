@@ -53,6 +53,18 @@ await play(async (page) => {
   await page.getByRole("link", { name: "First page" }).click();
   assert.equal(at(page), "/t/default/leaks?sort=title");
 
+  // Saved under a name, which only its owner sees, and forgotten.
+  await page.goto("/t/default/leaks?risk=low&sort=title");
+  await page.getByText("Save this list").click();
+  await page.getByLabel("Name of the list").fill("Low <ones>");
+  await page.getByRole("button", { name: "Save", exact: true }).click();
+  await page.goto("/t/default/leaks");
+  await page.getByRole("link", { name: "Low <ones>" }).click();
+  await page.waitForURL("**/leaks?risk=low&sort=title");
+  await page.getByRole("button", { name: "Forget Low <ones>" }).click();
+  await becomes("it is forgotten", async () => (await page.getByTestId("views").locator("li").count()) === 0);
+  assert.equal(at(page), "/t/default/leaks?risk=low&sort=title", "one stays there");
+
   // As a file, with the same conditions.
   await page.goto("/t/default/leaks?status=closed");
   const download = page.waitForEvent("download");

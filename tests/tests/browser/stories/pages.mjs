@@ -1,7 +1,8 @@
 import { mkdirSync } from "node:fs";
 import { isFine, play, scene, signIn } from "./scene.mjs";
 
-const PAGES = { overview: "", leaks: "/leaks", "leaks-filtered": "/leaks?status=open&risk=critical", leak: "/leaks/40", attempts: "/attempts", gateways: "/gateways" };
+const PAGES = { overview: "", leaks: "/leaks", "leaks-filtered": "/leaks?status=open&risk=critical", leak: "/leaks/40", attempts: "/attempts", sources: "/sources", gateways: "/gateways",
+  add: "/leaks/new", try: "/try", audit: "/audit", settings: "/settings" };
 
 await play(async (page) => {
   mkdirSync(scene.seen, { recursive: true });

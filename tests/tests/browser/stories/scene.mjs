@@ -1,5 +1,6 @@
 // What every story has: a browser with a page, somebody before it, and what must be so on every page.
 import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 
@@ -17,8 +18,9 @@ const FLAGS = [
 const RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
 
 // Plays a story and ends the browser; what was seen last is kept when it fails.
-export async function play(story) {
+export async function play(story, options = {}) {
   const browser = await chromium.launchPersistentContext(scene.profile, {
+    ...options,
     executablePath: scene.chromium, args: FLAGS, reducedMotion: "reduce", viewport: { width: 1280, height: 900 }, baseURL: scene.url,
   });
   const page = await watched(browser);
@@ -61,6 +63,11 @@ export async function fillIn(page, name, password) {
   await page.getByLabel("Name").fill(name);
   await page.getByLabel("Password").fill(password);
   await page.getByRole("button", { name: "Sign in" }).click();
+}
+
+// A text like a token that nobody else has.
+export function fakeToken() {
+  return `fk_${randomBytes(18).toString("hex")}`;
 }
 
 // As the administrator's program.
