@@ -99,11 +99,11 @@ pub(crate) async fn add(State(app): State<Arc<App>>, caller: Caller, Body(reques
     if let Some(fingerprinted) = request.fingerprinted {
         tokens.extend(fingerprinted.take(&keys)?);
     }
-    let tokens = checked(&keys, &title, tokens)?;
     // Whoever recognised a format may have put the token where its name belongs.
     let rules: BTreeSet<&str> = tokens.iter().filter_map(|token| token.rule.as_deref()).collect();
-    let rules: Vec<&str> = rules.into_iter().collect();
-    say(&app, &caller, "rule", rules.join(" ")).await?;
+    let rules = rules.into_iter().collect::<Vec<_>>().join(" ");
+    check(&keys, &tokens, [("title", &title), ("rule", &rules)])?;
+    say(&app, &caller, "rule", rules).await?;
     let title = say(&app, &caller, "title", title).await?;
     let leak = NewLeak { title: &title, risk: request.risk.unwrap_or(Risk::High), place: None };
     let added = leaks::add(&app.store, &caller, &leak, &tokens, Time::now()).await?;
@@ -180,18 +180,18 @@ fn take_tokens(key: &TenantKeys, title: &str, texts: Vec<SecretText>) -> Answer<
     (1..).zip(texts).map(take).collect()
 }
 
-/// As many as a leak may have, and none of them in its title.
-fn checked(key: &TenantKeys, title: &str, tokens: Vec<NewToken>) -> Answer<Vec<NewToken>> {
+/// As many as a leak may have, and none of them in these texts.
+fn check(key: &TenantKeys, tokens: &[NewToken], texts: [(&'static str, &str); 2]) -> Answer<()> {
     if tokens.is_empty() {
         return Err(Problem::Invalid { field: "tokens", detail: "is empty; a leak has one token at least".to_owned() });
     }
     if tokens.len() > MAX_TOKENS {
         return Err(Problem::Invalid { field: "tokens", detail: format!("has over {MAX_TOKENS} tokens; make several leaks") });
     }
-    if leaks::mentions_one_of(&tokens, key, title) {
-        return Err(Problem::Invalid { field: "title", detail: CONTAINS_TOKEN.to_owned() });
+    match texts.into_iter().find(|(_, text)| leaks::mentions_one_of(tokens, key, text)) {
+        Some((field, _)) => Err(Problem::Invalid { field, detail: CONTAINS_TOKEN.to_owned() }),
+        None => Ok(()),
     }
-    Ok(tokens)
 }
 
 /// A text that is stored and shown: it is given back when it holds no leaked token.
