@@ -70,6 +70,10 @@ bench-scan *ARGS: tools
 fuel: build
     STOPLEAK_WRITE_FUEL=1 cargo nextest run --package stopleak-tests --test fuel
 
+# Take the pictures of the console that the README shows: docs/screenshots
+screenshots: setup build
+    STOPLEAK_WRITE_SCREENSHOTS=1 cargo nextest run --package stopleak-tests --test browser every_page
+
 # Every test, end to end included
 test: setup build trapping-filter
     cargo nextest run --workspace

@@ -117,6 +117,8 @@ impl Site {
             "chromium": chromium()?,
             "profile": self.dir.path().join("profile"),
             "seen": seen.join(story),
+            // Only when somebody asks for it: they are never the same twice.
+            "screenshots": env::var_os("STOPLEAK_WRITE_SCREENSHOTS").map(|_| self.tools.root.join("docs/screenshots")),
         });
         let output = Command::new("node")
             .arg(stories.join(format!("{story}.mjs")))
