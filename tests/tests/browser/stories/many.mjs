@@ -51,6 +51,7 @@ await play(async (page) => {
   await page.keyboard.press("?");
   await page.getByRole("heading", { name: "Keyboard" }).waitFor();
   await page.keyboard.press("Escape");
+  await page.getByRole("heading", { name: "Keyboard" }).waitFor({ state: "hidden" });
   await page.keyboard.press("j");
   await page.keyboard.press("Enter");
   await page.waitForURL(/leaks\/\d+$/);
