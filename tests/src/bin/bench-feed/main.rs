@@ -91,7 +91,7 @@ impl Arguments {
                 "--quick" => {
                     arguments.decisions = 5;
                     arguments.streams = vec![20];
-                    arguments.sizes = fleet::Sizes { rounds: 3, indexed: 200, ..sizes };
+                    arguments.sizes = fleet::Sizes { rounds: 3, ..sizes };
                     (arguments.tokens, arguments.baseline) = (2_000, Duration::from_millis(100));
                 }
                 "--only" => arguments.only = Some(words.next().context("a part is missing")?),
